@@ -1,0 +1,16 @@
+/* plx.h - all of libshm. */
+#ifndef PLX_PLX_H
+#define PLX_PLX_H
+
+#include <plx/buffer.h>
+#include <plx/common.h>
+#include <plx/inspect.h>
+#include <plx/log.h>
+#include <plx/pool.h>
+#include <plx/process.h>
+#include <plx/publisher.h>
+#include <plx/segment.h>
+#include <plx/subscriber.h>
+#include <plx/table.h>
+
+#endif

@@ -1,0 +1,189 @@
+/* segment.h - a mapped, versioned span of memory with a directory of named blocks. */
+#ifndef PLX_SEGMENT_H
+#define PLX_SEGMENT_H
+
+#include <plx/common.h>
+
+/* What a segment holds; readers refuse a kind they did not ask for. */
+enum plx_segment_kind {
+	PLX_KIND_NONE = 0,
+	PLX_KIND_TOPIC = 1, /* data of one publisher: log and slots */
+	PLX_KIND_LINK = 2,  /* what one subscriber tells its publisher */
+	PLX_KIND_NET = 3,   /* arena of an interaction net */
+	PLX_KIND_USER = 64, /* from here on: a program's own */
+};
+
+enum plx_backend {
+	PLX_BACKEND_NONE = 0,
+	PLX_BACKEND_HEAP = 1,  /* "heap": private to the process, no handle */
+	PLX_BACKEND_MEMFD = 2, /* "memfd": anonymous, travels over SCM_RIGHTS */
+};
+
+/* Flags of plx_segment_create(). */
+#define PLX_SEGMENT_SPARSE  1u /* reserve addresses only; memory comes with plx_segment_commit() */
+#define PLX_SEGMENT_INHERIT 2u /* keep the map in children of fork(); without it they do not get it */
+
+/* Flags of plx_segment_attach(). */
+#define PLX_ATTACH_WRITE 1u /* map for writing; without it read-only */
+#define PLX_ATTACH_INSPECT                                                                                   \
+	2u /* accept any seals: for tools, which must expect SIGBUS-free reads only below the size seen */
+
+/* How plx_segment_seal() locks the size and the rights for ever. */
+enum plx_seal {
+	PLX_SEAL_DATA =
+		1, /* size fixed, and nobody ever gets another writable map: one writer, many readers */
+	PLX_SEAL_LINK = 2, /* size fixed: the peer it is sent to may write */
+};
+
+struct plx_segment {
+	void *base;      /* NULL when not mapped */
+	uint64_t size;   /* bytes mapped */
+	int fd;          /* -1 when there is none (heap, or after plx_segment_close()) */
+	uint8_t backend; /* enum plx_backend */
+	uint8_t writable;
+};
+#define PLX_SEGMENT_NONE ((struct plx_segment){ .fd = -1 })
+
+/* One named part of a segment, as plx_segment_format() lays it out. */
+struct plx_block {
+	const char *name; /* at most 15 bytes */
+	uint64_t size;    /* bytes */
+	uint32_t align;   /* a power of two, 64 at least; 0 means 64 */
+};
+
+/* What plx_segment_info() reads from a header, checked, in private memory. */
+struct plx_segment_info {
+	uint32_t kind;       /* enum plx_segment_kind */
+	uint32_t version;    /* layout version of that kind */
+	uint64_t size;       /* bytes, as the header says and the mapping has */
+	uint64_t id;         /* random, never 0: tells two segments of one name apart */
+	uint64_t created_ns; /* CLOCK_REALTIME */
+	uint32_t creator;    /* process id as the creator saw itself */
+	uint32_t blocks;     /* entries in the directory */
+	char name[64];       /* always terminated */
+};
+
+PLX_BEGIN
+
+/**
+ * plx_segment_create() - make a segment: zeroed memory, mapped for writing.
+ * @seg:     set on success; PLX_SEGMENT_NONE on failure
+ * @backend: "heap" or "memfd"
+ * @name:    shown in /proc/PID/maps after "memfd:"; at most 200 bytes
+ * @size:    bytes; rounded up to whole pages
+ * @flags:   PLX_SEGMENT_SPARSE, PLX_SEGMENT_INHERIT
+ *
+ * Every byte is allocated here (fallocate), so that no later access can end in SIGBUS; a sparse
+ * segment has addresses only, and memory after plx_segment_commit().
+ *
+ * Return: 0, or -EINVAL (name, size), -EOPNOTSUPP (a backend this build does not have), -EMFILE,
+ *         -ENFILE, -ENOSPC, -ENOMEM.
+ * Owner:  the caller closes it with plx_segment_close().
+ * Safety: any thread; not in a signal handler.
+ */
+int plx_segment_create(struct plx_segment *seg, const char *backend, const char *name, uint64_t size,
+		       unsigned int flags) plx_must_check;
+
+/**
+ * plx_segment_commit() - give a sparse segment memory for [@off, @off + @len).
+ *
+ * Return: 0, -ERANGE outside the segment, -ENOSPC or -ENOMEM when the machine has no more.
+ * Safety: any thread and any process that maps it for writing; committing twice is harmless.
+ */
+int plx_segment_commit(const struct plx_segment *seg, uint64_t off, uint64_t len) plx_must_check;
+
+/**
+ * plx_segment_format() - write the header and the directory of blocks.
+ * @kind:    enum plx_segment_kind
+ * @version: of the layout of that kind
+ * @name:    at most 63 bytes, shown by tools
+ * @blocks, @n: the parts in order, at most 12
+ *
+ * The magic is stored last (release): who sees it sees a whole directory.
+ *
+ * Return: 0, -EINVAL, or -ENOSPC when the blocks do not fit.
+ */
+int plx_segment_format(struct plx_segment *seg, uint32_t kind, uint32_t version, const char *name,
+		       const struct plx_block *blocks, size_t n) plx_must_check;
+
+/**
+ * plx_segment_need() - bytes a segment needs for these blocks, header included; 0 on overflow.
+ */
+uint64_t plx_segment_need(const struct plx_block *blocks, size_t n);
+
+/**
+ * plx_segment_seal() - lock size (and, for PLX_SEAL_DATA, the right to write) for ever.
+ *
+ * PLX_SEAL_DATA also makes the inode 0400. The caller's own map stays writable, and so do the maps
+ * its children inherit by fork().
+ *
+ * Return: 0, -ENOTSUP for heap, -EPERM when already sealed otherwise, -EBUSY.
+ */
+int plx_segment_seal(struct plx_segment *seg, enum plx_seal seal) plx_must_check;
+
+/**
+ * plx_segment_export() - a new descriptor for another process.
+ * @write: also allow the receiver to map it for writing (a link segment)
+ *
+ * Return: a descriptor >= 0 (close-on-exec), -ENOTSUP for heap (it cannot be shared), -EMFILE.
+ * Owner:  the caller closes it.
+ */
+int plx_segment_export(const struct plx_segment *seg, bool write) plx_must_check;
+
+/**
+ * plx_segment_attach() - map a segment another process made; nothing it says is believed.
+ * @fd:    descriptor; taken over on success, left to the caller on failure
+ * @size:  bytes the peer says it has, or 0 to take what the kernel says
+ * @kind:  what it must be, or PLX_KIND_NONE for any
+ * @flags: PLX_ATTACH_WRITE, PLX_ATTACH_INSPECT
+ *
+ * Checks seals first, then the size, then maps, then reads the header once and checks the copy:
+ * magic, version, size, every block inside the segment and aligned.
+ *
+ * Return: 0, -EPROTO (magic, version or kind), -EBADMSG (directory), -EPERM (seals missing), -ERANGE
+ *         (smaller than said), -EINVAL (not a segment), -ENOMEM, -EMFILE.
+ * Safety: any thread.
+ */
+int plx_segment_attach(struct plx_segment *seg, int fd, uint64_t size, uint32_t kind,
+		       unsigned int flags) plx_must_check;
+
+/**
+ * plx_segment_info() - what the header says; reads shared memory once.
+ *
+ * Return: 0, -EPROTO or -EBADMSG.
+ */
+int plx_segment_info(const struct plx_segment *seg, struct plx_segment_info *info) plx_must_check;
+
+/**
+ * plx_segment_block() - find a block by name.
+ * @size: bytes of the block on success; may be NULL
+ *
+ * Return: its address in this process, or NULL. Checked against the mapping at each call.
+ */
+void *plx_segment_block(const struct plx_segment *seg, const char *name, uint64_t *size);
+
+/**
+ * plx_segment_block_at() - the @index-th block, for tools.
+ * @name: 16 bytes, terminated on success
+ *
+ * Return: its address, or NULL past the last one.
+ */
+void *plx_segment_block_at(const struct plx_segment *seg, uint32_t index, char name[16], uint64_t *size);
+
+/**
+ * plx_segment_check() - walk the header and the directory.
+ * @why: set to a reason on failure
+ *
+ * Return: 0 or -EBADMSG.
+ */
+int plx_segment_check(const struct plx_segment *seg, const char **why) plx_must_check;
+
+/** plx_segment_backend_name() - "heap", "memfd" or "none". */
+const char *plx_segment_backend_name(const struct plx_segment *seg);
+
+/** plx_segment_close() - unmap and close; may be called twice, and on PLX_SEGMENT_NONE. */
+void plx_segment_close(struct plx_segment *seg);
+
+PLX_END
+
+#endif

@@ -1,0 +1,106 @@
+/* subscriber.h - read the messages of a topic where they lie, whoever publishes them. */
+#ifndef PLX_SUBSCRIBER_H
+#define PLX_SUBSCRIBER_H
+
+#include <plx/buffer.h>
+
+struct plx_subscriber;
+
+enum plx_reading {
+	PLX_READ_RELIABLE = 0, /* nothing is lost: the publisher waits for us */
+	PLX_READ_LOSSY = 1,    /* never holds anybody up; may be lapped, and is told how many it lost */
+};
+
+/* Zero means the default; start from PLX_SUBSCRIBER_DEFAULTS. */
+struct plx_subscriber_options {
+	enum plx_reading reading;
+	uint32_t history; /* messages from before we joined, as far as the publisher keeps them */
+	uint32_t type;    /* accept only publishers of this type id; 0 = any */
+	uint32_t
+		spin_ns; /* how long plx_subscriber_wait() spins before it sleeps; default 10000; UINT32_MAX = never sleeps */
+	bool polling;          /* we never sleep in plx_subscriber_wait(): publishers need not look at us */
+	const char *directory; /* as for publishers */
+};
+#define PLX_SUBSCRIBER_DEFAULTS ((struct plx_subscriber_options){ 0 })
+
+struct plx_subscriber_stats {
+	uint64_t taken;      /* messages */
+	uint64_t bytes;      /* payload bytes */
+	uint64_t lost;       /* messages a lossy reader was lapped by */
+	uint64_t slept;      /* times we slept */
+	uint32_t publishers; /* connected now */
+	uint32_t held;       /* slots held beyond the cursor */
+	uint32_t ended;      /* publishers that ended their stream */
+	uint32_t died;       /* publishers that died without a word */
+	uint32_t refused;    /* publishers that refused us, or that we refused */
+	int32_t refused_why; /* negative errno of the last refusal */
+};
+
+/* The end of one publisher's stream, as plx_subscriber_take() reports it. */
+struct plx_stream_end {
+	uint64_t publisher; /* id of its segment */
+	uint64_t messages;  /* how many of its messages we took */
+	uint32_t pid;       /* as the kernel vouched for it when we connected */
+	int32_t reason; /* -ESHUTDOWN regular end, -EPIPE died, -ECANCELED interrupted, -ETIMEDOUT it let us go, or -EBADMSG it lied */
+};
+
+PLX_BEGIN
+
+/**
+ * plx_subscriber_open() - watch @topic; publishers that exist or appear are connected to as they are found.
+ *
+ * Return: 0 (also when there is no publisher yet), -EINVAL, -EACCES, -EMFILE, -ENOMEM.
+ * Owner:  the caller closes it.
+ * Safety: one thread at a time; no thread of its own.
+ */
+int plx_subscriber_open(struct plx_subscriber **sub, const char *topic,
+			const struct plx_subscriber_options *opt) plx_must_check;
+
+/**
+ * plx_subscriber_take() - the next message, if there is one.
+ * @buffer: set when the answer is 1; release it when done (before or after taking more)
+ *
+ * No system call while messages flow. While a buffer of the entry (slot == PLX_SLOT_NONE) is held, a
+ * reliable reader's cursor stays before it.
+ *
+ * Return: 1 with a message, 0 when there is none just now, -ENOSPC when the quota of held slots is used up, or, once
+ *         for each stream that ended, after its last message: its reason (see plx_subscriber_ended()).
+ * Order:  messages of one publisher come in the order published.
+ */
+int plx_subscriber_take(struct plx_subscriber *sub, struct plx_buffer *buffer) plx_must_check;
+
+/** plx_subscriber_ended() - which stream the last negative answer of take was about. */
+struct plx_stream_end plx_subscriber_ended(const struct plx_subscriber *sub);
+
+/**
+ * plx_subscriber_wait() - wait until take has something to say.
+ * @timeout_ns: nanoseconds, UINT64_MAX for ever
+ *
+ * Spins for spin_ns, then sleeps: no CPU while idle. Wakes for a message, a stream's end, or a change of publishers.
+ *
+ * Return: 0 (look again), -ETIMEDOUT, -EINTR (a signal arrived).
+ */
+int plx_subscriber_wait(struct plx_subscriber *sub, uint64_t timeout_ns) plx_must_check;
+
+/**
+ * plx_subscriber_arm() - before sleeping on plx_subscriber_fd(): ask to be woken.
+ *
+ * Return: true when it is fine to sleep; false when there is something to take already.
+ */
+bool plx_subscriber_arm(struct plx_subscriber *sub);
+
+/** plx_subscriber_fd() - a descriptor for poll, epoll, libuv or GLib; readable when take may have something. Owned by @sub. */
+int plx_subscriber_fd(const struct plx_subscriber *sub);
+
+/** plx_subscriber_flush() - tell publishers now how far we have read (take does it lazily). */
+void plx_subscriber_flush(struct plx_subscriber *sub);
+
+/** plx_subscriber_stats() - figures so far. */
+void plx_subscriber_stats(const struct plx_subscriber *sub, struct plx_subscriber_stats *stats);
+
+/** plx_subscriber_close() - leave; buffers still held become invalid; NULL is fine. */
+void plx_subscriber_close(struct plx_subscriber *sub);
+
+PLX_END
+
+#endif

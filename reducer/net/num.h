@@ -1,0 +1,81 @@
+/*
+ * num.h - numbers inside a port: 24-bit unsigned, signed and floating, operators, partial applications.
+ *
+ * The semantics are HVM2's with its corners defined; docs/formats/hvm.md has the table.
+ */
+#ifndef REDUCER_NET_NUM_H
+#define REDUCER_NET_NUM_H
+
+#include <stddef.h>
+
+#include "reducer/net/port.h"
+
+/* Field `type` of a NUM port. From NUM_ADD on it is a partial application of that operator. */
+enum num_type {
+	NUM_SYM = 0, /* an operator or a cast alone; the payload is its code */
+	NUM_U24 = 1,
+	NUM_I24 = 2,
+	NUM_F24 = 3,
+	NUM_ADD = 4,
+	NUM_SUB = 5,
+	NUM_FP_SUB = 6, /* FP: flipped, the operands change places */
+	NUM_MUL = 7,
+	NUM_DIV = 8,
+	NUM_FP_DIV = 9,
+	NUM_REM = 10,
+	NUM_FP_REM = 11,
+	NUM_EQ = 12,
+	NUM_NEQ = 13,
+	NUM_LT = 14,
+	NUM_GT = 15,
+	NUM_AND = 16,
+	NUM_OR = 17,
+	NUM_XOR = 18,
+	NUM_SHL = 19,
+	NUM_FP_SHL = 20,
+	NUM_SHR = 21,
+	NUM_FP_SHR = 22,
+};
+
+#define NUM_PAYLOAD_MASK 0xffffffu
+
+static inline port num_make(uint32_t type, uint32_t payload)
+{
+	return (port)payload << 32 | (port)type << 4 | TAG_NUM;
+}
+
+static inline uint32_t num_type(port p)
+{
+	return (uint32_t)(p >> 4) & 31;
+}
+
+static inline uint32_t num_payload(port p)
+{
+	return (uint32_t)(p >> 32);
+}
+
+static inline port num_u24(uint32_t value)
+{
+	return num_make(NUM_U24, value & NUM_PAYLOAD_MASK);
+}
+
+/*
+ * num_operate() - what $(b r) makes of a ~ when both are numbers: a value, a partial application, or a cast.
+ * @out: the result
+ *
+ * Return: 0, or -EDOM for an integer divided by zero (both HVM2 runtimes die there).
+ */
+int num_operate(port a, port b, port *out);
+
+/* num_print() - as HVM2's Rust runtime prints it; returns the length, at most 47. */
+size_t num_print(port p, char text[48]);
+
+/*
+ * num_parse() - read one literal: a number or a bracketed operator.
+ * @length: bytes available; on success *used is how many it took
+ *
+ * Return: 0 or -EBADMSG with *why.
+ */
+int num_parse(const char *text, size_t length, size_t *used, port *out, const char **why);
+
+#endif
