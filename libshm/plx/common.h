@@ -2,6 +2,7 @@
 #ifndef PLX_COMMON_H
 #define PLX_COMMON_H
 
+#include <errno.h> /* errors are negative errno values */
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
