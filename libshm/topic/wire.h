@@ -1,0 +1,43 @@
+/* wire.h - one datagram out, one datagram in, and no descriptor left behind. */
+#ifndef PLX_TOPIC_WIRE_H
+#define PLX_TOPIC_WIRE_H
+
+#include "topic/handshake.h"
+
+/* A datagram as it came. */
+struct plx_datagram {
+	unsigned char bytes[PLX_HANDSHAKE_MAX];
+	size_t size;
+	unsigned int fds; /* descriptors that came: as many are in fd[] */
+	int fd[PLX_GRANT_FDS];
+};
+
+/**
+ * plx_wire_recv() - the next datagram; never blocks, never peeks.
+ *
+ * Return: 1 with a datagram (the caller owns its descriptors), 0 end of file, -EAGAIN nothing there, -EBADMSG more
+ *         came than fits (everything that came with it is closed: the caller feeds PLX_EVENT_TRUNCATED), or what
+ *         the socket says (-ECONNRESET ...: PLX_EVENT_HANGUP).
+ */
+int plx_wire_recv(int fd, struct plx_datagram *datagram) plx_must_check;
+
+/** plx_wire_drop() - close the descriptors of a datagram; may be called twice. */
+void plx_wire_drop(struct plx_datagram *datagram);
+
+/**
+ * plx_wire_send() - send what a step says, with step->send_fds of @fds; never blocks, raises no signal.
+ *
+ * The descriptors stay the caller's.
+ *
+ * Return: 0, -EAGAIN (the peer does not read), -EPIPE, -ETOOMANYREFS (too many descriptors under way), -errno.
+ */
+int plx_wire_send(int fd, const struct plx_step *step, const int *fds) plx_must_check;
+
+/**
+ * plx_wire_wake() - send the one byte: PLX_WAKE_LOOK, or an errno to let a subscriber go.
+ *
+ * Return: 0, -EAGAIN (its queue is full: it has enough to wake up for), -EPIPE, -errno.
+ */
+int plx_wire_wake(int fd, unsigned char byte) plx_must_check;
+
+#endif
