@@ -2,11 +2,16 @@
 #
 #   make                      libraries and binaries (binaries in build/bin)
 #   make run [FILES=...]      the main job: publisher -> reducer -> subscriber on real programs
-#   make test                 every test;  T=pattern runs those whose path matches
+#   make test                 every test; T=pattern runs those whose path matches
+#   make test-long            what takes minutes: tests/**/long_*.sh
 #   make SAN=address,undefined test     make SAN=thread test     make COV=1 coverage
 #   make bench                ratios against peers and limits, measured in one run
-#   make check                headers alone, floors, format, warnings of gcc and clang
-#   make install uninstall    DESTDIR, PREFIX (default /usr/local)
+#   make check                headers alone, floors, symbols, format, warnings of gcc and clang
+#   make format               rewrite the sources as make check wants them
+#   make install uninstall    DESTDIR, PREFIX (default /usr/local), LIBDIR, ...
+#   make help                 this text
+#
+# CC=clang, CFLAGS (default -O2 -g), CPPFLAGS, LDFLAGS are the user's; V=1 shows the commands; NAME=x builds in build/x.
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -14,128 +19,234 @@ MAKEFLAGS += --no-builtin-rules
 
 VERSION := 0.1.0
 SOVERSION := 0
+comma := ,
+
 PREFIX ?= /usr/local
 DESTDIR ?=
+BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
-comma := ,
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/parallax
 
 V ?=
 Q := $(if $V,,@)
 say = $(if $V,,@printf '  %-7s %s\n' '$1' '$(patsubst build/%,%,$2)')
 
-CC ?= gcc
 ifeq ($(origin CC),default)
 CC := gcc
 endif
+CC ?= gcc
+CLANG_FORMAT ?= clang-format
 OPT ?= -O2
+CFLAGS ?= $(OPT) -g
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings
-CPPFLAGS := -D_GNU_SOURCE -I. -Ilibshm
-CFLAGS := -std=gnu11 $(OPT) -g $(WARN) -fPIC -fvisibility=default -fno-semantic-interposition $(EXTRA_CFLAGS)
-LDFLAGS := $(EXTRA_LDFLAGS)
+ALL_CPPFLAGS := -D_GNU_SOURCE -I. -Ilibshm $(CPPFLAGS)
+ALL_CFLAGS := -std=gnu11 $(WARN) -fPIC -fno-semantic-interposition $(if $(WERROR),-Werror) $(CFLAGS) $(EXTRA_CFLAGS)
+ALL_LDFLAGS := $(LDFLAGS) $(EXTRA_LDFLAGS)
 LDLIBS := -pthread
 
 ifdef SAN
-CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined -DPLX_SAN
-LDFLAGS += -fsanitize=$(SAN)
+ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined -DPLX_SAN
+ALL_LDFLAGS += -fsanitize=$(SAN)
 endif
 ifdef COV
-CFLAGS += --coverage -O0
-LDFLAGS += --coverage
+ALL_CFLAGS += --coverage -fprofile-update=atomic -O0
+ALL_LDFLAGS += --coverage
 endif
 
 VARIANT := $(if $(NAME),$(NAME),$(if $(SAN),$(subst $(comma),-,$(SAN)),$(if $(COV),cov,release)))
 B := build/$(VARIANT)
-BIN := $(if $(filter release,$(VARIANT)),build/bin,$B/bin)
+OUT := $(if $(filter release,$(VARIANT)),build,$B)
+BIN := $(OUT)/bin
 
 # ---- what there is -----------------------------------------------------------------------------
 LIB_SRC := $(sort $(wildcard libshm/*/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$B/%.o)
 # Tests link a library whose kernel doors can be held shut.
 LIB_TEST_OBJ := $(filter-out $B/libshm/base/sys.o,$(LIB_OBJ)) $B/libshm/base/sys.fault.o
+HEADERS := $(sort $(wildcard libshm/plx/*.h))
+LIBS := $(OUT)/libshm.a $(OUT)/libshm.so.$(VERSION)
 
-REDUCER_SRC := $(sort $(wildcard reducer/*.c reducer/*/*.c))
-REDUCER_OBJ := $(REDUCER_SRC:%.c=$B/%.o)
-REDUCER_TEST_OBJ := $(filter-out $B/reducer/main.o,$(REDUCER_OBJ))
-PUBLISHER_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard publisher/*.c)))
-SUBSCRIBER_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard subscriber/*.c)))
-SHMCTL_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard tools/shmctl/*.c)))
-
-BINS := $(foreach b,publisher subscriber reducer,$(if $(wildcard $b/*.c),$(BIN)/$b)) \
-	$(if $(wildcard tools/shmctl/*.c),$(BIN)/shmctl)
+# A program = a folder with a main.c; tests of its parts link all of it but main.o. What the programs
+# share among themselves (sizes, progress, ...) is in tools/cli.
+CLI_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard tools/cli/*.c)))
+PROGRAMS := publisher subscriber reducer shmctl
+DIR_publisher := publisher
+DIR_subscriber := subscriber
+DIR_reducer := reducer
+DIR_shmctl := tools/shmctl
+LIBS_publisher :=
+LIBS_subscriber :=
+LIBS_reducer := -ljson-c -lm
+LIBS_shmctl := -ljson-c -lroaring
+TESTS_publisher := tests/publisher
+TESTS_subscriber := tests/subscriber
+TESTS_reducer := tests/reducer
+TESTS_shmctl := tests/tools/shmctl
+$(foreach p,$(PROGRAMS),$(eval SRC_$p := $$(sort $$(wildcard $(DIR_$p)/*.c $(DIR_$p)/*/*.c))))
+$(foreach p,$(PROGRAMS),$(eval OBJ_$p := $$(SRC_$p:%.c=$B/%.o)))
+BINS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(DIR_$p)/main.c),$(BIN)/$p))
 
 TEST_SRC := $(sort $(shell find tests -name 'test_*.c' 2>/dev/null))
 TEST_BIN := $(TEST_SRC:%.c=$B/%)
 TEST_SH := $(sort $(shell find tests -name 'test_*.sh' 2>/dev/null))
+LONG_SH := $(sort $(shell find tests -name 'long_*.sh' 2>/dev/null))
 BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c))
 BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
+SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/support/*.c)))
 
-LIBS := $B/libshm.a $B/libshm.so.$(VERSION)
-
-.PHONY: all run test bench check install uninstall clean coverage programs cases cases-long
+.PHONY: all run test test-long bench check check-headers check-floors check-symbols check-format check-warnings \
+	format install uninstall clean coverage programs help FORCE
 all: $(LIBS) $(BINS)
 programs: all $(TEST_BIN) $(BENCH_BIN)
 
 # ---- compile and link --------------------------------------------------------------------------
-$B/%.o: %.c Makefile
+# Objects depend on how they are made, so that another compiler or flag makes them anew.
+$B/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) | $(ALL_LDFLAGS)' >$@.$$$$ && \
+		if cmp -s $@.$$$$ $@; then rm -f $@.$$$$; else mv $@.$$$$ $@; fi
+
+$B/%.o: %.c $B/flags
 	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$B/libshm/base/sys.fault.o: libshm/base/sys.c Makefile
+$B/libshm/base/sys.fault.o: libshm/base/sys.c $B/flags
 	$(call say,CC,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) -DPLX_FAULT $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CPPFLAGS) -DPLX_FAULT $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$B/libshm.a: $(LIB_OBJ)
+archive = $(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(OUT)/libshm.a: $(LIB_OBJ)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(archive)
 
 $B/libshm-test.a: $(LIB_TEST_OBJ)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(archive)
 
-$B/libshm.so.$(VERSION): $(LIB_OBJ) libshm/libshm.map
+$(OUT)/libshm.so.$(VERSION): $(LIB_OBJ) libshm/libshm.map
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libshm.so.$(SOVERSION) \
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_LDFLAGS) -shared -Wl,-soname,libshm.so.$(SOVERSION) \
 		-Wl,--version-script,libshm/libshm.map $(if $(SAN),,-Wl$(comma)--no-undefined) -o $@ $(LIB_OBJ) $(LDLIBS)
-	$(Q)ln -sf libshm.so.$(VERSION) $B/libshm.so.$(SOVERSION) && ln -sf libshm.so.$(VERSION) $B/libshm.so
+	$(Q)ln -sf libshm.so.$(VERSION) $(OUT)/libshm.so.$(SOVERSION) && ln -sf libshm.so.$(SOVERSION) $(OUT)/libshm.so
 
-define binary
-$(BIN)/$1: $2 $B/libshm.a
+define program
+$(BIN)/$1: $(OBJ_$1) $(CLI_OBJ) $(OUT)/libshm.a
 	$$(call say,LD,$$@)
-	$$(Q)mkdir -p $$(@D) && $$(CC) $$(LDFLAGS) -o $$@ $2 $B/libshm.a $3 $$(LDLIBS)
+	$$(Q)mkdir -p $$(@D) && $$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $(LIBS_$1) $$(LDLIBS)
+$B/lib$1-test.a: $(filter-out $B/$(DIR_$1)/main.o,$(OBJ_$1)) $(CLI_OBJ)
+	$$(call say,AR,$$@)
+	$$(archive)
+$B/$(TESTS_$1)/%: $B/$(TESTS_$1)/%.o $B/lib$1-test.a $B/libshm-test.a $(SUPPORT_OBJ)
+	$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$< $(SUPPORT_OBJ) $B/lib$1-test.a $B/libshm-test.a -lcmocka -lroaring $(LIBS_$1) $$(LDLIBS)
 endef
-$(eval $(call binary,publisher,$(PUBLISHER_OBJ),))
-$(eval $(call binary,subscriber,$(SUBSCRIBER_OBJ),))
-$(eval $(call binary,reducer,$(REDUCER_OBJ),-ljson-c -lm))
-$(eval $(call binary,shmctl,$(SHMCTL_OBJ),-ljson-c -lroaring))
+$(foreach p,$(PROGRAMS),$(eval $(call program,$p)))
 
-$B/libreducer-test.a: $(REDUCER_TEST_OBJ)
-	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
-
-# A test of the reducer links the reducer too; helpers in tests/support are linked by all.
-SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/support/*.c)))
-$B/tests/reducer/%: $B/tests/reducer/%.o $B/libreducer-test.a $B/libshm-test.a $(SUPPORT_OBJ)
+$B/tests/bench/%: $B/tests/bench/%.o $(OUT)/libshm.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SUPPORT_OBJ) $B/libreducer-test.a $B/libshm-test.a -lcmocka -ljson-c -lm $(LDLIBS)
-$B/tests/bench/%: $B/tests/bench/%.o $B/libshm.a
-	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $B/libshm.a $(LDLIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(OUT)/libshm.a $(LDLIBS)
 $B/tests/%: $B/tests/%.o $B/libshm-test.a $(SUPPORT_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $< $(SUPPORT_OBJ) $B/libshm-test.a -lcmocka -lroaring $(LDLIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(SUPPORT_OBJ) $B/libshm-test.a -lcmocka -lroaring $(LDLIBS)
 .PRECIOUS: $B/%.o
 
-# ---- what it is for ----------------------------------------------------------------------------
+# ---- run and test ------------------------------------------------------------------------------
+TEST_ENV = BIN='$(abspath $(BIN))' B='$(abspath $B)' OUT='$(abspath $(OUT))' SAN='$(SAN)' CC='$(CC)'
+
 run: all
-	$(Q)BIN=$(BIN) tools/main-job $(FILES)
+	$(Q)BIN='$(abspath $(BIN))' tools/main-job $(FILES)
 
 test: all $(TEST_BIN)
-	$(Q)BIN=$(abspath $(BIN)) B=$(abspath $B) SAN='$(SAN)' tests/run $(if $T,-k '$T') $(TEST_BIN) $(TEST_SH)
+	$(Q)$(TEST_ENV) tests/run $(if $T,-k '$T') $(TEST_BIN) $(TEST_SH)
+
+test-long: all $(TEST_BIN)
+	$(Q)$(TEST_ENV) tests/run -v -t 3600 $(if $T,-k '$T') $(LONG_SH)
 
 bench: all $(BENCH_BIN)
-	$(Q)BIN=$(abspath $(BIN)) B=$(abspath $B) tests/bench/run
+	$(Q)$(TEST_ENV) tests/bench/run
+
+ifdef COV
+coverage: all $(TEST_BIN)
+	$(Q)find $B -name '*.gcda' -delete
+	$(Q)$(TEST_ENV) tests/run $(if $T,-k '$T') $(TEST_BIN) $(TEST_SH)
+	$(Q)tools/coverage $B
+else
+coverage:
+	@$(MAKE) COV=1 coverage
+endif
+
+# ---- check -------------------------------------------------------------------------------------
+# tests/reducer and the like are formatted too; what a tool wrote is not there.
+FORMATTED := $(sort $(shell find libshm publisher subscriber reducer tools tests examples -name '*.[ch]' 2>/dev/null))
+
+check: check-headers check-floors check-format check-symbols check-warnings
+	@echo 'check: all is well'
+
+check-headers:
+	$(call say,CHECK,headers alone: gcc and clang as C and C++)
+	$(Q)tools/check-headers $(HEADERS)
+
+check-floors:
+	$(call say,CHECK,floors)
+	$(Q)tools/check-floors
+
+check-format:
+	$(call say,CHECK,format)
+	$(Q)$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED)
+
+format:
+	$(Q)$(CLANG_FORMAT) -i $(FORMATTED)
+
+check-symbols: $(LIBS)
+	$(call say,CHECK,symbols)
+	$(Q)tools/check-symbols $(OUT) $B
+
+check-warnings:
+	$(call say,CHECK,no warnings from gcc)
+	$(Q)$(MAKE) --no-print-directory NAME=check-gcc CC=gcc WERROR=1 SAN= COV= programs
+	$(call say,CHECK,no warnings from clang)
+	$(Q)$(MAKE) --no-print-directory NAME=check-clang CC=clang WERROR=1 SAN= COV= programs
+
+# ---- install -----------------------------------------------------------------------------------
+MAN1 := $(sort $(wildcard docs/man/*.1))
+MAN3 := $(sort $(wildcard docs/man/*.3))
+INSTALL := install
+D := $(DESTDIR)
+
+install: all
+	$(call say,INSTALL,$D$(PREFIX))
+	$(Q)$(INSTALL) -d '$D$(BINDIR)' '$D$(LIBDIR)/pkgconfig' '$D$(INCLUDEDIR)/plx' '$D$(DOCDIR)'
+	$(Q)$(INSTALL) -m 644 $(HEADERS) '$D$(INCLUDEDIR)/plx'
+	$(Q)$(INSTALL) -m 644 $(OUT)/libshm.a '$D$(LIBDIR)'
+	$(Q)$(INSTALL) -m 755 $(OUT)/libshm.so.$(VERSION) '$D$(LIBDIR)'
+	$(Q)ln -sf libshm.so.$(VERSION) '$D$(LIBDIR)/libshm.so.$(SOVERSION)'
+	$(Q)ln -sf libshm.so.$(SOVERSION) '$D$(LIBDIR)/libshm.so'
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' libshm/libshm.pc.in >'$D$(LIBDIR)/pkgconfig/libshm.pc'
+	$(Q)chmod 644 '$D$(LIBDIR)/pkgconfig/libshm.pc'
+	$(Q)$(if $(BINS),$(INSTALL) -m 755 $(BINS) '$D$(BINDIR)')
+	$(Q)$(if $(MAN1),$(INSTALL) -d '$D$(MANDIR)/man1' && $(INSTALL) -m 644 $(MAN1) '$D$(MANDIR)/man1')
+	$(Q)$(if $(MAN3),$(INSTALL) -d '$D$(MANDIR)/man3' && $(INSTALL) -m 644 $(MAN3) '$D$(MANDIR)/man3')
+	$(Q)$(INSTALL) -m 644 README.md LICENSE LICENSE-MIT LICENSE-APACHE '$D$(DOCDIR)'
+
+# Removes what install put there and the folders that are ours alone; a folder that others use stays.
+uninstall:
+	$(call say,REMOVE,$D$(PREFIX))
+	$(Q)rm -f $(foreach h,$(notdir $(HEADERS)),'$D$(INCLUDEDIR)/plx/$h') \
+		'$D$(LIBDIR)/libshm.a' '$D$(LIBDIR)/libshm.so' '$D$(LIBDIR)/libshm.so.$(SOVERSION)' \
+		'$D$(LIBDIR)/libshm.so.$(VERSION)' '$D$(LIBDIR)/pkgconfig/libshm.pc' \
+		$(foreach p,$(PROGRAMS),'$D$(BINDIR)/$p') \
+		$(foreach m,$(notdir $(MAN1)),'$D$(MANDIR)/man1/$m') $(foreach m,$(notdir $(MAN3)),'$D$(MANDIR)/man3/$m') \
+		$(foreach f,README.md LICENSE LICENSE-MIT LICENSE-APACHE,'$D$(DOCDIR)/$f')
+	$(Q)for d in '$D$(INCLUDEDIR)/plx' '$D$(DOCDIR)'; do if [ -d "$$d" ]; then rmdir --ignore-fail-on-non-empty "$$d"; fi; done
 
 clean:
 	$(Q)rm -rf build
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 -include $(shell find $B -name '*.d' 2>/dev/null)
