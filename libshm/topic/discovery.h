@@ -2,7 +2,7 @@
 #ifndef PLX_TOPIC_DISCOVERY_H
 #define PLX_TOPIC_DISCOVERY_H
 
-#include "topic/handshake_layout.h"
+#include "topic/name.h"
 
 /*
  *	BASE/			opt.directory, or $XDG_RUNTIME_DIR/parallax, or /tmp/parallax-UID; 0700 and ours
@@ -43,9 +43,6 @@ struct plx_listener {
 	char name[48];
 };
 #define PLX_LISTENER_NONE ((struct plx_listener){ .fd = -1 })
-
-/** plx_topic_check() - is it a topic's name (see <plx/publisher.h>)? Return: 0 or -EINVAL. */
-int plx_topic_check(const char *topic) plx_must_check;
 
 /**
  * plx_place_open() - resolve where @topic is, and make the base directory.
