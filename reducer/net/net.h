@@ -1,0 +1,142 @@
+/*
+ * net.h - reduce programs to normal form: one arena, n worker processes, one supervisor (the caller).
+ *
+ *	net_open() ----> net_start(book) ----> net_wait() ----> net_root(), net_source(), net_check()
+ *	                      ^                    |
+ *	                      +--------------------+      the same workers take one program after the other
+ *
+ * The workers are children of the caller; between programs they sleep. The caller never computes: it waits on net_fd(),
+ * which is readable when a program has ended or a worker has died, and may look at the progress meanwhile.
+ * Nothing in here prints.
+ */
+#ifndef REDUCER_NET_NET_H
+#define REDUCER_NET_NET_H
+
+#include <plx/common.h>
+
+#include "reducer/net/book.h"
+#include "reducer/text/text.h"
+
+#define NET_WORKERS_MAX 64u
+
+struct net;
+
+struct net_options {
+	uint32_t workers;    /* 1 ... NET_WORKERS_MAX; 0 means 1 */
+	uint64_t memory_max; /* bytes the arena may take; 0 means half of the machine's memory */
+	uint32_t ring;       /* messages in a mail ring, a power of two, 8 at least; 0 means the default */
+	bool threads;        /* workers are threads of the caller: for ThreadSanitizer, nothing else */
+	const char *name;    /* of the arena, for tools; NULL means "net" */
+};
+
+/* What ends a program early; 0 means "no limit". */
+struct net_limits {
+	uint64_t gas;     /* interactions, exceeded by some hundreds per worker at most */
+	uint64_t time_ns; /* kept by net_wait(): nothing happens unless somebody calls it */
+};
+
+/* How a program ended. Everything but NET_DONE comes with a sentence in net_result.error. */
+enum net_status {
+	NET_DONE = 0,        /* normal form reached */
+	NET_UNSAFE = 1,      /* a duplicator met a reference to a definition that has duplicators itself */
+	NET_DIVIDED = 2,     /* integer division by zero */
+	NET_MEMORY = 3,      /* the arena would outgrow memory_max, or the machine has no more */
+	NET_GAS = 4,         /* more interactions than allowed */
+	NET_TIME = 5,        /* took longer than allowed */
+	NET_CANCELLED = 6,   /* net_cancel() */
+	NET_WORKER_DIED = 7, /* a worker was killed or crashed; the next net_start() begins with fresh ones */
+};
+
+struct net_result {
+	uint32_t status; /* enum net_status */
+	char error[256]; /* fit for a user; empty with NET_DONE */
+	uint64_t interactions;
+	uint64_t time_ns;   /* from net_start() to the end */
+	uint32_t workers;   /* how many there were */
+	uint32_t took_part; /* how many of them did an interaction */
+};
+
+/* One worker, as of now or as of the end. */
+struct net_worker_stats {
+	int32_t pid;
+	bool idle;
+	uint64_t interactions;
+	uint64_t sent;     /* messages to other workers */
+	uint64_t received; /* messages from other workers */
+	uint64_t given;    /* redexes handed to hungry workers */
+	uint64_t parked;   /* times it went to sleep */
+	uint64_t redexes;  /* waiting in its queue */
+	uint64_t memory;   /* bytes committed in its partition */
+};
+
+struct net_progress {
+	bool running;
+	uint64_t interactions; /* of all workers, at most some hundreds behind each */
+	uint64_t time_ns;      /* since net_start() */
+	uint64_t memory;       /* bytes committed in the arena */
+	uint32_t busy;         /* workers that have work */
+};
+
+/*
+ * net_open() - make an arena and start its workers, which sleep until there is work.
+ *
+ * Return: 0, -EINVAL (options), -ENOMEM (no address space or memory), -EMFILE, -ENFILE, -EAGAIN (no more processes).
+ * Owner:  net_close(). Safety: one thread at a time; call it before starting threads (it forks).
+ */
+int net_open(struct net **net, const struct net_options *options) plx_must_check;
+
+/*
+ * net_start() - begin to reduce @main of @book. The book is copied.
+ * @limits: NULL for none
+ *
+ * What the program before left in the arena is gone. Dead workers are replaced.
+ *
+ * Return: 0, -EBUSY (one is running), -EBADMSG (book), -ENOMEM (larger than the arena may be), -EAGAIN.
+ */
+int net_start(struct net *net, const struct book *book, const struct net_limits *limits) plx_must_check;
+
+/*
+ * net_wait() - wait for the end of the program that runs.
+ * @timeout_ns: 0 looks once, UINT64_MAX waits for ever
+ *
+ * Return: 0 with *@result (also for programs that ended in an error, and again when called again), -ETIMEDOUT (still
+ * running), -EINTR, -EINVAL (nothing was started).
+ */
+int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result) plx_must_check;
+
+/* net_fd() - readable when net_wait() has something to say; for poll() and epoll. */
+int net_fd(const struct net *net);
+
+/* net_cancel() - ask the workers to stop; net_wait() then tells NET_CANCELLED, or what came first. */
+void net_cancel(struct net *net);
+
+void net_progress(const struct net *net, struct net_progress *progress);
+
+/* net_worker() - about one worker. Return: 0 or -EINVAL (no such worker). */
+int net_worker(const struct net *net, uint32_t worker, struct net_worker_stats *stats);
+
+/* net_root(), net_source() - the normal form, for text_print(); valid from NET_DONE to the next net_start(). */
+port net_root(const struct net *net);
+void net_source(const struct net *net, struct text_source *source);
+
+/*
+ * net_check() - with no program running: every cell of every partition is free or live, every live node hangs on one
+ * wire, every variable has its two ends, nothing is left in queues and rings.
+ *
+ * Return: 0, -EBADMSG with *@why, -EBUSY, -ENOMEM.
+ */
+int net_check(const struct net *net, const char **why) plx_must_check;
+
+/* net_close() - stop the workers and give everything back; may be called with NULL. */
+void net_close(struct net *net);
+
+/*
+ * net_run() - all of the above at once: open, start, wait.
+ * @net: set on success, for net_root() and so on; net_close() it
+ *
+ * Return: 0 with *@result, or what net_open() and net_start() return.
+ */
+int net_run(struct net **net, const struct net_options *options, const struct book *book,
+	    const struct net_limits *limits, struct net_result *result) plx_must_check;
+
+#endif
