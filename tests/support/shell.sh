@@ -1,0 +1,75 @@
+# shell.sh - what the test scripts share: sentences that are true or not, and programs that are waited for.
+#
+# A script sources this, then says what must hold:
+#	check 'an empty file arrives as an empty stream' cmp -s empty got
+# Each becomes a case ("ok - ..." or "not ok - ..."); the script ends with finish.
+# BIN is the folder of the binaries. Work happens in $TMPDIR, which is empty and the test's own.
+
+set -u
+tests_failed=0
+repository=$PWD
+cd "${TMPDIR:?run me with tests/run}" || exit 1
+work=$PWD
+
+ok() { printf 'ok - %s\n' "$*"; }
+
+not_ok() {
+	printf 'not ok - %s\n' "$*"
+	tests_failed=$((tests_failed + 1))
+}
+
+skip() { printf 'skip - %s\n' "$*"; }
+
+# check SENTENCE COMMAND...
+check() {
+	local sentence=$1
+	shift
+	if "$@"; then
+		ok "$sentence"
+	else
+		not_ok "$sentence (failed: $*)"
+	fi
+}
+
+# same SENTENCE WANTED GOT
+same() {
+	if [ "$2" = "$3" ]; then
+		ok "$1"
+	else
+		not_ok "$1 (wanted '$2', got '$3')"
+	fi
+}
+
+# says SENTENCE FILE REGEX: the file has a line that fits
+says() {
+	if grep -qE -- "$3" "$2"; then
+		ok "$1"
+	else
+		not_ok "$1 (no '$3' in $2:)"
+		sed 's/^/    | /' "$2"
+	fi
+}
+
+# code_of PID: waits for a background process, prints nothing, leaves its exit code in $code
+code_of() {
+	wait "$1"
+	code=$?
+}
+
+# until_true SECONDS COMMAND...: tries every 20 ms
+until_true() {
+	local tries=$(($1 * 50))
+	shift
+	while ! "$@" >/dev/null 2>&1; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.02
+	done
+}
+
+finish() {
+	cd "$repository" || exit 1
+	rm -rf "${work:?}"/* "${XDG_RUNTIME_DIR:?}"/parallax
+	[ $tests_failed -eq 0 ]
+	exit
+}
