@@ -1,9 +1,11 @@
 /*
  * book.h - the definitions of a program in the compact form from which the reducer expands them.
  *
- * A definition is a net with local indices: node i is pair[first + i], its variables are numbered 0 ... vars - 1.
+ * A definition is a net with local indices: node i is pair[first_node + i], its variables are numbered 0 ... vars - 1.
  * Inside a definition port_index() of a node port is that local i, and that of a VAR port the local variable; each
- * variable occurs exactly twice. Expanding copies the pairs and adds where the cells went.
+ * variable occurs exactly twice. Nodes are numbered in the order in which they are opened in the text, so a node comes
+ * after the one it hangs on. Expanding copies the pairs and adds where the cells went. (Both count from 0, so the
+ * word of local variable 0 is PORT_NONE: inside a book that word is a variable like any other.)
  *
  * The whole book is one span of bytes without pointers, so that it can lie in an arena, be mapped by every worker, and
  * be saved.
@@ -19,9 +21,9 @@
 #define BOOK_MAIN  0u          /* definition 0 is @main; the others follow in byte order of their names */
 
 struct book_def {
-	port root;            /* what a reference to this definition becomes */
-	uint32_t first_node;  /* index of its first node in the pairs of the book */
-	uint32_t nodes;       /* at most BOOK_NODES_MAX */
+	port root;           /* what a reference to this definition becomes */
+	uint32_t first_node; /* index of its first node in the pairs of the book */
+	uint32_t nodes;
 	uint32_t first_redex; /* index of its first redex in the pairs of the book */
 	uint32_t redexes;
 	uint32_t vars;

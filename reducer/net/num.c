@@ -1,0 +1,535 @@
+/*
+ * num.c - what numbers do: arithmetic in three types of 24 bits, casts, partial applications, reading and printing.
+ *
+ * An operator meets its operands one at a time, and only the type of the *second* is still known when both are there:
+ * a partial application keeps 24 bits and an operator, `[+5]`, no longer whether those bits were meant as u24, i24 or
+ * f24. So the plain number selects the arithmetic and the other bits are read as that type. The bits kept are the left
+ * operand; a flipped operator (`:-`) changes their places.
+ *
+ * All integer arithmetic is done on uint32_t or int64_t and cut to 24 bits by num_make's callers: nothing here overflows.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reducer/net/num.h"
+
+#define U24_MAX 16777215
+#define I24_MAX 8388607
+#define I24_MIN (-8388608)
+
+/* In the order in which they are tried: none may be a prefix of a later one that should win. */
+static const struct {
+	char text[4];
+	uint8_t code;
+} num_ops[] = {
+	{ "+", NUM_ADD },  { "-", NUM_SUB },      { ":-", NUM_FP_SUB }, { "*", NUM_MUL },
+	{ "/", NUM_DIV },  { ":/", NUM_FP_DIV },  { "%", NUM_REM },     { ":%", NUM_FP_REM },
+	{ "=", NUM_EQ },   { "!", NUM_NEQ },      { "<<", NUM_SHL },    { ":<<", NUM_FP_SHL },
+	{ ">>", NUM_SHR }, { ":>>", NUM_FP_SHR }, { "<", NUM_LT },      { ">", NUM_GT },
+	{ "&", NUM_AND },  { "|", NUM_OR },       { "^", NUM_XOR },
+};
+
+static const char num_casts[][4] = { [NUM_U24] = "u24", [NUM_I24] = "i24", [NUM_F24] = "f24" };
+
+static const char *num_op_text(uint32_t code)
+{
+	for (size_t i = 0; i < sizeof(num_ops) / sizeof(num_ops[0]); i++)
+		if (num_ops[i].code == code)
+			return num_ops[i].text;
+	return "?";
+}
+
+/* ---- the three types ---------------------------------------------------------------------------- */
+
+static int32_t i24_of(uint32_t payload)
+{
+	return (int32_t)((payload ^ 0x800000u) & NUM_PAYLOAD_MASK) - 0x800000;
+}
+
+static port num_i24(int64_t value)
+{
+	return num_make(NUM_I24, (uint32_t)value & NUM_PAYLOAD_MASK);
+}
+
+static float f24_of(uint32_t payload)
+{
+	uint32_t bits = payload << 8;
+	float value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+/* The low 8 bits go, rounded half to even; a NaN whose payload is only there must not become an infinity. */
+static port num_f24(float value)
+{
+	uint32_t bits, kept, lost;
+
+	memcpy(&bits, &value, sizeof(bits));
+	kept = bits >> 8;
+	lost = bits & 0xff;
+	if (isnan(value))
+		kept |= 1;
+	else if (lost > 0x80 || (lost == 0x80 && (kept & 1)))
+		kept++;
+	return num_make(NUM_F24, kept & NUM_PAYLOAD_MASK);
+}
+
+/* Toward zero, saturating; NaN is 0. */
+static int64_t num_from_float(float value, int64_t min, int64_t max)
+{
+	if (isnan(value))
+		return 0;
+	if (value <= (float)min)
+		return min;
+	if (value >= (float)max)
+		return max;
+	return (int64_t)value;
+}
+
+/* ---- operators ---------------------------------------------------------------------------------- */
+
+static int num_u24_operate(uint32_t op, uint32_t a, uint32_t b, port *out)
+{
+	uint32_t r;
+
+	switch (op) {
+	case NUM_ADD: r = a + b; break;
+	case NUM_SUB: r = a - b; break;
+	case NUM_FP_SUB: r = b - a; break;
+	case NUM_MUL: r = (uint32_t)((uint64_t)a * b); break;
+	case NUM_FP_DIV: return num_u24_operate(NUM_DIV, b, a, out);
+	case NUM_FP_REM: return num_u24_operate(NUM_REM, b, a, out);
+	case NUM_DIV:
+		if (b == 0)
+			return -EDOM;
+		r = a / b;
+		break;
+	case NUM_REM:
+		if (b == 0)
+			return -EDOM;
+		r = a % b;
+		break;
+	case NUM_EQ: r = a == b; break;
+	case NUM_NEQ: r = a != b; break;
+	case NUM_LT: r = a < b; break;
+	case NUM_GT: r = a > b; break;
+	case NUM_AND: r = a & b; break;
+	case NUM_OR: r = a | b; break;
+	case NUM_XOR: r = a ^ b; break;
+	case NUM_SHL: r = a << (b & 31); break;
+	case NUM_FP_SHL: r = b << (a & 31); break;
+	case NUM_SHR: r = a >> (b & 31); break;
+	case NUM_FP_SHR: r = b >> (a & 31); break;
+	default: r = 0; break;
+	}
+	*out = num_u24(r);
+	return 0;
+}
+
+static int num_i24_operate(uint32_t op, int64_t a, int64_t b, port *out)
+{
+	switch (op) {
+	case NUM_ADD: *out = num_i24(a + b); break;
+	case NUM_SUB: *out = num_i24(a - b); break;
+	case NUM_FP_SUB: *out = num_i24(b - a); break;
+	case NUM_MUL: *out = num_i24(a * b); break;
+	case NUM_FP_DIV: return num_i24_operate(NUM_DIV, b, a, out);
+	case NUM_FP_REM: return num_i24_operate(NUM_REM, b, a, out);
+	case NUM_DIV:
+		if (b == 0)
+			return -EDOM;
+		*out = num_i24(a /
+			       b); /* the one quotient that does not fit wraps: -8388608 / -1 = -8388608 */
+		break;
+	case NUM_REM:
+		if (b == 0)
+			return -EDOM;
+		*out = num_i24(a % b);
+		break;
+	case NUM_EQ: *out = num_u24(a == b); break;
+	case NUM_NEQ: *out = num_u24(a != b); break;
+	case NUM_LT: *out = num_u24(a < b); break;
+	case NUM_GT: *out = num_u24(a > b); break;
+	case NUM_AND: *out = num_i24(a & b); break;
+	case NUM_OR: *out = num_i24(a | b); break;
+	case NUM_XOR: *out = num_i24(a ^ b); break;
+	default: *out = num_i24(0); break; /* shifts of signed numbers are not defined: +0 */
+	}
+	return 0;
+}
+
+static void num_f24_operate(uint32_t op, float a, float b, port *out)
+{
+	switch (op) {
+	case NUM_ADD: *out = num_f24(a + b); break;
+	case NUM_SUB: *out = num_f24(a - b); break;
+	case NUM_FP_SUB: *out = num_f24(b - a); break;
+	case NUM_MUL: *out = num_f24(a * b); break;
+	case NUM_DIV: *out = num_f24(a / b); break;
+	case NUM_FP_DIV: *out = num_f24(b / a); break;
+	case NUM_REM: *out = num_f24(fmodf(a, b)); break;
+	case NUM_FP_REM: *out = num_f24(fmodf(b, a)); break;
+	case NUM_EQ: *out = num_u24(a == b); break;
+	case NUM_NEQ: *out = num_u24(a != b); break;
+	case NUM_LT: *out = num_u24(a < b); break;
+	case NUM_GT: *out = num_u24(a > b); break;
+	/* What makes no sense on floats does something useful instead. */
+	case NUM_AND: *out = num_f24(atan2f(a, b)); break;
+	case NUM_OR: *out = num_f24(logf(b) / logf(a)); break;
+	case NUM_XOR: *out = num_f24(powf(a, b)); break;
+	case NUM_SHL: *out = num_f24(sinf(a + b)); break;
+	case NUM_SHR: *out = num_f24(tanf(a + b)); break;
+	default: *out = num_f24(0.0f); break; /* flipped shifts */
+	}
+}
+
+static port num_cast(uint32_t to, port from)
+{
+	uint32_t type = num_type(from), bits = num_payload(from);
+
+	if (type == to)
+		return from;
+	if (to == NUM_F24)
+		return num_f24(type == NUM_U24 ? (float)bits : (float)i24_of(bits));
+	if (type != NUM_F24)
+		return num_make(to, bits);
+	if (to == NUM_U24)
+		return num_u24((uint32_t)num_from_float(f24_of(bits), 0, U24_MAX));
+	return num_i24(num_from_float(f24_of(bits), I24_MIN, I24_MAX));
+}
+
+static bool num_is_plain(uint32_t type)
+{
+	return type >= NUM_U24 && type <= NUM_F24;
+}
+
+int num_operate(port a, port b, port *out)
+{
+	uint32_t left, right;
+
+	if (num_type(a) == NUM_SYM && num_type(b) == NUM_SYM) {
+		*out = num_u24(0);
+		return 0;
+	}
+	if (num_type(b) == NUM_SYM || (num_type(a) != NUM_SYM && num_type(b) >= NUM_ADD)) {
+		port swap = a; /* the operator, alone or with an operand, is now in a */
+
+		a = b;
+		b = swap;
+	}
+	left = num_payload(a);
+	right = num_payload(b);
+	if (num_type(a) == NUM_SYM) {
+		if (num_is_plain(left) && num_is_plain(num_type(b)))
+			*out = num_cast(left, b);
+		else
+			*out = num_make(left & 31, right); /* the operand's type is forgotten here */
+		return 0;
+	}
+	if (num_type(a) < NUM_ADD || num_type(b) >= NUM_ADD) {
+		*out = num_u24(0); /* two operators or none */
+		return 0;
+	}
+	switch (num_type(b)) {
+	case NUM_U24: return num_u24_operate(num_type(a), left, right, out);
+	case NUM_I24: return num_i24_operate(num_type(a), i24_of(left), i24_of(right), out);
+	default: num_f24_operate(num_type(a), f24_of(left), f24_of(right), out); return 0;
+	}
+}
+
+/* ---- printing ----------------------------------------------------------------------------------- */
+
+/* Do `digits` (count of them) times a power of ten read back as this value? */
+static bool num_reads_back(uint64_t digits, int power, float value)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "%llue%d", (unsigned long long)digits, power);
+	return strtof(text, NULL) == value;
+}
+
+/*
+ * num_shortest() - the fewest decimal digits that read back as @value, which is finite and above 0.
+ *
+ * The nearest decimal of n digits nearly always does it. Where it does not one of its neighbours may: below a power of
+ * two floats are twice as dense as above, so that the interval which reads back is lopsided.
+ */
+static uint64_t num_shortest(float value, int *power)
+{
+	for (int count = 1;; count++) {
+		char text[40];
+		char plain[40];
+		uint64_t digits;
+		size_t n = 0;
+
+		snprintf(text, sizeof(text), "%.*e", count - 1, (double)value);
+		for (const char *c = text; *c != 'e'; c++)
+			if (*c != '.')
+				plain[n++] = *c;
+		plain[n] = 0;
+		digits = strtoull(plain, NULL, 10);
+		*power = atoi(strchr(text, 'e') + 1) - (count - 1);
+		if (count >= 9 || num_reads_back(digits, *power, value))
+			return digits;
+		if (num_reads_back(digits + 1, *power, value))
+			return digits + 1;
+		if (num_reads_back(digits - 1, *power, value))
+			return digits - 1;
+	}
+}
+
+/* 0.0001 <= |x| < 1e16 as 12.5, the rest as 1.25e-7. */
+static size_t num_print_float(float value, char text[48])
+{
+	char digits[24];
+	const char *sign = signbit(value) ? "-" : "";
+	int power, count, point;
+
+	if (isnan(value))
+		return (size_t)sprintf(text, "+NaN");
+	if (isinf(value))
+		return (size_t)sprintf(text, "%sinf", value < 0 ? "-" : "+");
+	if (value == 0)
+		return (size_t)sprintf(text, "%s0.0", sign);
+	count = sprintf(digits, "%llu", (unsigned long long)num_shortest(fabsf(value), &power));
+	while (count > 1 && digits[count - 1] == '0') {
+		digits[--count] = 0;
+		power++;
+	}
+	point = count + power; /* digits before the point */
+	if (fabsf(value) < 1e-4f || fabsf(value) >= 1e16f)
+		return (size_t)sprintf(text, "%s%c%s%se%d", sign, digits[0], count > 1 ? "." : "", digits + 1,
+				       point - 1);
+	if (point <= 0)
+		return (size_t)sprintf(text, "%s0.%.*s%s", sign, -point, "000000000000", digits);
+	if (point >= count)
+		return (size_t)sprintf(text, "%s%s%.*s.0", sign, digits, point - count, "0000000000000000");
+	return (size_t)sprintf(text, "%s%.*s.%s", sign, point, digits, digits + point);
+}
+
+size_t num_print(port p, char text[48])
+{
+	uint32_t payload = num_payload(p);
+
+	switch (num_type(p)) {
+	case NUM_SYM:
+		if (num_is_plain(payload))
+			return (size_t)sprintf(text, "[%s]", num_casts[payload]);
+		return (size_t)sprintf(text, "[%s]", num_op_text(payload));
+	case NUM_U24: return (size_t)sprintf(text, "%u", payload);
+	case NUM_I24: return (size_t)sprintf(text, "%+d", i24_of(payload));
+	case NUM_F24: return num_print_float(f24_of(payload), text);
+	default: return (size_t)sprintf(text, "[%s0x%07X]", num_op_text(num_type(p)), payload);
+	}
+}
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_alpha(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
+}
+
+/* The letters of @word at the start of @text, in either case; their number or 0. */
+static size_t num_word(const char *text, size_t length, const char *word)
+{
+	size_t n = strlen(word);
+
+	return n <= length && strncasecmp(text, word, n) == 0 ? n : 0;
+}
+
+/* Is this [+-] digits [. digits] [e [+-] digits], or an infinity or NaN by name? strtof() accepts more than that. */
+static bool num_float_is_valid(const char *text, size_t length)
+{
+	size_t i = 0, digits = 0, named;
+
+	if (i < length && (text[i] == '+' || text[i] == '-'))
+		i++;
+	named = num_word(text + i, length - i, "infinity");
+	if (!named)
+		named = num_word(text + i, length - i, "inf");
+	if (!named)
+		named = num_word(text + i, length - i, "nan");
+	if (named)
+		return i + named == length;
+	for (; i < length && is_digit(text[i]); i++)
+		digits++;
+	if (i < length && text[i] == '.')
+		for (i++; i < length && is_digit(text[i]); i++)
+			digits++;
+	if (!digits)
+		return false;
+	if (i < length && (text[i] == 'e' || text[i] == 'E')) {
+		i++;
+		if (i < length && (text[i] == '+' || text[i] == '-'))
+			i++;
+		if (i == length || !is_digit(text[i]))
+			return false;
+		while (i < length && is_digit(text[i]))
+			i++;
+	}
+	return i == length;
+}
+
+static int num_parse_float(const char *text, size_t length, port *out, const char **why)
+{
+	char copy[256];
+
+	if (length >= sizeof(copy)) {
+		*why = "a number of more than 255 characters";
+		return -EBADMSG;
+	}
+	if (!num_float_is_valid(text, length)) {
+		*why = "not a floating number; write it like 1.5, -2.0e-3, +inf or +NaN";
+		return -EBADMSG;
+	}
+	memcpy(copy, text, length);
+	copy[length] = 0;
+	*out = num_f24(strtof(copy, NULL));
+	return 0;
+}
+
+/* Digits from the start of @text, base 10, 0x or 0b; what follows them in the word is not looked at. */
+static int num_parse_int(const char *text, size_t length, uint64_t *value, const char **why)
+{
+	unsigned base = 10;
+	size_t i = 0, first;
+
+	if (length >= 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'b')) {
+		base = text[1] == 'x' ? 16 : 2;
+		i = 2;
+	}
+	*value = 0;
+	for (first = i; i < length; i++) {
+		unsigned digit = is_digit(text[i])   ? (unsigned)(text[i] - '0')
+				 : is_alpha(text[i]) ? (unsigned)((text[i] | 32) - 'a') + 10
+						     : base;
+
+		if (digit >= base)
+			break;
+		if (__builtin_mul_overflow(*value, base, value) ||
+		    __builtin_add_overflow(*value, digit, value)) {
+			*why = "a number of more than 64 bits";
+			return -EBADMSG;
+		}
+	}
+	if (i == first) {
+		*why = "a number needs a digit";
+		return -EBADMSG;
+	}
+	return 0;
+}
+
+static bool num_contains(const char *text, size_t length, const char *word)
+{
+	return memmem(text, length, word, strlen(word)) != NULL;
+}
+
+/* A run of letters, digits, + - and . is one number: float by what it contains, signed by its first character. */
+static int num_parse_plain(const char *text, size_t length, size_t *used, port *out, const char **why)
+{
+	size_t n = 0;
+	uint64_t value;
+	int ret;
+
+	while (n < length && (is_digit(text[n]) || is_alpha(text[n]) || strchr("+-.", text[n])))
+		n++;
+	if (n == 0 || memchr(text, 0, n)) {
+		*why = "a number is missing";
+		return -EBADMSG;
+	}
+	*used = n;
+	if (num_contains(text, n, ".") || num_contains(text, n, "inf") || num_contains(text, n, "NaN"))
+		return num_parse_float(text, n, out, why);
+	if (text[0] == '+' || text[0] == '-') {
+		ret = num_parse_int(text + 1, n - 1, &value, why);
+		if (ret == 0)
+			*out = num_make(NUM_I24,
+					(uint32_t)(text[0] == '-' ? 0 - value : value) & NUM_PAYLOAD_MASK);
+		return ret;
+	}
+	ret = num_parse_int(text, n, &value, why);
+	if (ret == 0)
+		*out = num_u24((uint32_t)value);
+	return ret;
+}
+
+/* The operator or cast after `[`; its code and length, or length 0. */
+static size_t num_parse_op(const char *text, size_t length, uint32_t *code)
+{
+	for (uint32_t cast = NUM_U24; cast <= NUM_F24; cast++)
+		if (length >= 3 && memcmp(text, num_casts[cast], 3) == 0) {
+			*code = cast;
+			return 3;
+		}
+	for (size_t i = 0; i < sizeof(num_ops) / sizeof(num_ops[0]); i++) {
+		size_t n = strlen(num_ops[i].text);
+
+		if (n <= length && memcmp(text, num_ops[i].text, n) == 0) {
+			*code = num_ops[i].code;
+			return n;
+		}
+	}
+	return 0;
+}
+
+static size_t num_skip(const char *text, size_t length, size_t i)
+{
+	for (;;) {
+		while (i < length && is_space(text[i]))
+			i++;
+		if (length - i < 2 || text[i] != '/' || text[i + 1] != '/')
+			return i;
+		while (i < length && text[i] != '\n')
+			i++;
+	}
+}
+
+int num_parse(const char *text, size_t length, size_t *used, port *out, const char **why)
+{
+	size_t i, n;
+	uint32_t code = 0;
+	int ret;
+
+	*used = 0;
+	if (length == 0 || text[0] != '[')
+		return num_parse_plain(text, length, used, out, why);
+	n = num_parse_op(text + 1, length - 1, &code);
+	if (n == 0) {
+		*why = "not an operator; one of + - :- * / :/ % :% = ! < > & | ^ << :<< >> :>> u24 i24 f24";
+		return -EBADMSG;
+	}
+	i = num_skip(text, length, 1 + n);
+	*out = num_make(NUM_SYM, code);
+	if (code >= NUM_ADD && i < length && text[i] != ']') {
+		ret = num_parse_plain(text + i, length - i, &n, out, why);
+		if (ret < 0) {
+			*used = i;
+			return ret;
+		}
+		*out = num_make(code, num_payload(*out));
+		i = num_skip(text, length, i + n);
+	}
+	if (i == length || text[i] != ']') {
+		*used = i;
+		*why = "the `[` of this operator is not closed by `]`";
+		return -EBADMSG;
+	}
+	*used = i + 1;
+	return 0;
+}
