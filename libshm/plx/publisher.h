@@ -52,6 +52,13 @@ struct plx_publisher_stats {
 	uint32_t slots_free;  /* a hint */
 };
 
+/* A reliable subscriber that went away, as plx_publisher_gone() reports it. */
+struct plx_reader_end {
+	uint64_t position; /* it had read every message before this one */
+	uint32_t pid;      /* as the kernel vouched for it when it connected */
+	int32_t reason; /* -EPIPE it left or died, -ETIMEDOUT too slow (PLX_FULL_DROP), -EBADMSG it lied or held too much */
+};
+
 PLX_BEGIN
 
 /**
@@ -127,6 +134,16 @@ int plx_publisher_wait_subscribers(struct plx_publisher *pub, uint32_t count,
  * Return: 0, -ETIMEDOUT, -EINTR.
  */
 int plx_publisher_drain(struct plx_publisher *pub, uint64_t timeout_ns) plx_must_check;
+
+/**
+ * plx_publisher_gone() - which reliable subscriber went away, oldest first, each told once.
+ * @end: set when the answer is true
+ *
+ * Whether it missed anything is for the caller to say: compare position with what was published. The last 64 are kept.
+ *
+ * Safety: the thread that uses the publisher.
+ */
+bool plx_publisher_gone(struct plx_publisher *pub, struct plx_reader_end *end);
 
 /** plx_publisher_stats() - figures so far; safe from any thread. */
 void plx_publisher_stats(struct plx_publisher *pub, struct plx_publisher_stats *stats);
