@@ -45,6 +45,16 @@ struct plx_listener {
 #define PLX_LISTENER_NONE ((struct plx_listener){ .fd = -1 })
 
 /**
+ * plx_place_base() - find the base directory.
+ * @path:      PATH_MAX bytes; its absolute path on success; what was looked for when it is not there (-ENOENT)
+ * @directory: options.directory, or NULL
+ * @create:    make it when it is missing
+ *
+ * Return: a descriptor >= 0, or as plx_place_open(). Owner: the caller closes it.
+ */
+int plx_place_base(char *path, const char *directory, bool create) plx_must_check;
+
+/**
  * plx_place_open() - resolve where @topic is, and make the base directory.
  * @directory: options.directory, or NULL
  *
@@ -112,7 +122,11 @@ int plx_listener_accept(const struct plx_listener *listener, int *fd) plx_must_c
 /** plx_listener_close() - disappear: unlink, close, remove the topic's directory if it is empty; may be called twice. */
 void plx_listener_close(struct plx_listener *listener, const struct plx_place *place);
 
-/** plx_place_leave() - remove the topic's directory if it is empty (subscribers call it when they close). */
-void plx_place_leave(const struct plx_place *place);
+/**
+ * plx_place_leave() - remove the topic's directory if it is empty (subscribers call it when they close).
+ *
+ * Return: true when it was removed.
+ */
+bool plx_place_leave(const struct plx_place *place);
 
 #endif

@@ -14,12 +14,13 @@ struct plx_datagram {
 
 /**
  * plx_wire_recv() - the next datagram; never blocks, never peeks.
+ * @expect_fds: a grant may come (subscriber, before the grant); without it no descriptor is even installed
  *
- * Return: 1 with a datagram (the caller owns its descriptors), 0 end of file, -EAGAIN nothing there, -EBADMSG more
- *         came than fits (everything that came with it is closed: the caller feeds PLX_EVENT_TRUNCATED), or what
- *         the socket says (-ECONNRESET ...: PLX_EVENT_HANGUP).
+ * Return: 1 with a datagram (the caller owns its descriptors), 0 end of file, -EAGAIN nothing there, -EPROTO more or
+ *         other than a message can hold came (cut, or a wrong number of descriptors; all that came is closed: feed
+ *         PLX_EVENT_TRUNCATED), or what the socket says (-ECONNRESET ...: PLX_EVENT_HANGUP).
  */
-int plx_wire_recv(int fd, struct plx_datagram *datagram) plx_must_check;
+int plx_wire_recv(int fd, struct plx_datagram *datagram, bool expect_fds) plx_must_check;
 
 /** plx_wire_drop() - close the descriptors of a datagram; may be called twice. */
 void plx_wire_drop(struct plx_datagram *datagram);
