@@ -1,0 +1,240 @@
+/*
+ * sys.h - the doors to the kernel: every system call libshm makes is made in base/sys*.c and nowhere else.
+ *
+ * A door returns what the call returns, or -errno. It adds what every caller would otherwise have to remember:
+ * close-on-exec, no SIGPIPE, EINTR where repeating is right, and the fallbacks for kernels as old as 6.1.
+ *
+ * Doors are counted. A test build (-DPLX_FAULT) can hold the n-th one shut, or die at it: see the end.
+ */
+#ifndef BASE_SYS_H
+#define BASE_SYS_H
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <plx/common.h>
+
+/* ---- memory (sys.c) ------------------------------------------------------------------------- */
+
+/** An anonymous file that can be sealed and not be executed (as far as the kernel knows how), mode 0600. */
+int plx_sys_memfd(const char *name) plx_must_check;
+
+/** Set the size of a file. -EFBIG above RLIMIT_FSIZE, without the signal. */
+int plx_sys_truncate(int fd, uint64_t size) plx_must_check;
+
+/**
+ * Give [@off, @off + @len) of a memfd its memory. Goes in steps, so that signals cannot starve it.
+ * -ENOSPC when the machine plainly has not that much, instead of waking the kernel's out-of-memory killer.
+ */
+int plx_sys_allocate(int fd, uint64_t off, uint64_t len) plx_must_check;
+
+/** mmap; @fd -1 for private anonymous memory. @flags are added to MAP_SHARED or MAP_PRIVATE|MAP_ANONYMOUS. */
+int plx_sys_map(void **addr, uint64_t size, int prot, int flags, int fd) plx_must_check;
+void plx_sys_unmap(void *addr, uint64_t size);
+int plx_sys_advise(void *addr, uint64_t size, int advice) plx_must_check;
+
+/** Add seals (F_SEAL_*); ask for the seals there are: -EINVAL when it is nothing that can be sealed. */
+int plx_sys_seal(int fd, int seals) plx_must_check;
+int plx_sys_seals(int fd) plx_must_check;
+
+/* ---- files, directories (sys.c) ----------------------------------------------------------------- */
+
+int plx_sys_chmod(int fd, mode_t mode) plx_must_check;
+int plx_sys_stat(int fd, struct stat *st) plx_must_check;
+
+/** A new open file of the same inode, with rights of its own: @flags O_RDONLY or O_RDWR. */
+int plx_sys_reopen(int fd, int flags) plx_must_check;
+int plx_sys_dup(int fd) plx_must_check;
+/** Close; -1 is fine. errno stays as it is. */
+void plx_sys_close(int fd);
+
+/** O_CLOEXEC|O_NOCTTY are added; repeats after EINTR. @dir may be AT_FDCWD. */
+int plx_sys_open(int dir, const char *path, int flags, mode_t mode) plx_must_check;
+ssize_t plx_sys_read(int fd, void *buf, size_t size) plx_must_check;
+ssize_t plx_sys_read_at(int fd, void *buf, size_t size, uint64_t off) plx_must_check;
+ssize_t plx_sys_write(int fd, const void *buf, size_t size) plx_must_check;
+/** lseek with SEEK_DATA or SEEK_HOLE: where the next one begins; -ENXIO past the last. */
+int64_t plx_sys_seek(int fd, uint64_t off, int whence) plx_must_check;
+
+int plx_sys_mkdir(int dir, const char *path, mode_t mode) plx_must_check;
+int plx_sys_rmdir(int dir, const char *path) plx_must_check;
+int plx_sys_unlink(int dir, const char *path) plx_must_check;
+int plx_sys_rename(int dir, const char *from, const char *to) plx_must_check;
+/** lstat: a symbolic link is reported, not followed. */
+int plx_sys_lstat(int dir, const char *path, struct stat *st) plx_must_check;
+/** stat: symbolic links are followed; for /proc/PID/fd/N, whose links lead to the real thing. */
+int plx_sys_stat_at(int dir, const char *path, struct stat *st) plx_must_check;
+/** The text of a link, terminated; -ENAMETOOLONG when it does not fit. Returns its length. */
+ssize_t plx_sys_readlink(int dir, const char *path, char *buf, size_t size) plx_must_check;
+/** Raw directory entries (struct dirent64 packed); 0 at the end. base/dir.h walks them. */
+ssize_t plx_sys_dirents(int fd, void *buf, size_t size) plx_must_check;
+
+/* ---- sockets (sys_socket.c): AF_UNIX, SOCK_SEQPACKET, non-blocking, close-on-exec ---------------- */
+
+int plx_sys_socket(void) plx_must_check;
+int plx_sys_socketpair(int pair[2]) plx_must_check;
+/** Through /proc/self/fd/@dir/@name, so that long directories work. @name at most 80 bytes, else -ENAMETOOLONG. */
+int plx_sys_bind(int fd, int dir, const char *name) plx_must_check;
+int plx_sys_connect(int fd, int dir, const char *name) plx_must_check;
+int plx_sys_listen(int fd, int backlog) plx_must_check;
+/** The accepted socket is non-blocking and close-on-exec too. -EAGAIN when nobody waits. */
+int plx_sys_accept(int fd) plx_must_check;
+
+/** One packet, whole or not at all; never blocks, never SIGPIPE. */
+int plx_sys_send(int fd, const void *buf, size_t size) plx_must_check;
+/** One packet with @n descriptors (at most PLX_SYS_FDS_MAX); they stay the caller's. */
+int plx_sys_send_fds(int fd, const void *buf, size_t size, const int *fds, unsigned int n) plx_must_check;
+#define PLX_SYS_FDS_MAX 8u
+
+/**
+ * One packet. Descriptors that come with it are dropped by the kernel and make it -EPROTO, so does a packet
+ * longer than @size. 0 at the end of the stream (or for an empty packet: treat it the same).
+ */
+ssize_t plx_sys_recv(int fd, void *buf, size_t size) plx_must_check;
+
+/**
+ * One packet with exactly @want descriptors, or with none: *@got says which.
+ *
+ * Any other number, cut control data, a cut or an empty packet with descriptors: everything that came is closed, and
+ * the answer is -EPROTO. They arrive close-on-exec. Owner: the caller, when *@got == @want.
+ */
+ssize_t plx_sys_recv_fds(int fd, void *buf, size_t size, int *fds, unsigned int want,
+			 unsigned int *got) plx_must_check;
+
+/** Who made the other end, as the kernel has it. */
+struct plx_sys_cred {
+	pid_t pid;
+	uid_t uid;
+	gid_t gid;
+};
+int plx_sys_peer_cred(int fd, struct plx_sys_cred *cred) plx_must_check;
+
+/**
+ * A pidfd of the process that made the other end. SO_PEERPIDFD where there is one (6.5); else pidfd_open() of its pid,
+ * and -ESRCH unless the connection still lives afterwards (the pid had not been given to somebody else meanwhile,
+ * as long as the peer, and nobody it forked, holds that socket).
+ */
+int plx_sys_peer_pidfd(int fd) plx_must_check;
+/** The pending error of a socket as -errno; 0 when there is none. */
+int plx_sys_socket_error(int fd) plx_must_check;
+/** From now on nobody can send us descriptors over @fd (6.16; -ENOPROTOOPT before: recv drops them anyway). */
+int plx_sys_refuse_fds(int fd) plx_must_check;
+/**
+ * Is a SEQPACKET socket with that name bound by somebody alive? 1 or 0; -ENOENT and so on. Nobody notices the question:
+ * a stream socket that tries to connect is told that the type differs, before the other end hears of it.
+ */
+int plx_sys_bound(int dir, const char *name) plx_must_check;
+int plx_sys_send_buffer(int fd, int bytes) plx_must_check;
+
+/* ---- waiting (sys_wait.c) ---------------------------------------------------------------------- */
+
+/* Timeouts are nanoseconds, UINT64_MAX for ever. -EINTR is returned, never swallowed. */
+int plx_sys_poll(struct pollfd *fds, unsigned int n, uint64_t timeout_ns,
+		 const sigset_t *mask) plx_must_check;
+int plx_sys_epoll(void) plx_must_check;
+int plx_sys_epoll_add(int epoll, int fd, uint32_t events, uint64_t data) plx_must_check;
+int plx_sys_epoll_mod(int epoll, int fd, uint32_t events, uint64_t data) plx_must_check;
+void plx_sys_epoll_del(int epoll, int fd);
+/** Rounds the timeout up to milliseconds. */
+int plx_sys_epoll_wait(int epoll, struct epoll_event *events, int n, uint64_t timeout_ns) plx_must_check;
+/** Non-blocking, close-on-exec; private to a process: see docs/decisions about eventfds and strangers. */
+int plx_sys_eventfd(void) plx_must_check;
+
+/** Non-blocking inotify descriptor; @path may be /proc/self/fd/N. Returns the watch. */
+int plx_sys_inotify(void) plx_must_check;
+int plx_sys_inotify_add(int inotify, const char *path, uint32_t mask) plx_must_check;
+void plx_sys_inotify_del(int inotify, int watch);
+
+/**
+ * FUTEX_WAIT and FUTEX_WAKE, shared. The word may lie in a read-only map.
+ * Wait returns 0 (woken), -EAGAIN (the word differs), -ETIMEDOUT, -EINTR.
+ */
+int plx_sys_futex_wait(const uint32_t *word, uint32_t value, uint64_t timeout_ns) plx_must_check;
+int plx_sys_futex_wake(uint32_t *word, int count);
+/** Wait for either of two words (5.16): as above, -ENOSYS where there is no such call. */
+int plx_sys_futex_wait2(const uint32_t *word, uint32_t value, const uint32_t *other, uint32_t other_value,
+			uint64_t timeout_ns) plx_must_check;
+
+/*
+ * The far half of an asymmetric fence: as if every running thread of this process (PRIVATE) or of every process that
+ * registered (GLOBAL) had executed a full fence between our call and our return.
+ */
+enum plx_sys_barrier {
+	PLX_SYS_BARRIER_PRIVATE = 1,
+	PLX_SYS_BARRIER_GLOBAL = 2,
+};
+/** Which of them this kernel has: a set of the bits above; 0 when none. */
+unsigned int plx_sys_barriers(void);
+/** PRIVATE: this process will call it. GLOBAL: this process wants to be reached by others. */
+int plx_sys_barrier_register(enum plx_sys_barrier which) plx_must_check;
+int plx_sys_barrier(enum plx_sys_barrier which) plx_must_check;
+
+/* ---- processes, threads, signals (sys_task.c) ---------------------------------------------------- */
+
+/** fork(); the parent gets the pid and a pidfd, the child 0 and -1. */
+pid_t plx_sys_fork(int *pidfd) plx_must_check;
+int plx_sys_pidfd_open(pid_t pid) plx_must_check;
+int plx_sys_pidfd_kill(int pidfd, int signal) plx_must_check;
+/** waitid(P_PIDFD); @options WEXITED and so on. info->si_pid 0 when WNOHANG found nothing. Repeats after EINTR. */
+int plx_sys_wait(int pidfd, siginfo_t *info, int options) plx_must_check;
+/** Who we are; cannot fail. The effective user: the one the kernel vouches for to peers. */
+pid_t plx_sys_pid(void);
+pid_t plx_sys_parent(void);
+uid_t plx_sys_uid(void);
+/** End this process now: no handlers of the program's, no flushing. */
+void plx_sys_exit(int code) __attribute__((noreturn));
+/** The kernel sends @signal to us when the thread that forked us dies. */
+int plx_sys_death_signal(int signal) plx_must_check;
+/** The name of the calling thread: ps, /proc/PID/comm; the first 15 bytes. */
+int plx_sys_set_name(const char *name) plx_must_check;
+/** false: no core dumps, and same-uid strangers may not look into our memory. */
+int plx_sys_dumpable(bool on) plx_must_check;
+
+/** A thread with every signal blocked, so that handlers run in the caller's own threads. */
+int plx_sys_thread(pthread_t *thread, void *(*run)(void *), void *arg) plx_must_check;
+int plx_sys_sigaction(int signal, const struct sigaction *action, struct sigaction *old) plx_must_check;
+/** @how SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK; of the calling thread. */
+int plx_sys_sigmask(int how, const sigset_t *set, sigset_t *old) plx_must_check;
+
+/** @size random bytes, at most 256; may wait for the machine's first entropy at boot. */
+int plx_sys_random(void *buf, size_t size) plx_must_check;
+/** CLOCK_REALTIME, nanoseconds: for people; durations come from plx_now_ns(). */
+uint64_t plx_sys_wall_ns(void);
+/** CLOCK_BOOTTIME, nanoseconds: the clock of start times in /proc/PID/stat. */
+uint64_t plx_sys_boot_ns(void);
+
+/* ---- holding doors shut (sys.c) ---------------------------------------------------------------- */
+
+/*
+ * Called by each door before its system call: 0, or the -errno to return instead. The second one is for doors that
+ * release something and cannot fail: they are counted only when dying. Both do nothing without -DPLX_FAULT.
+ */
+int plx_sys_gate(const char *door, int error);
+void plx_sys_gate_release(const char *door);
+/* true when a door shall behave as on Linux 6.1 */
+bool plx_sys_gate_old(void);
+
+#ifndef __cplusplus
+/*
+ * Only in objects built with -DPLX_FAULT. Doors are numbered from 0 as they are used; plx_fault_seen is the next number.
+ * A loop over plx_fault_at ends when plx_fault_seen <= plx_fault_at: nothing failed, all doors were walked.
+ */
+extern _Atomic int plx_fault_at;    /* fail this one; -1: none */
+extern _Atomic int plx_fault_seen;  /* doors used so far */
+extern _Atomic int plx_fault_error; /* errno to fail with; 0: the one usual for that door */
+extern _Atomic int plx_fault_kill; /* 1: die there (SIGKILL) rather than fail; doors that release count too */
+extern _Atomic int plx_fault_old;  /* 1: pretend to be Linux 6.1 */
+/* count only doors of this name (that of the function without plx_sys_); NULL: all. Set it while one thread runs. */
+extern const char *plx_fault_door;
+/* the name of the door that failed last; NULL: none did */
+extern const char *plx_fault_failed;
+#endif
+
+#endif
