@@ -131,6 +131,8 @@ int plx_sys_refuse_fds(int fd) plx_must_check;
  * a stream socket that tries to connect is told that the type differs, before the other end hears of it.
  */
 int plx_sys_bound(int dir, const char *name) plx_must_check;
+/** Nothing comes or goes over the connection any more; both ends see a hang-up. The descriptor stays the caller's. */
+void plx_sys_shutdown(int fd);
 int plx_sys_send_buffer(int fd, int bytes) plx_must_check;
 
 /* ---- waiting (sys_wait.c) ---------------------------------------------------------------------- */
@@ -199,6 +201,8 @@ int plx_sys_dumpable(bool on) plx_must_check;
 
 /** A thread with every signal blocked, so that handlers run in the caller's own threads. */
 int plx_sys_thread(pthread_t *thread, void *(*run)(void *), void *arg) plx_must_check;
+/** Wait for the end of a thread. */
+void plx_sys_join(pthread_t thread);
 int plx_sys_sigaction(int signal, const struct sigaction *action, struct sigaction *old) plx_must_check;
 /** @how SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK; of the calling thread. */
 int plx_sys_sigmask(int how, const sigset_t *set, sigset_t *old) plx_must_check;

@@ -299,6 +299,12 @@ int plx_sys_refuse_fds(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(off)) < 0 ? -errno : 0;
 }
 
+void plx_sys_shutdown(int fd)
+{
+	plx_sys_gate_release("shutdown");
+	shutdown(fd, SHUT_RDWR);
+}
+
 int plx_sys_send_buffer(int fd, int bytes)
 {
 	int ret = plx_sys_gate("send_buffer", ENOBUFS);

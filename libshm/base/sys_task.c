@@ -134,6 +134,12 @@ int plx_sys_thread(pthread_t *thread, void *(*run)(void *), void *arg)
 	return -ret;
 }
 
+void plx_sys_join(pthread_t thread)
+{
+	plx_sys_gate_release("join");
+	pthread_join(thread, NULL);
+}
+
 int plx_sys_sigaction(int signal, const struct sigaction *action, struct sigaction *old)
 {
 	int ret = plx_sys_gate("sigaction", EINVAL);
