@@ -32,6 +32,27 @@ uint32_t book_find(const struct book *book, const char *name)
 	return UINT32_MAX;
 }
 
+bool book_brings(const struct book *book, uint32_t id, uint32_t combinator)
+{
+	const uint32_t *labels = (const uint32_t *)((const char *)book + book->labels_off);
+	const uint64_t *sets = (const uint64_t *)((const char *)book + book->sets_off);
+	uint32_t low = 0, high = book->labels;
+	uint64_t bit;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (labels[middle] < combinator)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == book->labels || labels[low] != combinator)
+		return false;
+	bit = book_set_bit(book, low);
+	return sets[(uint64_t)id * book->set_words + bit / 64] >> bit % 64 & 1;
+}
+
 /* The uses of one definition's variables and nodes, counted. */
 struct book_uses {
 	uint8_t *vars;
@@ -122,6 +143,12 @@ static const char *book_check_head(const struct book *book, uint64_t size)
 	if (book->names_off < book->pairs_off + book->pairs * sizeof(struct pair) ||
 	    book->names_off > book->size || book->size - book->names_off < book->names)
 		return "more names than fit";
+	if (book->set_words == 0 || book->labels_off % 8 || book->sets_off % 8 ||
+	    book->labels_off < book->names_off + book->names || book->labels_off > book->size ||
+	    (book->size - book->labels_off) / 4 < book->labels ||
+	    book->sets_off < book->labels_off + book->labels * (uint64_t)4 || book->sets_off > book->size ||
+	    (book->size - book->sets_off) / 8 / book->set_words < book->defs)
+		return "more labels than fit";
 	left = book->names;
 	if (left == 0 || ((const char *)book + book->names_off)[left - 1] != 0)
 		return "names that do not end";

@@ -28,7 +28,8 @@ struct book_def {
 	uint32_t redexes;
 	uint32_t vars;
 	uint32_t name; /* offset into the names */
-	uint32_t safe; /* 1: no DUP in it nor in what it refers to: a reference to it may be copied */
+	uint32_t
+		safe; /* 1: no DUP without a label in it nor in what it refers to: a plain DUP may copy a reference to it */
 	uint32_t line; /* where it stands in the text */
 };
 
@@ -42,6 +43,11 @@ struct book {
 	uint64_t names;     /* bytes */
 	uint32_t nodes_max; /* most nodes any one definition has */
 	uint32_t vars_max;  /* most variables any one definition has */
+	uint64_t
+		labels_off; /* bytes from here to the labelled combinators of the book: uint32_t, ascending */
+	uint64_t sets_off; /* bytes from here to the sets of the definitions: set_words times uint64_t each */
+	uint32_t labels;
+	uint32_t set_words; /* see book_set_bit() */
 			    /* struct book_def def[defs] follows */
 };
 
@@ -58,6 +64,48 @@ static inline const struct pair *book_pairs(const struct book *book)
 static inline const char *book_name(const struct book *book, uint32_t id)
 {
 	return (const char *)book + book->names_off + book_def(book, id)->name;
+}
+
+/* The bit for combinator labels[index] in a set; when there are very many, some share one. Bit 0 is combinator 1. */
+static inline uint64_t book_set_bit(const struct book *book, uint32_t index)
+{
+	return 1 + index % (book->set_words * (uint64_t)64 - 1);
+}
+
+/*
+ * CON and DUP nodes counted through as combinators: (a b) is 0, {a b} is 1, #n(a b) is 2n, #n{a b} is 2n+1.
+ */
+static inline uint32_t book_combinator(port p)
+{
+	return port_label(p) * 2 + (port_tag(p) == TAG_DUP);
+}
+
+/* What happens when a reference meets a node. */
+enum book_ref_rule {
+	BOOK_CALL = 0,   /* it becomes its definition; counted as CALL */
+	BOOK_COPY = 1,   /* it goes on to both auxiliary ports; counted as ERAS */
+	BOOK_UNSAFE = 2, /* an error: a program that HVM2 refuses too */
+};
+
+/* book_brings() - can definition @id, or what it refers to, bring forth a node that is this combinator (above 1)? */
+bool book_brings(const struct book *book, uint32_t id, uint32_t combinator);
+
+/*
+ * book_ref_rule() - @id is what the reference names, @node a port of CON, DUP, OPR or SWI.
+ *
+ * A combinator that can meet none of its own kind in the expansion would pass through all of it and leave two copies, so
+ * the reference is copied instead. The choice matters: a recursive definition may have a normal form only if it is
+ * copied. A node without a label follows HVM2: (a b) always expands, {a b} copies or is an error.
+ */
+static inline enum book_ref_rule book_ref_rule(const struct book *book, uint32_t id, port node)
+{
+	uint32_t combinator = book_combinator(node);
+
+	if (port_tag(node) > TAG_DUP || combinator == 0)
+		return BOOK_CALL;
+	if (combinator == 1)
+		return book_def(book, id)->safe ? BOOK_COPY : BOOK_UNSAFE;
+	return book_brings(book, id, combinator) ? BOOK_CALL : BOOK_COPY;
 }
 
 /* book_find() - the id of a definition by name, or UINT32_MAX. */

@@ -4,17 +4,12 @@
  * Only now is it known which definition of a name is the last one, which names are references to nothing, and which
  * number each definition gets: @main is 0, the others follow in byte order of their names. A REF port carries the number
  * of a name until here and that of a definition from here on.
- *
- * Then, which references may be copied. A duplicator that meets a reference need not wait until the definition is
- * expanded, if nothing in the expansion could ever annihilate with it: no duplicator in the definition, nor in any
- * definition it refers to, and so on. That is a walk along references backwards, from the definitions which have a
- * duplicator to all that can reach them.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "reducer/text/parse.h"
+#include "reducer/text/reach.h"
 
 #define NAME_SHOWN 64
 
@@ -22,11 +17,8 @@ struct assemble {
 	struct parse *parse;
 	uint32_t *order; /* definition id -> index in parse->defs */
 	uint32_t *ids;   /* name -> definition id, UINT32_MAX when nothing defines it */
-	uint32_t *from;  /* edges backwards: edge[from[id]] ... edge[from[id + 1] - 1] refer to id */
-	uint32_t *edge;
-	uint32_t *queue;
-	uint32_t *limit; /* definition id -> 1 + highest label of a duplicator it can bring forth */
 	uint32_t defs;
+	struct reach reach;
 };
 
 static const struct parse_def *assemble_def(const struct assemble *as, uint32_t id)
@@ -101,83 +93,6 @@ static int assemble_check_refs(const struct assemble *as)
 	return 0;
 }
 
-/* ---- which references may be copied ------------------------------------------------------------- */
-
-/* Edges backwards, all in one array: counted, summed up, placed. */
-static void assemble_edges(struct assemble *as)
-{
-	const struct parse_ref *refs = as->parse->refs.items;
-
-	for (uint32_t id = 0; id < as->defs; id++)
-		for (uint32_t r = 0; r < assemble_def(as, id)->refs; r++)
-			as->from[as->ids[refs[assemble_def(as, id)->first_ref + r].name]]++;
-	for (uint32_t id = 1; id <= as->defs; id++)
-		as->from[id] += as->from[id - 1];
-	for (uint32_t id = 0; id < as->defs; id++)
-		for (uint32_t r = 0; r < assemble_def(as, id)->refs; r++)
-			as->edge[--as->from[as->ids[refs[assemble_def(as, id)->first_ref + r].name]]] = id;
-}
-
-static uint32_t assemble_highest_dup(const struct parse *parse, const struct parse_def *def)
-{
-	uint32_t limit = 0;
-
-#define SEE(p)                                                                                               \
-	if (port_tag(p) == TAG_DUP && port_label(p) + 1 > limit)                                             \
-		limit = port_label(p) + 1;
-	SEE(def->root)
-	for (uint32_t i = 0; i < def->nodes; i++) {
-		SEE(parse->nodes.items[def->first_node + i].a)
-		SEE(parse->nodes.items[def->first_node + i].b)
-	}
-	for (uint32_t i = 0; i < def->redexes; i++) {
-		SEE(parse->redexes.items[def->first_redex + i].a)
-		SEE(parse->redexes.items[def->first_redex + i].b)
-	}
-#undef SEE
-	return limit;
-}
-
-static int assemble_by_limit(const void *left, const void *right, void *context)
-{
-	const uint32_t *limit = context;
-	uint32_t a = limit[*(const uint32_t *)left], b = limit[*(const uint32_t *)right];
-
-	return (a < b) - (a > b);
-}
-
-/*
- * From the highest limit to the lowest: what can reach a definition has at least its limit, so each definition gets its
- * own when it is first reached, and is walked through once.
- */
-static void assemble_limits(struct assemble *as)
-{
-	uint32_t *sorted = as->queue + as->defs, *own = as->limit + as->defs;
-
-	for (uint32_t id = 0; id < as->defs; id++) {
-		own[id] = assemble_highest_dup(as->parse, assemble_def(as, id));
-		sorted[id] = id;
-	}
-	qsort_r(sorted, as->defs, sizeof(*sorted), assemble_by_limit, own);
-	for (uint32_t i = 0; i < as->defs && own[sorted[i]] > 0; i++) {
-		uint32_t limit = own[sorted[i]], head = 0, tail = 0;
-
-		if (as->limit[sorted[i]])
-			continue;
-		as->limit[sorted[i]] = limit;
-		as->queue[tail++] = sorted[i];
-		while (head < tail) {
-			uint32_t id = as->queue[head++];
-
-			for (uint32_t e = as->from[id]; e < as->from[id + 1]; e++)
-				if (!as->limit[as->edge[e]]) {
-					as->limit[as->edge[e]] = limit;
-					as->queue[tail++] = as->edge[e];
-				}
-		}
-	}
-}
-
 /* ---- the book ----------------------------------------------------------------------------------- */
 
 static port assemble_port(const struct assemble *as, port p)
@@ -228,7 +143,7 @@ static void assemble_fill(const struct assemble *as, struct book *book)
 			.redexes = def->redexes,
 			.vars = def->vars,
 			.name = name,
-			.safe = as->limit[id] == 0,
+			.safe = !(as->reach.sets[(uint64_t)id * as->reach.set_words] & 1),
 		};
 		assemble_pairs(as, pairs + pair, parse->nodes.items + def->first_node, def->nodes);
 		pair += def->nodes;
@@ -242,11 +157,16 @@ static void assemble_fill(const struct assemble *as, struct book *book)
 			book->vars_max = def->vars;
 	}
 	assemble_lines(as, defs);
+	memcpy((char *)book + book->labels_off, as->reach.labels, book->labels * sizeof(uint32_t));
+	memcpy((char *)book + book->sets_off, as->reach.sets, as->defs * book->set_words * sizeof(uint64_t));
 }
 
 static int assemble_book(const struct assemble *as, struct book **out)
 {
-	struct book head = { .magic = BOOK_MAGIC, .defs = as->defs };
+	struct book head = { .magic = BOOK_MAGIC,
+			     .defs = as->defs,
+			     .labels = as->reach.count,
+			     .set_words = as->reach.set_words };
 	struct book *book;
 
 	for (uint32_t id = 0; id < as->defs; id++) {
@@ -259,7 +179,10 @@ static int assemble_book(const struct assemble *as, struct book **out)
 		return scan_fail(&as->parse->scan, 0, "a program of 2^32 nodes or more");
 	head.pairs_off = (sizeof(head) + as->defs * sizeof(struct book_def) + 15) & ~(uint64_t)15;
 	head.names_off = head.pairs_off + head.pairs * sizeof(struct pair);
-	head.size = (head.names_off + head.names + 15) & ~(uint64_t)15;
+	head.labels_off = (head.names_off + head.names + 7) & ~(uint64_t)7;
+	head.sets_off = (head.labels_off + head.labels * sizeof(uint32_t) + 7) & ~(uint64_t)7;
+	head.size = (head.sets_off + (uint64_t)head.defs * head.set_words * sizeof(uint64_t) + 15) &
+		    ~(uint64_t)15;
 	book = calloc(1, head.size);
 	if (!book)
 		return -ENOMEM;
@@ -271,32 +194,23 @@ static int assemble_book(const struct assemble *as, struct book **out)
 
 int parse_assemble(struct parse *parse, struct book **book)
 {
-	size_t defs = parse->defs.count;
 	struct assemble as = {
 		.parse = parse,
-		.order = calloc(defs + 1, sizeof(uint32_t)),
+		.order = calloc((size_t)parse->defs.count + 1, sizeof(uint32_t)),
 		.ids = calloc((size_t)parse->defined.count + 1, sizeof(uint32_t)),
-		.from = calloc(defs + 1, sizeof(uint32_t)),
-		.edge = calloc((size_t)parse->refs.count + 1, sizeof(uint32_t)),
-		.queue = calloc(2 * defs + 1, sizeof(uint32_t)),
-		.limit = calloc(2 * defs + 1, sizeof(uint32_t)),
 	};
 	int ret = -ENOMEM;
 
-	if (as.order && as.ids && as.from && as.edge && as.queue && as.limit)
+	if (as.order && as.ids)
 		ret = assemble_order(&as);
 	if (ret == 0)
 		ret = assemble_check_refs(&as);
-	if (ret == 0) {
-		assemble_edges(&as);
-		assemble_limits(&as);
+	if (ret == 0)
+		ret = reach_init(&as.reach, parse, as.order, as.ids, as.defs);
+	if (ret == 0)
 		ret = assemble_book(&as, book);
-	}
+	reach_fini(&as.reach);
 	free(as.order);
 	free(as.ids);
-	free(as.from);
-	free(as.edge);
-	free(as.queue);
-	free(as.limit);
 	return ret;
 }

@@ -1,0 +1,24 @@
+/*
+ * cases.h - programs with known results that lie outside of the repository, and how to compare a result with one.
+ */
+#ifndef TESTS_REDUCER_SUPPORT_CASES_H
+#define TESTS_REDUCER_SUPPORT_CASES_H
+
+#include <stddef.h>
+
+/*
+ * cases_file() - read a file of the cases, by its path below their folder, which is $PLX_CASES or ../shared/cases.
+ * Return: the bytes, terminated, to be freed; NULL when it is not there.
+ */
+char *cases_file(const char *path, size_t *length);
+
+/* cases_names() - the files of a folder that end so, sorted, without the ending; NULL-terminated, all in one allocation. */
+char **cases_names(const char *folder, const char *ending);
+
+/*
+ * result_normal() - a printed net made comparable: tokens with one blank between, variables x0, x1, ... in order of
+ * first occurrence; what stands before "Result:" and after the line goes. To be freed.
+ */
+char *result_normal(const char *text);
+
+#endif
