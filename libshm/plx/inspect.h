@@ -128,12 +128,12 @@ int plx_inspect_find(struct plx_found_list *list, int32_t pid) plx_must_check;
 void plx_inspect_free(struct plx_found_list *list);
 
 /**
- * plx_inspect_open() - a private copy of a found segment: header, directory, and all blocks but payloads.
- * @seg: set on success: read-only memory of our own, which nobody changes
+ * plx_inspect_open() - a private copy of a found segment: header, directory, tables and other small blocks.
+ * @seg: set on success: memory of our own, which nobody changes
  *
  * A copy and not a map: what is looked at cannot change between a check and a use, cannot vanish (SIGBUS), and looking
- * costs a sparse segment no memory. Left out, and read as zeros: blocks named "slots" and blocks that would bring
- * the copy above 256 MiB. A damaged header is copied alone: plx_inspect_check() says what is wrong with it.
+ * costs a sparse segment no memory. Left out, and read as zeros: blocks above 32 MiB, log and slots of a topic, of
+ * which plx_inspect_topic() reads what it needs. A damaged header is copied alone: plx_inspect_check() says why.
  *
  * Return: 0, -ESRCH (gone meanwhile), -EACCES, -EFBIG (more address space than we may use), -EMFILE, -ENOMEM.
  * Owner:  plx_segment_close().
@@ -146,13 +146,6 @@ int plx_inspect_open(struct plx_segment *seg, const struct plx_found *found) plx
  * Return: as above, or -ENOENT, -EINVAL (not a regular file, or too short for a header).
  */
 int plx_inspect_file(struct plx_segment *seg, const char *path) plx_must_check;
-
-/**
- * plx_inspect_again() - copy once more, from the same memory, what it holds now.
- *
- * Return: as plx_inspect_open(); on failure @seg is as before.
- */
-int plx_inspect_again(struct plx_segment *seg) plx_must_check;
 
 /**
  * plx_inspect_sockets() - the sockets of publishers in the discovery directory, and which of them are dead.
@@ -198,12 +191,12 @@ void plx_inspect_pins(struct plx_topic_view *view, const struct plx_link_view *l
  * @seg: a copy by plx_inspect_open(), or a segment of our own
  * @why: set to a reason on failure; static text
  *
- * A publisher works on while we look. What holds only at rest is looked at again, a bounded number of times (at most
- * about 0.2 s), and is broken only if it is broken in the same place each time; meanwhile a copy is copied again.
+ * A publisher works on while we look, and log, slots and links are read anew from where @seg came from. What holds only
+ * at rest is looked at again, at most 16 times within 0.1 s; broken is what is broken each time.
  *
  * Return: 0, -EBADMSG with *@why, -ENOMEM.
  */
-int plx_inspect_check(struct plx_segment *seg, const char **why) plx_must_check;
+int plx_inspect_check(const struct plx_segment *seg, const char **why) plx_must_check;
 
 PLX_END
 
