@@ -169,8 +169,8 @@ static int connect_in(int dir, const char *name, int *fd)
 
 	if (ret < 0)
 		return ret;
-	if (!S_ISSOCK(
-		    st.st_mode)) /* connecting to a plain file is refused too: it must not be unlinked for that */
+	/* connecting to a plain file is refused too: it must not be unlinked for that */
+	if (!S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
 	sock = plx_sys_socket();
 	if (sock < 0)
