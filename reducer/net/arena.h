@@ -1,0 +1,162 @@
+/*
+ * arena.h - the segment in which a net lives: where things are, and memory for what grows.
+ */
+#ifndef REDUCER_NET_ARENA_H
+#define REDUCER_NET_ARENA_H
+
+#include <plx/segment.h>
+#include <plx/table.h>
+
+#include "reducer/net/arena_layout.h"
+
+/* A view of the segment; workers inherit it, nobody changes it. */
+struct arena {
+	struct plx_segment seg;
+	char *base; /* of the segment: ports count from here */
+	struct arena_control *control;
+	struct arena_line *lines;
+	struct arena_part *parts;
+	char *mail;
+	char *book;
+	uint64_t book_room; /* bytes of addresses for book and code */
+	uint64_t book_end;  /* bytes of it that have memory; the supervisor's */
+	struct plx_table workers;
+	struct plx_table partitions;
+	uint32_t n; /* workers */
+	uint32_t shift;
+	uint64_t cells; /* bytes from base to partition 0 */
+};
+
+/* Columns of the tables that tools show. */
+enum arena_worker_column {
+	ARENA_WORKER_PID,
+	ARENA_WORKER_STATE,
+	ARENA_WORKER_ITRS,
+	ARENA_WORKER_SENT,
+	ARENA_WORKER_RECEIVED,
+	ARENA_WORKER_GIVEN,
+	ARENA_WORKER_PARKED,
+	ARENA_WORKER_COLUMNS,
+};
+enum arena_partition_column {
+	ARENA_PARTITION_OWNER,
+	ARENA_PARTITION_REDEXES,
+	ARENA_PARTITION_NODES,
+	ARENA_PARTITION_VARS,
+	ARENA_PARTITION_MEMORY,
+	ARENA_PARTITION_COLUMNS,
+};
+
+/*
+ * arena_open() - reserve addresses, lay out the blocks, commit what is needed from the start.
+ *
+ * Addresses are asked for generously and then less and less until the kernel gives them.
+ * Return: 0, -ENOMEM, -ENOSPC, -EMFILE, -ENFILE.
+ */
+int arena_open(struct arena *arena, const char *name, uint32_t workers, uint32_t ring,
+	       uint64_t memory_max) plx_must_check;
+void arena_close(struct arena *arena);
+
+/* arena_reset() - empty partitions, queues and counters for the next program. Every worker is idle. */
+void arena_reset(struct arena *arena);
+
+/*
+ * arena_commit() - memory for [@off, @off + @len) of the segment, counted against memory_max.
+ * Return: 0, -ENOSPC beyond memory_max, or what the kernel said.
+ */
+int arena_commit(struct arena *arena, uint64_t off, uint64_t len) plx_must_check;
+
+/*
+ * arena_grow() - more memory at the end of an area: at least @need bytes, usually a share of what it has.
+ * @off: bytes from base to the area; @end: bytes of it that have memory; @room: bytes of addresses
+ * Return: the new end, or -errno.
+ */
+int64_t arena_grow(struct arena *arena, uint64_t off, uint64_t end, uint64_t need,
+		   uint64_t room) plx_must_check;
+
+static inline uint64_t arena_part_off(const struct arena *arena, uint32_t part)
+{
+	return arena->cells + ((uint64_t)part << arena->shift);
+}
+
+/* Areas of a partition: bytes from the segment base, and bytes of addresses. */
+static inline uint64_t arena_nodes_off(const struct arena *arena, uint32_t part)
+{
+	return arena_part_off(arena, part);
+}
+
+static inline uint64_t arena_nodes_room(const struct arena *arena)
+{
+	return 1ull << (arena->shift - 1);
+}
+
+static inline uint64_t arena_vars_off(const struct arena *arena, uint32_t part)
+{
+	return arena_part_off(arena, part) + (1ull << (arena->shift - 1));
+}
+
+static inline uint64_t arena_vars_room(const struct arena *arena)
+{
+	return 1ull << (arena->shift - 2);
+}
+
+static inline uint64_t arena_redexes_off(const struct arena *arena, uint32_t part)
+{
+	return arena_part_off(arena, part) + (3ull << (arena->shift - 2));
+}
+
+static inline uint64_t arena_redexes_room(const struct arena *arena)
+{
+	return 1ull << (arena->shift - 3);
+}
+
+static inline uint64_t arena_caches_off(const struct arena *arena, uint32_t part)
+{
+	return arena_part_off(arena, part) + (7ull << (arena->shift - 3));
+}
+
+static inline uint64_t arena_spill_off(const struct arena *arena, uint32_t part)
+{
+	return arena_part_off(arena, part) + (15ull << (arena->shift - 4));
+}
+
+static inline uint64_t arena_spill_room(const struct arena *arena)
+{
+	return 1ull << (arena->shift - 4);
+}
+
+/* The partition in which a VAR or a node lies. */
+static inline uint32_t arena_home(const struct arena *arena, port p)
+{
+	uint64_t off = port_tag(p) == TAG_VAR ? port_index(p) << 3 : port_index(p) << 4;
+
+	return (uint32_t)((off - arena->cells) >> arena->shift);
+}
+
+static inline struct pair *arena_node(const struct arena *arena, port p)
+{
+	return (struct pair *)(arena->base + (port_index(p) << 4));
+}
+
+static inline port *arena_var(const struct arena *arena, port p)
+{
+	return (port *)(arena->base + (port_index(p) << 3));
+}
+
+static inline uint64_t arena_ring_bytes(uint32_t slots)
+{
+	return sizeof(struct arena_ring) + (uint64_t)slots * sizeof(struct pair);
+}
+
+static inline struct arena_ring *arena_ring(const struct arena *arena, uint32_t from, uint32_t to)
+{
+	return (struct arena_ring *)(arena->mail + (uint64_t)(from * arena->n + to) *
+							   arena_ring_bytes(arena->control->ring));
+}
+
+static inline const struct book *arena_book(const struct arena *arena)
+{
+	return (const struct book *)arena->book;
+}
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * link.h - joining two ports, through however many variables lie between.
+ *
+ * A variable stands for a wire and has two ends. The first of them to be linked leaves the other port in the variable's
+ * cell; the second finds it there, frees the cell and goes on with what it found. Only the owner looks into a cell:
+ * for anybody else linking a variable is a message.
+ */
+#ifndef REDUCER_NET_LINK_H
+#define REDUCER_NET_LINK_H
+
+#include "reducer/net/cells.h"
+#include "reducer/net/mail.h"
+
+/*
+ * A number or eraser that meets a node of another partition is better dealt with there: what hangs on the node is there
+ * too. A reference is work, and work stays with who has time for it.
+ */
+hot_inline bool link_belongs_elsewhere(const struct worker *w, port a, port b)
+{
+	const uint32_t tag = port_tag(a);
+
+	return port_is_node(b) && !cells_own_node(w, b) && (tag == TAG_NUM || tag == TAG_ERA);
+}
+
+/*
+ * link_ports() - join @a and @b. When two principal ports meet they are left in @r: true, somebody has to reduce them.
+ *
+ * Of two unbound variables @a takes the place of @b: pass the younger one first, and chains stay short.
+ */
+hot_inline bool link_ports(struct worker *w, struct hot *h, port a, port b, struct pair *r, const bool multi)
+{
+	for (;;) {
+		if (port_tag(a) == TAG_VAR) {
+			port value;
+
+			if (multi && plx_unlikely(!cells_own_var(w, a))) {
+				mail_send(w, arena_home(w->arena, a), a, b);
+				return false;
+			}
+			value = *cells_var(h, a);
+			if (value != PORT_NONE) {
+				cells_free_var(w, h, a);
+				a = value;
+				continue;
+			}
+			if (port_tag(b) == TAG_VAR && (!multi || cells_own_var(w, b))) {
+				if (a == b) { /* a wire that leads nowhere */
+					cells_free_var(w, h, a);
+					return false;
+				}
+				value = *cells_var(h, b);
+				if (value != PORT_NONE) {
+					cells_free_var(w, h, b);
+					b = value;
+					continue;
+				}
+			}
+			cells_set_var(h, a, b);
+			return false;
+		}
+		if (port_tag(b) != TAG_VAR)
+			break;
+		port swap = a;
+		a = b;
+		b = swap;
+	}
+	if (multi && (plx_unlikely(link_belongs_elsewhere(w, a, b)) ||
+		      plx_unlikely(link_belongs_elsewhere(w, b, a)))) {
+		mail_send(w, arena_home(w->arena, port_is_node(a) ? a : b), a, b);
+		return false;
+	}
+	r->a = a;
+	r->b = b;
+	return true;
+}
+
+/* The same, and a redex goes onto the stack. */
+hot_inline void link_later(struct worker *w, struct hot *h, port a, port b, const bool multi)
+{
+	struct pair r;
+
+	if (link_ports(w, h, a, b, &r, multi))
+		*h->top++ = r;
+}
+
+#endif

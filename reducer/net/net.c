@@ -1,0 +1,583 @@
+/*
+ * net.c - the supervisor: makes the arena, starts workers, gives them programs, waits, tells what happened.
+ *
+ * It waits on an epoll descriptor that holds an eventfd, which the last worker to rest writes, and the pidfd of each worker. A
+ * death is answered by killing the rest: what is in the arena is then as of some instruction of the dead one, and is not
+ * used again. The next program gets a fresh arena and fresh workers.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <plx/process.h>
+
+#include "reducer/net/check.h"
+#include "reducer/net/worker.h"
+
+#define NET_RING       1024u
+#define NET_RING_MIN   8u
+#define NET_RING_MAX   (1u << 20)
+#define NET_NAME_MAX   63
+#define NET_MEMORY_MIN (1ull << 20)
+
+enum net_phase { PHASE_FRESH, PHASE_RUNNING, PHASE_OVER };
+
+struct net {
+	struct arena arena;
+	struct net_options options;
+	char name[NET_NAME_MAX + 1];
+	struct plx_process process[NET_WORKERS_MAX];
+	pthread_t thread[NET_WORKERS_MAX];
+	uint32_t started; /* workers that run */
+	bool broken;      /* one is dead: begin anew */
+	int ended_fd;
+	int epoll_fd;
+	enum net_phase phase;
+	uint64_t begin_ns;
+	struct net_limits limits;
+	struct net_result result;
+};
+
+/* What a worker is told when it starts; lives on the stack of who starts it until the child has its copy. */
+struct net_start_info {
+	struct net *net;
+	uint32_t me;
+};
+
+/* ---- workers ------------------------------------------------------------------------------------ */
+
+/*
+ * A worker keeps two descriptors, the arena (to commit memory) and the one that tells the end. What else its parent had
+ * open, sockets and pipes, would look alive to their other ends as long as the worker lives.
+ */
+static void keep_only(int a, int b)
+{
+	const int low = a < b ? a : b, high = a < b ? b : a;
+
+	if (low > 3)
+		close_range(3, (unsigned int)low - 1, 0);
+	if (high > low + 1)
+		close_range((unsigned int)low + 1, (unsigned int)high - 1, 0);
+	close_range((unsigned int)high + 1, ~0u, 0);
+}
+
+static int run_process(void *arg)
+{
+	struct net_start_info info = *(struct net_start_info *)arg;
+	struct net *net = info.net;
+
+	keep_only(net->arena.seg.fd, net->ended_fd);
+	return worker_run(&net->arena, info.me, net->ended_fd);
+}
+
+static void *run_thread(void *arg)
+{
+	struct net_start_info info = *(struct net_start_info *)arg;
+
+	free(arg);
+	worker_run(&info.net->arena, info.me, info.net->ended_fd);
+	return NULL;
+}
+
+static int start_thread(struct net *net, uint32_t i)
+{
+	struct net_start_info *info = malloc(sizeof(*info));
+	int ret;
+
+	if (!info)
+		return -ENOMEM;
+	*info = (struct net_start_info){ net, i };
+	ret = pthread_create(&net->thread[i], NULL, run_thread, info);
+	if (ret != 0)
+		free(info);
+	return -ret;
+}
+
+static int start_process(struct net *net, uint32_t i)
+{
+	struct net_start_info info = { net, i };
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = i };
+	char name[16];
+	int ret;
+
+	snprintf(name, sizeof(name), "worker %u", i % 100);
+	ret = plx_process_spawn(&net->process[i], name, run_process, &info);
+	if (ret < 0)
+		return ret;
+	if (epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, net->process[i].pidfd, &event) < 0) {
+		ret = -errno;
+		plx_process_kill(&net->process[i]);
+		return ret;
+	}
+	return 0;
+}
+
+static int start_workers(struct net *net)
+{
+	int ret = 0;
+
+	for (uint32_t i = 0; i < net->options.workers && ret == 0; i++) {
+		ret = net->options.threads ? start_thread(net, i) : start_process(net, i);
+		if (ret < 0)
+			break;
+		net->started++;
+		plx_table_set(&net->arena.workers, i, ARENA_WORKER_PID,
+			      (uint64_t)(net->options.threads ? getpid() : net->process[i].pid));
+	}
+	return ret;
+}
+
+static void ring_bell(struct arena_line *line)
+{
+	/* W3 seq_cst: after the store of job or leave; pairs with W2 */
+	if (atomic_exchange_explicit(&line->asleep, 0, memory_order_seq_cst))
+		plx_futex_wake((uint32_t *)&line->asleep, 1);
+}
+
+static void stop_workers(struct net *net)
+{
+	if (net->options.threads && net->started > 0) {
+		uint32_t none = NET_DONE;
+
+		atomic_compare_exchange_strong(&net->arena.control->stop, &none, NET_CANCELLED);
+		atomic_store_explicit(&net->arena.control->leave, 1, memory_order_seq_cst);
+		for (uint32_t i = 0; i < net->started; i++)
+			ring_bell(&net->arena.lines[i]);
+		for (uint32_t i = 0; i < net->started; i++)
+			pthread_join(net->thread[i], NULL);
+	} else {
+		for (uint32_t i = 0; i < net->started; i++)
+			plx_process_kill(&net->process[i]);
+	}
+	net->started = 0;
+}
+
+/* ---- open and close ------------------------------------------------------------------------------ */
+
+static void net_fini(struct net *net)
+{
+	stop_workers(net);
+	arena_close(&net->arena);
+	if (net->epoll_fd >= 0)
+		close(net->epoll_fd);
+	if (net->ended_fd >= 0)
+		close(net->ended_fd);
+	net->epoll_fd = net->ended_fd = -1;
+	net->broken = true;
+}
+
+static int net_init(struct net *net)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = NET_WORKERS_MAX };
+	int ret;
+
+	for (uint32_t i = 0; i < NET_WORKERS_MAX; i++)
+		net->process[i] = PLX_PROCESS_NONE;
+	net->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	net->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (net->ended_fd < 0 || net->epoll_fd < 0 ||
+	    epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, net->ended_fd, &event) < 0) {
+		ret = -errno;
+		goto fail;
+	}
+	ret = arena_open(&net->arena, net->name, net->options.workers, net->options.ring,
+			 net->options.memory_max);
+	if (ret == 0)
+		ret = start_workers(net);
+	if (ret < 0)
+		goto fail;
+	net->broken = false;
+	return 0;
+fail:
+	net_fini(net);
+	return ret;
+}
+
+static int choose_options(struct net *net, const struct net_options *options)
+{
+	struct net_options *o = &net->options;
+
+	*o = *options;
+	if (o->workers == 0)
+		o->workers = 1;
+	if (o->ring == 0)
+		o->ring = NET_RING;
+	if (o->memory_max == 0)
+		o->memory_max = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
+	if (o->workers > NET_WORKERS_MAX || o->ring < NET_RING_MIN || o->ring > NET_RING_MAX ||
+	    (o->ring & (o->ring - 1)) || o->memory_max < NET_MEMORY_MIN)
+		return -EINVAL;
+	snprintf(net->name, sizeof(net->name), "%s", o->name ? o->name : "net");
+	o->name = net->name;
+	return 0;
+}
+
+int net_open(struct net **out, const struct net_options *options)
+{
+	struct net *net = calloc(1, sizeof(*net));
+	int ret;
+
+	*out = NULL;
+	if (!net)
+		return -ENOMEM;
+	net->arena.seg = PLX_SEGMENT_NONE;
+	net->ended_fd = net->epoll_fd = -1;
+	ret = choose_options(net, options);
+	if (ret == 0)
+		ret = net_init(net);
+	if (ret < 0) {
+		free(net);
+		return ret;
+	}
+	*out = net;
+	return 0;
+}
+
+void net_close(struct net *net)
+{
+	if (!net)
+		return;
+	net_fini(net);
+	free(net);
+}
+
+/* ---- a program ----------------------------------------------------------------------------------- */
+
+static int load_book(struct net *net, const struct book *book)
+{
+	struct arena *arena = &net->arena;
+	const uint64_t at = (book->size + PLX_LINE - 1) & ~(uint64_t)(PLX_LINE - 1);
+	const uint64_t need = at + code_size(book);
+	uint32_t *scratch;
+
+	if (need > arena->book_room)
+		return -ENOMEM;
+	if (need > arena->book_end) {
+		const uint64_t off = (uint64_t)(arena->book - arena->base);
+		int ret = arena_commit(arena, off + arena->book_end, need - arena->book_end);
+
+		if (ret < 0)
+			return -ENOMEM;
+		arena->book_end = need;
+	}
+	scratch = malloc(((uint64_t)book->nodes_max + book->vars_max + 1) * sizeof(*scratch));
+	if (!scratch)
+		return -ENOMEM;
+	memcpy(arena->book, book, book->size);
+	code_make((struct code *)(arena->book + at), arena_book(arena), scratch);
+	free(scratch);
+	arena->control->book_size = book->size;
+	arena->control->code = (uint64_t)(arena->book + at - arena->base);
+	return 0;
+}
+
+/* Is any worker gone? Says which and how. */
+static bool find_dead(struct net *net, uint32_t *who, int32_t *pid, struct plx_exit *how)
+{
+	for (uint32_t i = 0; i < net->started && !net->options.threads; i++) {
+		*who = i;
+		*pid = net->process[i].pid;
+		if (plx_process_wait(&net->process[i], how, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+int net_start(struct net *net, const struct book *book, const struct net_limits *limits)
+{
+	struct arena_control *control;
+	struct plx_exit how;
+	const char *why;
+	uint64_t count;
+	uint32_t who;
+	int32_t pid;
+	int ret;
+
+	if (net->phase == PHASE_RUNNING)
+		return -EBUSY;
+	ret = book_check(book, book->size, &why);
+	if (ret < 0)
+		return ret;
+	if (net->broken || find_dead(net, &who, &pid, &how)) {
+		net_fini(net);
+		ret = net_init(net);
+		if (ret < 0)
+			return ret;
+	}
+	ret = load_book(net, book);
+	if (ret < 0)
+		return ret;
+	arena_reset(&net->arena);
+	while (read(net->ended_fd, &count, sizeof(count)) > 0) {
+	}
+	net->limits = limits ? *limits : (struct net_limits){ 0 };
+	net->result = (struct net_result){ .workers = net->options.workers };
+	control = net->arena.control;
+	/* relaxed: before S1 */
+	atomic_store_explicit(&control->gas_limited, net->limits.gas != 0, memory_order_relaxed);
+	atomic_store_explicit(&control->gas,
+			      net->limits.gas > INT64_MAX ? INT64_MAX : (int64_t)net->limits.gas,
+			      memory_order_relaxed);
+	net->begin_ns = plx_now_ns();
+	net->phase = PHASE_RUNNING;
+	/* S1 seq_cst: everything above is seen by who sees the new number (S2); and before W3 */
+	atomic_store_explicit(&control->job, atomic_load_explicit(&control->job, memory_order_relaxed) + 1,
+			      memory_order_seq_cst);
+	ring_bell(&net->arena.lines[0]);
+	return 0;
+}
+
+static void ask_to_stop(struct net *net, enum net_status why)
+{
+	uint32_t none = NET_DONE;
+
+	/* seq_cst: as in worker_stop() */
+	if (net->phase == PHASE_RUNNING)
+		atomic_compare_exchange_strong(&net->arena.control->stop, &none, why);
+}
+
+void net_cancel(struct net *net)
+{
+	ask_to_stop(net, NET_CANCELLED);
+}
+
+static void describe(struct net *net)
+{
+	const struct arena_control *control = net->arena.control;
+	const uint64_t detail = control->stop_detail;
+	struct net_result *r = &net->result;
+
+	switch (r->status) {
+	case NET_DONE: break;
+	case NET_UNSAFE:
+		snprintf(r->error, sizeof(r->error),
+			 "attempt to clone a non-affine global reference: @%.100s duplicates something "
+			 "itself, so a "
+			 "duplicator cannot copy it; give one of the two a label",
+			 detail < arena_book(&net->arena)->defs
+				 ? book_name(arena_book(&net->arena), (uint32_t)detail)
+				 : "?");
+		break;
+	case NET_DIVIDED: snprintf(r->error, sizeof(r->error), "an integer was divided by zero"); break;
+	case NET_MEMORY:
+		snprintf(r->error, sizeof(r->error),
+			 "out of memory: the net needs more than it may have (%llu MiB) or the machine has "
+			 "left",
+			 (unsigned long long)(net->options.memory_max >> 20));
+		break;
+	case NET_GAS:
+		snprintf(r->error, sizeof(r->error), "stopped after %llu interactions: the limit is %llu",
+			 (unsigned long long)r->interactions, (unsigned long long)net->limits.gas);
+		break;
+	case NET_TIME:
+		snprintf(r->error, sizeof(r->error), "stopped after %.3f s: the limit is %.3f s",
+			 (double)r->time_ns / 1e9, (double)net->limits.time_ns / 1e9);
+		break;
+	default: snprintf(r->error, sizeof(r->error), "cancelled"); break;
+	}
+}
+
+static void count_result(struct net *net)
+{
+	struct net_result *r = &net->result;
+
+	net->phase = PHASE_OVER;
+	r->time_ns = plx_now_ns() - net->begin_ns;
+	for (uint32_t i = 0; i < net->options.workers; i++) {
+		uint64_t n = atomic_load_explicit(&net->arena.lines[i].interactions, memory_order_relaxed);
+
+		r->interactions += n;
+		r->took_part += n != 0;
+	}
+}
+
+static void finish(struct net *net)
+{
+	count_result(net);
+	net->result.status = net->arena.control->stop;
+	describe(net);
+}
+
+static void finish_dead(struct net *net, uint32_t who, int32_t pid, const struct plx_exit *how)
+{
+	struct net_result *r = &net->result;
+
+	net->broken = true;
+	stop_workers(net);
+	count_result(net);
+	r->status = NET_WORKER_DIED;
+	if (how->signal)
+		snprintf(r->error, sizeof(r->error), "worker %u (pid %d) was killed by signal %d", who, pid,
+			 how->signal);
+	else
+		snprintf(r->error, sizeof(r->error), "worker %u (pid %d) ended with exit code %d", who, pid,
+			 how->code);
+}
+
+static bool is_over(const struct net *net)
+{
+	/* E2 seq_cst: pairs with E1; all that the workers did is seen */
+	return atomic_load_explicit(&net->arena.control->ended, memory_order_seq_cst) ==
+	       atomic_load_explicit(&net->arena.control->job, memory_order_relaxed);
+}
+
+static int sleep_on(struct net *net, uint64_t ns)
+{
+	struct pollfd fd = { .fd = net->epoll_fd, .events = POLLIN };
+	struct timespec ts = { .tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u) };
+
+	if (ppoll(&fd, 1, ns == UINT64_MAX ? NULL : &ts, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result)
+{
+	const uint64_t begin = plx_now_ns();
+	bool late = false; /* the time limit has been told to the workers */
+
+	if (net->phase == PHASE_FRESH)
+		return -EINVAL;
+	while (net->phase == PHASE_RUNNING) {
+		const uint64_t now = plx_now_ns(), waited = now - begin, ran = now - net->begin_ns;
+		uint64_t left;
+		struct plx_exit how;
+		uint32_t who;
+		int32_t pid;
+		int ret;
+
+		if (is_over(net)) {
+			finish(net);
+			break;
+		}
+		if (find_dead(net, &who, &pid, &how)) {
+			finish_dead(net, who, pid, &how);
+			break;
+		}
+		if (net->limits.time_ns && ran >= net->limits.time_ns && !late) {
+			ask_to_stop(net, NET_TIME);
+			late = true;
+		}
+		if (waited >= timeout_ns)
+			return -ETIMEDOUT;
+		left = timeout_ns == UINT64_MAX ? UINT64_MAX : timeout_ns - waited;
+		if (net->limits.time_ns && !late && net->limits.time_ns - ran < left)
+			left = net->limits.time_ns - ran;
+		ret = sleep_on(net, left);
+		if (ret < 0)
+			return ret;
+	}
+	*result = net->result;
+	return 0;
+}
+
+int net_fd(const struct net *net)
+{
+	return net->epoll_fd;
+}
+
+/* ---- looking ------------------------------------------------------------------------------------- */
+
+int net_worker(const struct net *net, uint32_t worker, struct net_worker_stats *stats)
+{
+	const struct arena_line *line;
+
+	*stats = (struct net_worker_stats){ 0 };
+	if (worker >= net->options.workers || !net->arena.lines)
+		return -EINVAL;
+	line = &net->arena.lines[worker];
+	/* relaxed: numbers to look at */
+	stats->pid = (int32_t)plx_table_get(&net->arena.workers, worker, ARENA_WORKER_PID);
+	stats->idle = atomic_load_explicit(&line->state, memory_order_relaxed) & ARENA_IDLE;
+	stats->interactions = atomic_load_explicit(&line->interactions, memory_order_relaxed);
+	stats->sent = atomic_load_explicit(&line->sent, memory_order_relaxed);
+	stats->received = atomic_load_explicit(&line->received, memory_order_relaxed);
+	stats->given = atomic_load_explicit(&line->given, memory_order_relaxed);
+	stats->parked = atomic_load_explicit(&line->parked, memory_order_relaxed);
+	stats->redexes = atomic_load_explicit(&line->redexes, memory_order_relaxed);
+	stats->memory = atomic_load_explicit(&line->memory, memory_order_relaxed);
+	return 0;
+}
+
+void net_progress(const struct net *net, struct net_progress *progress)
+{
+	*progress = (struct net_progress){ .running = net->phase == PHASE_RUNNING };
+	progress->time_ns = net->phase == PHASE_RUNNING ? plx_now_ns() - net->begin_ns : net->result.time_ns;
+	if (!net->arena.control)
+		return;
+	progress->memory = atomic_load_explicit(&net->arena.control->committed, memory_order_relaxed);
+	for (uint32_t i = 0; i < net->options.workers; i++) {
+		struct net_worker_stats stats;
+
+		if (net_worker(net, i, &stats) < 0)
+			return;
+		progress->interactions += stats.interactions;
+		progress->busy += !stats.idle;
+	}
+}
+
+port net_root(const struct net *net)
+{
+	return net->arena.control->root;
+}
+
+static struct pair source_node(const void *net, port p)
+{
+	return *arena_node(&((const struct net *)net)->arena, p);
+}
+
+static port source_var(const void *net, port p)
+{
+	return *arena_var(&((const struct net *)net)->arena, p);
+}
+
+void net_source(const struct net *net, struct text_source *source)
+{
+	*source = (struct text_source){
+		.node = source_node,
+		.var = source_var,
+		.net = net,
+		.book = arena_book(&net->arena),
+	};
+	for (uint32_t i = 0; i < net->options.workers; i++)
+		source->nodes_max += net->arena.parts[i].node_fresh - (arena_nodes_off(&net->arena, i) >> 4);
+}
+
+int net_check(const struct net *net, const char **why)
+{
+	*why = NULL;
+	if (net->phase == PHASE_RUNNING)
+		return -EBUSY;
+	if (net->phase == PHASE_FRESH || net->broken)
+		return 0;
+	return check_arena(&net->arena, net->result.status == NET_DONE, why);
+}
+
+int net_run(struct net **net, const struct net_options *options, const struct book *book,
+	    const struct net_limits *limits, struct net_result *result)
+{
+	int ret = net_open(net, options);
+
+	if (ret < 0)
+		return ret;
+	ret = net_start(*net, book, limits);
+	while (ret == 0) {
+		ret = net_wait(*net, UINT64_MAX, result);
+		if (ret != -EINTR)
+			break;
+		ret = 0;
+	}
+	if (ret < 0) {
+		net_close(*net);
+		*net = NULL;
+	}
+	return ret;
+}

@@ -1,0 +1,143 @@
+/*
+ * quiesce.c - see quiesce.h.
+ *
+ *	         nothing to do                    nothing for 10 us
+ *	 busy ------------------> idle, looking ------------------> idle, asleep
+ *	   ^                         |    ^                              |
+ *	   +-------------------------+    +------------------------------+
+ *	      mail, or a new program            somebody rings the bell
+ */
+#include <unistd.h>
+
+#include <plx/process.h>
+
+#include "reducer/net/mail.h"
+#include "reducer/net/quiesce.h"
+
+#define QUIESCE_SPIN_NS 10000u
+
+static void quiesce_set_state(struct worker *w, bool idle)
+{
+	uint64_t changes = atomic_load_explicit(&w->line->state, memory_order_relaxed) >> 1;
+
+	/*
+	 * Q1 seq_cst: going idle, our counters before and our looks at the others after it: of two that go idle together
+	 * one sees the other. Going busy, before our look at ended and stop.
+	 */
+	atomic_store_explicit(&w->line->state, (changes + 1) << 1 | (idle ? ARENA_IDLE : 0),
+			      memory_order_seq_cst);
+	plx_table_set(&w->arena->workers, w->me, ARENA_WORKER_STATE, idle);
+}
+
+/* The program is over: whoever notices first says so. */
+static void quiesce_end(struct worker *w)
+{
+	const uint64_t one = 1;
+
+	/* E1 seq_cst: with everything that all workers did before it; pairs with E2 in net_wait() */
+	if (atomic_exchange_explicit(&w->arena->control->ended, w->job, memory_order_seq_cst) == w->job)
+		return;
+	if (write(w->ended_fd, &one, sizeof(one)) < 0) {
+		/* an eventfd that is full is readable, and that is all we want */
+	}
+}
+
+static void quiesce_look(struct worker *w)
+{
+	struct arena *arena = w->arena;
+	uint64_t state[NET_WORKERS_MAX];
+	uint64_t sent = 1, received = 0;
+
+	for (uint32_t i = 0; i < w->n; i++) {
+		struct arena_line *line = &arena->lines[i];
+
+		/* Q2 seq_cst: pairs with Q1; who is seen idle, its counters and cells are seen too */
+		state[i] = atomic_load_explicit(&line->state, memory_order_seq_cst);
+		if (!(state[i] & ARENA_IDLE))
+			return;
+		/* relaxed: ordered by Q2, and only believed when the state has not changed */
+		sent += atomic_load_explicit(&line->sent, memory_order_relaxed);
+		received += atomic_load_explicit(&line->received, memory_order_relaxed);
+	}
+	if (sent != received && atomic_load_explicit(&arena->control->stop, memory_order_seq_cst) == NET_DONE)
+		return;
+	for (uint32_t i = 0; i < w->n; i++)
+		if (atomic_load_explicit(&arena->lines[i].state, memory_order_seq_cst) != state[i])
+			return;
+	quiesce_end(w);
+}
+
+/* Until somebody rings; returns at once when there is a reason already. */
+static void quiesce_sleep(struct worker *w, bool over)
+{
+	struct arena_control *control = w->arena->control;
+
+	/* W2 seq_cst: before the looks that follow; pairs with W1 and W3 */
+	atomic_store_explicit(&w->line->asleep, 1, memory_order_seq_cst);
+	if ((over || atomic_load_explicit(&w->line->inbox, memory_order_seq_cst) == 0) &&
+	    atomic_load_explicit(&control->job, memory_order_seq_cst) == w->job &&
+	    !atomic_load_explicit(&control->leave, memory_order_seq_cst)) {
+		w->parked++;
+		if (plx_futex_wait((const uint32_t *)&w->line->asleep, 1, UINT64_MAX) < 0) {
+			/* interrupted: look again */
+		}
+	}
+	atomic_store_explicit(&w->line->asleep, 0, memory_order_relaxed);
+}
+
+static bool quiesce_is_over(const struct worker *w)
+{
+	return atomic_load_explicit(&w->arena->control->ended, memory_order_seq_cst) == w->job;
+}
+
+static void quiesce_set_hungry(struct worker *w, bool hungry)
+{
+	_Atomic uint64_t *bits = &w->arena->control->hungry;
+	const uint64_t bit = 1ull << w->me;
+
+	/* relaxed: a request, not data */
+	if (hungry)
+		atomic_fetch_or_explicit(bits, bit, memory_order_relaxed);
+	else if (atomic_load_explicit(bits, memory_order_relaxed) & bit)
+		atomic_fetch_and_explicit(bits, ~bit, memory_order_relaxed);
+}
+
+bool quiesce_rest(struct worker *w)
+{
+	struct arena_control *control = w->arena->control;
+	uint64_t since = 0;
+
+	quiesce_set_hungry(w, true);
+	quiesce_set_state(w, true);
+	if (!quiesce_is_over(w))
+		quiesce_look(w);
+	for (;;) {
+		const bool over = quiesce_is_over(w);
+
+		if (atomic_load_explicit(&control->leave, memory_order_relaxed))
+			return false;
+		/* S2 acquire: pairs with S1; the book and the empty partitions are seen */
+		if (atomic_load_explicit(&control->job, memory_order_acquire) != w->job) {
+			quiesce_set_state(w, false);
+			break;
+		}
+		if (!over && atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0) {
+			quiesce_set_state(w, false);
+			if (!quiesce_is_over(w))
+				break;
+			/* what is there was left by a program that was stopped: not to be touched */
+			quiesce_set_state(w, true);
+			continue;
+		}
+		if (since == 0)
+			since = plx_now_ns();
+		if (over || plx_now_ns() - since > QUIESCE_SPIN_NS) {
+			quiesce_sleep(w, over);
+			since = 0;
+		} else {
+			__builtin_ia32_pause();
+		}
+	}
+	quiesce_set_hungry(w, false);
+	return true;
+}

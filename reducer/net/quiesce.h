@@ -1,0 +1,21 @@
+/*
+ * quiesce.h - resting, and knowing when everybody rests for good.
+ *
+ * A program is over when every worker is idle and every message sent has been received. Counters are exact while their
+ * worker is idle. Whoever becomes idle looks at all states and counters, then at all states again: when no state has
+ * changed, all were idle at the moment between the two looks, with just these counters. A worker that found somebody
+ * busy need do nothing more: that one will look when it becomes idle itself. The supervisor counts as having sent one message,
+ * the program, which worker 0 receives.
+ */
+#ifndef REDUCER_NET_QUIESCE_H
+#define REDUCER_NET_QUIESCE_H
+
+#include "reducer/net/worker.h"
+
+/*
+ * quiesce_rest() - the worker has nothing to do: become idle, until there is mail or another program.
+ * Return: false when it is to leave.
+ */
+bool quiesce_rest(struct worker *w);
+
+#endif

@@ -1,0 +1,230 @@
+/*
+ * rules.h - what replaces a redex, one function per rule, all of one shape:
+ *
+ *	bool rule_X(w, h, a, b, r, multi)
+ *
+ * takes the redex a ~ b, which is nowhere any more, and the cells of both are its own; joins what was on their auxiliary ports,
+ * and returns true when the last of these wires is a redex again: it is in *r then and is reduced next, without a detour
+ * through the stack. Each counts one interaction, which the loop has paid for; a rule that does the work of two at once
+ * pays for the second itself, so that counts are those of the plain rules:
+ *
+ *	VOID  nothing is left     ERAS  copies to both ports     ANNI  ports join pairwise     COMM  each passes through the other
+ *	CALL  expand a definition      OPER  arithmetic      SWIT  choose
+ */
+#ifndef REDUCER_NET_RULES_H
+#define REDUCER_NET_RULES_H
+
+#include "reducer/net/link.h"
+#include "reducer/net/num.h"
+
+/* rules_room() - make room for an expansion that takes @nodes, @vars and pushes @redexes. False: stopped. */
+bool rules_room(struct worker *w, uint64_t nodes, uint64_t vars, uint64_t redexes);
+
+/* rules_expand_large() - fill w->places for a definition that takes more cells than are ever at hand. False: stopped. */
+bool rules_expand_large(struct worker *w, const struct code_def *def, uint32_t nodes, uint32_t vars);
+
+/* The most cells of a kind that an expansion takes in one go. */
+#define RULES_LARGE 512u
+static_assert(CELLS_FLOOR + RULES_LARGE + CELLS_CEILING < ARENA_NODE_CACHE, "room for an expansion");
+static_assert(CELLS_FLOOR + RULES_LARGE + CELLS_CEILING < ARENA_VAR_CACHE, "room for an expansion");
+
+/* Cold functions work on w->hot: the registers go there and come back. */
+hot_inline bool rules_have_room(struct worker *w, struct hot *h, uint64_t nodes, uint64_t vars,
+				uint64_t redexes)
+{
+	bool room;
+
+	if (plx_likely(h->nodes >= w->node_cache + CELLS_FLOOR + nodes &&
+		       h->vars >= w->var_cache + CELLS_FLOOR + vars && h->top + redexes <= w->limit))
+		return true;
+	w->hot = *h;
+	room = rules_room(w, nodes, vars, redexes);
+	*h = w->hot;
+	return room;
+}
+
+/* Make the loop look outside before the next interaction. */
+hot_inline void rules_hurry(struct worker *w, struct hot *h)
+{
+	if (h->fuel > 0) {
+		w->skipped += (uint64_t)h->fuel;
+		h->fuel = 0;
+	}
+}
+
+hot_inline bool rule_eras(struct worker *w, struct hot *h, port a, port b, struct pair *r, const bool multi)
+{
+	const struct pair n = *cells_node(h, b);
+
+	cells_free_node(w, h, b, multi);
+	link_later(w, h, a, n.b, multi);
+	return link_ports(w, h, a, n.a, r, multi);
+}
+
+hot_inline bool rule_anni(struct worker *w, struct hot *h, port a, port b, struct pair *r, const bool multi)
+{
+	const struct pair m = *cells_node(h, a), n = *cells_node(h, b);
+
+	cells_free_node(w, h, a, multi);
+	cells_free_node(w, h, b, multi);
+	link_later(w, h, m.b, n.b, multi);
+	return link_ports(w, h, m.a, n.a, r, multi);
+}
+
+hot_inline bool rule_comm(struct worker *w, struct hot *h, port a, port b, struct pair *r, const bool multi)
+{
+	const struct pair m = *cells_node(h, a), n = *cells_node(h, b);
+	const port v = cells_new_var(h), x = cells_new_var(h), y = cells_new_var(h), z = cells_new_var(h);
+
+	cells_free_node(w, h, a, multi);
+	cells_free_node(w, h, b, multi);
+	link_later(w, h, cells_new_node(h, y, z) | port_head(b), m.b, multi);
+	link_later(w, h, cells_new_node(h, x, z) | port_head(a), n.b, multi);
+	link_later(w, h, cells_new_node(h, v, y) | port_head(a), n.a, multi);
+	return link_ports(w, h, cells_new_node(h, v, x) | port_head(b), m.a, r, multi);
+}
+
+/* The two most common operators in place, everything else by num_operate(). */
+hot_inline int rule_operate(port a, port b, port *out)
+{
+	return num_operate(a, b, out);
+}
+
+hot_inline bool rule_oper(struct worker *w, struct hot *h, port a, port b, struct pair *r, const bool multi)
+{
+	const struct pair n = *cells_node(h, b);
+	port value;
+
+	cells_free_node(w, h, b, multi);
+	if (port_tag(n.a) != TAG_NUM) { /* waits, with our number in it; variables are not looked through */
+		port wait = cells_new_node(h, a, n.b) | port_head(b);
+
+		return link_ports(w, h, wait, n.a, r, multi);
+	}
+	if (plx_unlikely(rule_operate(a, n.a, &value) < 0)) {
+		worker_stop(w, NET_DIVIDED, 0);
+		rules_hurry(w, h);
+		return false;
+	}
+	return link_ports(w, h, n.b, value, r, multi);
+}
+
+/*
+ * n ~ ?(branches r). What 0 selects is joined with (r *), anything else with (* (n-1 r)). The branches mostly are a pair already:
+ * then the two annihilate at once.
+ */
+hot_inline bool rule_swit(struct worker *w, struct hot *h, port a, port b, struct pair *r, const bool multi)
+{
+	const struct pair n = *cells_node(h, b);
+	const uint32_t value = num_payload(a);
+	port first = PORT_ERA, second = n.b;
+
+	cells_free_node(w, h, b, multi);
+	if (value != 0)
+		second = cells_new_node(h, num_u24(value - 1), n.b) | TAG_CON;
+	if (port_head(n.a) == TAG_CON && (!multi || cells_own_node(w, n.a))) {
+		const struct pair branch = *cells_node(h, n.a);
+
+		h->fuel--;
+		cells_free_node(w, h, n.a, multi);
+		link_later(w, h, value ? branch.a : branch.b, PORT_ERA, multi);
+		return link_ports(w, h, value ? branch.b : branch.a, second, r, multi);
+	}
+	if (value == 0) {
+		first = second;
+		second = PORT_ERA;
+	}
+	return link_ports(w, h, cells_new_node(h, first, second) | TAG_CON, n.a, r, multi);
+}
+
+hot_inline port rules_place(const port *places, const struct code_slot *slot)
+{
+	return slot->word + places[slot->place];
+}
+
+hot_inline bool rule_call(struct worker *w, struct hot *h, port a, port b, struct pair *r, const bool multi)
+{
+	const struct code_def *def = &w->defs[port_index(a)];
+	const struct code_slot *slot = &w->slots[def->slots];
+	/* the root of the definition and b annihilate at once */
+	const bool at_once = def->root_kind == CODE_ROOT_NODE && port_head(def->root.word) == port_head(b);
+	const uint32_t nodes = def->nodes - at_once;
+	const uint32_t vars = at_once || def->root_kind == CODE_ROOT_VAR ? def->plain : def->vars;
+	port *const places = w->places;
+	struct pair aux = { PORT_NONE, PORT_NONE };
+
+	if (plx_unlikely(nodes > RULES_LARGE || vars > RULES_LARGE)) {
+		bool room;
+
+		w->hot = *h;
+		room = rules_room(w, 0, 0, def->redexes) && rules_expand_large(w, def, nodes, vars);
+		*h = w->hot;
+		if (!room) {
+			rules_hurry(w, h);
+			return false;
+		}
+	} else {
+		if (plx_unlikely(!rules_have_room(w, h, nodes, vars, def->redexes))) {
+			rules_hurry(w, h);
+			return false;
+		}
+		for (uint32_t i = 0; i < nodes; i++)
+			places[1 + i] = *--h->nodes;
+		for (uint32_t i = 0; i < vars; i++)
+			places[1 + def->nodes + i] = cells_new_var(h);
+	}
+	if (at_once) {
+		aux = *cells_node(h, b);
+		cells_free_node(w, h, b, multi);
+		h->fuel--;
+		places[def->left.place] = def->left_kind == CODE_AUX_PLACE ? aux.a : places[def->left.place];
+		places[def->right.place] = def->right_kind == CODE_AUX_PLACE ? aux.b
+									     : places[def->right.place];
+	} else if (def->root_kind == CODE_ROOT_VAR) {
+		places[def->root.place] = b;
+	}
+
+	for (uint32_t i = 0; i < nodes; i++, slot += 2) {
+		struct pair *cell = cells_node(h, places[1 + i]);
+
+		cell->a = rules_place(places, &slot[0]);
+		cell->b = rules_place(places, &slot[1]);
+	}
+	if (at_once)
+		slot += 2;
+	for (uint32_t i = 0; i < def->redexes; i++, slot += 2) {
+		const struct pair redex = { rules_place(places, &slot[0]), rules_place(places, &slot[1]) };
+
+		if (slot[0].links)
+			link_later(w, h, redex.a, redex.b, multi);
+		else
+			*h->top++ = redex;
+	}
+
+	if (!at_once)
+		return def->root_kind != CODE_ROOT_VAR &&
+		       link_ports(w, h, rules_place(places, &def->root), b, r, multi);
+	if (def->identity)
+		return link_ports(w, h, aux.a, aux.b, r, multi);
+	if (def->right_kind == CODE_AUX_LINK)
+		link_later(w, h, rules_place(places, &def->right), aux.b, multi);
+	return def->left_kind == CODE_AUX_LINK &&
+	       link_ports(w, h, rules_place(places, &def->left), aux.a, r, multi);
+}
+
+/* A reference that a duplicator, or anything with a label, reaches: copied when it would come out as two copies. */
+hot_inline bool rule_copy(struct worker *w, struct hot *h, port a, port b, struct pair *r, const bool multi)
+{
+	const uint32_t def = (uint32_t)port_index(a);
+
+	switch (book_ref_rule(w->book, def, b)) {
+	case BOOK_COPY: return rule_eras(w, h, a, b, r, multi);
+	case BOOK_CALL: return rule_call(w, h, a, b, r, multi);
+	default: break;
+	}
+	worker_stop(w, NET_UNSAFE, def);
+	rules_hurry(w, h);
+	return false;
+}
+
+#endif
