@@ -5,6 +5,7 @@
 #   make test                 every test; T=pattern runs those whose path matches
 #   make test-long            what takes minutes: tests/**/long_*.sh
 #   make SAN=address,undefined test     make SAN=thread test     make COV=1 coverage
+#   make fuzz                 the fuzzers, FUZZ_TIME=60 seconds each (clang)
 #   make bench                ratios against peers and limits, measured in one run
 #   make check                headers alone, floors, symbols, format, warnings of gcc and clang
 #   make format               rewrite the sources as make check wants them
@@ -99,7 +100,7 @@ BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
 SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/support/*.c)))
 $(foreach p,$(PROGRAMS),$(eval SUPPORT_OBJ_$p := $$(patsubst %.c,$B/%.o,$$(sort $$(wildcard $(TESTS_$p)/support/*.c)))))
 
-.PHONY: all run test test-long bench check check-headers check-floors check-symbols check-format check-warnings \
+.PHONY: all run test test-long fuzz bench check check-headers check-floors check-symbols check-format check-warnings \
 	format install uninstall clean coverage programs help FORCE
 all: $(LIBS) $(BINS)
 programs: all $(TEST_BIN) $(BENCH_BIN)
@@ -170,6 +171,20 @@ test: all $(TEST_BIN)
 
 test-long: all $(TEST_BIN)
 	$(Q)$(TEST_ENV) tests/run -v -t 3600 $(if $T,-k '$T') $(LONG_SH)
+
+# A fuzzer tests/fuzz/fuzz_X.c comes with a test of the same name, which writes its seeds. Corpus and findings stay.
+FUZZ_TIME ?= 60
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
+build/fuzz/bin/%: tests/fuzz/fuzz_%.c $(LIB_SRC) Makefile
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D) && clang $(ALL_CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -DPLX_SAN -o $@ $< $(LIB_SRC) $(LDLIBS)
+fuzz: $(FUZZ_NAMES:%=build/fuzz/bin/%) $(FUZZ_NAMES:%=$B/tests/fuzz/test_fuzz_%)
+	$(Q)set -e; for f in $(FUZZ_NAMES); do d=build/fuzz/$$f; mkdir -p $$d/corpus; \
+		$B/tests/fuzz/test_fuzz_$$f --seeds $$d/corpus; \
+		build/fuzz/bin/$$f -max_total_time=$(FUZZ_TIME) -print_final_stats=1 -verbosity=0 \
+			-artifact_prefix=$$d/ $$d/corpus; done
 
 bench: all $(BENCH_BIN)
 	$(Q)$(TEST_ENV) tests/bench/run
