@@ -1,0 +1,209 @@
+/* cli_run.c - `reducer run`: one program from a file, its normal form on stdout. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <plx/process.h>
+
+#include "reducer/cli.h"
+#include "tools/cli/cli.h"
+
+static const char help[] =
+	"Usage: reducer run FILE.hvm [--workers N] [--stats]\n"
+	"\n"
+	"Reduces the program in FILE (- is stdin) and prints its normal form.\n"
+	"\n"
+	"  -w, --workers N        worker processes, 1 to 64 (default: one per processor)\n"
+	"  -s, --stats            print interactions, time and speed, then a line per worker\n"
+	"  -m, --max-memory SIZE  memory the net may take, such as 512M (default: half of the machine's)\n"
+	"  -g, --gas N            stop with an error after N interactions\n"
+	"  -T, --time-limit TIME  stop with an error after TIME, such as 10, 0.5 or 250ms\n"
+	"  -h, --help             this text\n"
+	"\n"
+	"Exit: 0 done; 1 the program is wrong; 2 the command line is; 3 a worker died; 4 a limit was "
+	"reached;\n"
+	"130, 143 after SIGINT, SIGTERM.\n";
+
+struct run {
+	const char *path;
+	bool stats;
+	struct net_options net;
+	struct net_limits limits;
+};
+
+/* Returns -1 to go on, or an exit code. */
+static int parse(int argc, char **argv, struct run *run)
+{
+	static const struct option longs[] = {
+		CLI_LONG_COMMON,
+		{ "stats", no_argument, NULL, 's' },
+		{ "io", no_argument, NULL, 'i' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option, ret;
+
+	cli_common_defaults(&run->net, &run->limits);
+	while ((option = getopt_long(argc, argv, ":w:m:g:T:shV", longs, NULL)) != -1) {
+		ret = cli_common(option, optarg, &run->net, &run->limits);
+		if (ret > 0)
+			return ret;
+		if (ret == 0)
+			continue;
+		switch (option) {
+		case 's': run->stats = true; break;
+		case 'h': return cli_show(help);
+		case 'V': return cli_show("reducer " PLX_VERSION_STRING "\n");
+		case 'i':
+			return cli_usage_error(
+				"--io: programs that read and write while they run are not supported yet; "
+				"without --io the net that asks for it is printed");
+		case ':': return cli_usage_error("%s needs a value", argv[optind - 1]);
+		default: return cli_usage_error("%s: no such option", argv[optind - 1]);
+		}
+	}
+	if (optind == argc)
+		return cli_usage_error("run: which program? give a file, or - for stdin");
+	if (optind + 1 < argc)
+		return cli_usage_error("run: one program at a time, not '%s' and '%s'", argv[optind],
+				       argv[optind + 1]);
+	run->path = argv[optind];
+	return -1;
+}
+
+static void print_stats(struct cli_out *out, const struct net *net, const struct net_result *result)
+{
+	double seconds = (double)result->time_ns / 1e9;
+	struct net_worker_stats stats;
+	char memory[CLI_HUMAN];
+
+	cli_out_format(out, "- ITRS: %" PRIu64 "\n- TIME: %.2fs\n- MIPS: %.2f\n", result->interactions,
+		       seconds, seconds > 0 ? (double)result->interactions / seconds / 1e6 : 0.0);
+	for (uint32_t i = 0; i < result->workers && net_worker(net, i, &stats) == 0; i++)
+		cli_out_format(out,
+			       "- WORKER %" PRIu32 ": %" PRIu64 " interactions, %" PRIu64
+			       " redexes given, %" PRIu64 " messages sent, %" PRIu64 " received, %" PRIu64
+			       " sleeps, %s\n",
+			       i, stats.interactions, stats.given, stats.sent, stats.received, stats.parked,
+			       cli_human((double)stats.memory, memory));
+}
+
+static int stopped(void)
+{
+	int signal = plx_stop_signal();
+
+	return 128 + (signal != 0 ? signal : SIGINT);
+}
+
+static int print(const struct run *run, const struct net *net, const struct net_result *result)
+{
+	static struct cli_out out = { .fd = 1 };
+	struct text_source source;
+	int ret;
+
+	net_source(net, &source);
+	cli_out_put(&out, "Result: ", 8);
+	ret = text_print(&source, net_root(net), cli_out_put, &out);
+	cli_out_put(&out, "\n", 1);
+	if (ret == 0 && run->stats)
+		print_stats(&out, net, result);
+	if (cli_out_flush(&out) < 0)
+		return out.error == -EINTR ? stopped() : REDUCER_ERROR;
+	if (ret < 0)
+		cli_error("%s: %s", run->path,
+			  ret == -ELOOP ? "the normal form has a cycle and cannot be written down"
+					: plx_strerror(ret));
+	return ret < 0 ? REDUCER_ERROR : REDUCER_OK;
+}
+
+/* How the program ended, when not in a normal form. */
+static int complain(const struct run *run, const struct net_result *result)
+{
+	switch ((enum net_status)result->status) {
+	case NET_CANCELLED:
+		cli_error("%s: interrupted after %" PRIu64 " interactions", run->path, result->interactions);
+		return stopped();
+	case NET_WORKER_DIED: cli_error("%s: %s", run->path, result->error); return REDUCER_WORKER;
+	case NET_MEMORY:
+	case NET_GAS:
+	case NET_TIME: cli_error("%s: %s", run->path, result->error); return REDUCER_LIMIT;
+	default: cli_error("%s: %s", run->path, result->error); return REDUCER_ERROR;
+	}
+}
+
+static int wait_for(struct net *net, struct net_result *result)
+{
+	int ret;
+
+	do {
+		/* the time limit is kept by net_wait(); a look now and then keeps us from missing anything else */
+		ret = net_wait(net, UINT64_C(500000000), result);
+		if (plx_stop_signal() != 0)
+			net_cancel(net);
+	} while (ret == -EINTR || ret == -ETIMEDOUT);
+	return ret;
+}
+
+static int reduce(const struct run *run, const struct book *book)
+{
+	struct net *net = NULL;
+	struct net_result result;
+	int code, ret = net_open(&net, &run->net);
+
+	if (ret == 0)
+		ret = net_start(net, book, &run->limits);
+	if (ret == 0)
+		ret = wait_for(net, &result);
+	if (ret < 0) {
+		cli_error("%s: it could not be started with %" PRIu32 " worker%s: %s", run->path,
+			  run->net.workers, run->net.workers == 1 ? "" : "s", plx_strerror(ret));
+		code = ret == -ENOMEM || ret == -ENOSPC ? REDUCER_LIMIT : REDUCER_ERROR;
+	} else if (result.status == NET_DONE) {
+		code = print(run, net, &result);
+	} else {
+		code = complain(run, &result);
+	}
+	net_close(net);
+	return code;
+}
+
+int cli_run(int argc, char **argv)
+{
+	struct run run = { 0 };
+	struct text_error error;
+	struct book *book = NULL;
+	char *text = NULL;
+	size_t length;
+	int ret = parse(argc, argv, &run);
+
+	if (ret >= 0)
+		return ret;
+	ret = cli_read_file(run.path, &text, &length);
+	if (ret < 0) {
+		if (ret == -EINTR)
+			return stopped();
+		cli_error("%s: %s", run.path,
+			  ret == -EBADF && cli_was_closed(0) ? "stdin is closed" : strerror(-ret));
+		return REDUCER_ERROR;
+	}
+	ret = text_parse(text, length, &book, &error);
+	free(text);
+	if (ret == -EBADMSG) {
+		if (error.where.line > 0)
+			cli_error("%s:%" PRIu32 ":%" PRIu32 ": %s", run.path, error.where.line,
+				  error.where.column, error.what);
+		else
+			cli_error("%s: %s", run.path, error.what);
+		return REDUCER_ERROR;
+	}
+	if (ret < 0) {
+		cli_error("%s: %s", run.path, plx_strerror(ret));
+		return REDUCER_LIMIT;
+	}
+	run.net.name = "run";
+	ret = reduce(&run, book);
+	free(book);
+	return ret;
+}

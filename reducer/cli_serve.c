@@ -1,0 +1,147 @@
+/* cli_serve.c - `reducer -i TOPIC -o TOPIC`: the command line of the service. */
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <plx/process.h>
+
+#include "reducer/cli.h"
+#include "reducer/job/service.h"
+#include "tools/cli/cli.h"
+
+static const char help[] =
+	"Usage: reducer run FILE.hvm [OPTION...]        one program; reducer run --help tells more\n"
+	"       reducer -i TOPIC -o TOPIC [OPTION...]   a service: programs in, normal forms out\n"
+	"       reducer report [FILE.hvm...]            replies of a service from stdin, as a table\n"
+	"\n"
+	"The service takes every message of the input topic as one program and publishes one line of JSON "
+	"for\n"
+	"each on the output topic. It ends on SIGTERM or SIGINT, after the program that runs.\n"
+	"\n"
+	"  -i, --input TOPIC      programs come from here\n"
+	"  -o, --output TOPIC     replies go here\n"
+	"  -w, --workers N        worker processes, 1 to 64 (default: one per processor)\n"
+	"  -S, --subscribers N    take a program only while N readers of the output are there (default 1)\n"
+	"      --once             end when the input has ended and every reply was read\n"
+	"      --slot-size SIZE   slots of the output topic; a longer reply goes in several (default 64K)\n"
+	"  -m, --max-memory SIZE  memory a net may take, such as 512M (default: half of the machine's)\n"
+	"  -g, --gas N            interactions a program may do\n"
+	"  -T, --time-limit TIME  time a program may take, such as 10, 0.5 or 250ms\n"
+	"      --max-program SIZE bytes a program may have (default 64M)\n"
+	"      --max-result SIZE  bytes a normal form may have (default 1G)\n"
+	"      --grace TIME       asked to stop: how long the running program may take (default 10)\n"
+	"      --directory DIR    discovery directory (default: $XDG_RUNTIME_DIR/parallax or "
+	"/tmp/parallax-UID)\n"
+	"  -v, --verbose          a line on stderr for each program\n"
+	"  -h, --help             this text\n"
+	"  -V, --version          the version\n"
+	"\n"
+	"Exit: 0 with --once, all is answered; 1 an error; 2 the command line is wrong; 3 with --once, a "
+	"publisher\n"
+	"died; 130, 143 after SIGINT, SIGTERM.\n";
+
+enum { OPT_ONCE = 256, OPT_SLOT, OPT_PROGRAM, OPT_RESULT, OPT_GRACE, OPT_DIRECTORY };
+
+#define SLOT_MAX (UINT64_C(1) << 30)
+
+/* One option of the service. Returns 0, -1 when there is no such option, or an exit code. */
+static int take(int option, const char *value, struct job_service_options *opt)
+{
+	uint64_t n;
+	int ret = 0;
+
+	switch (option) {
+	case 'i': opt->input = value; return 0;
+	case 'o': opt->output = value; return 0;
+	case 'v': opt->verbose = true; return 0;
+	case OPT_ONCE: opt->once = true; return 0;
+	case OPT_DIRECTORY: opt->directory = value; return 0;
+	case 'S':
+		ret = cli_count(value, 0, 1u << 16, &n);
+		opt->subscribers = ret == 0 ? (uint32_t)n : 0;
+		return ret < 0 ? cli_number_error(ret, "--subscribers", value, "a number from 0") : 0;
+	case OPT_SLOT:
+		ret = cli_size(value, 64, SLOT_MAX, &opt->slot_size);
+		return ret < 0 ? cli_number_error(ret, "--slot-size", value, "bytes from 64 to 1G") : 0;
+	case OPT_PROGRAM:
+		ret = cli_size(value, 1, UINT64_C(1) << 32, &opt->text_max);
+		return ret < 0 ? cli_number_error(ret, "--max-program", value, "bytes up to 4G") : 0;
+	case OPT_RESULT:
+		ret = cli_size(value, 1, UINT64_MAX, &opt->result_max);
+		return ret < 0 ? cli_number_error(ret, "--max-result", value, "bytes, such as 16M") : 0;
+	case OPT_GRACE:
+		ret = cli_time(value, &opt->grace_ns);
+		return ret < 0 ? cli_number_error(ret, "--grace", value, "seconds, such as 10 or 0.5") : 0;
+	default: return -1;
+	}
+}
+
+/* Returns -1 to go on, or an exit code. */
+static int parse(int argc, char **argv, struct job_service_options *opt)
+{
+	static const struct option longs[] = {
+		CLI_LONG_COMMON,
+		{ "input", required_argument, NULL, 'i' },
+		{ "output", required_argument, NULL, 'o' },
+		{ "subscribers", required_argument, NULL, 'S' },
+		{ "once", no_argument, NULL, OPT_ONCE },
+		{ "slot-size", required_argument, NULL, OPT_SLOT },
+		{ "max-program", required_argument, NULL, OPT_PROGRAM },
+		{ "max-result", required_argument, NULL, OPT_RESULT },
+		{ "grace", required_argument, NULL, OPT_GRACE },
+		{ "directory", required_argument, NULL, OPT_DIRECTORY },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option, ret;
+
+	while ((option = getopt_long(argc, argv, ":i:o:w:S:m:g:T:vhV", longs, NULL)) != -1) {
+		ret = cli_common(option, optarg, &opt->net, &opt->limits);
+		if (ret < 0)
+			ret = take(option, optarg, opt);
+		if (ret > 0)
+			return ret;
+		if (ret == 0)
+			continue;
+		switch (option) {
+		case 'h': return cli_show(help);
+		case 'V': return cli_show("reducer " PLX_VERSION_STRING "\n");
+		case ':': return cli_usage_error("%s needs a value", argv[optind - 1]);
+		default: return cli_usage_error("%s: no such option", argv[optind - 1]);
+		}
+	}
+	if (optind < argc)
+		return cli_usage_error("'%s': no such command; it is run, report, or -i TOPIC -o TOPIC",
+				       argv[optind]);
+	if (!opt->input || !opt->output)
+		return cli_usage_error("the service needs an input topic (-i) and an output topic (-o)");
+	if (strcmp(opt->input, opt->output) == 0)
+		return cli_usage_error(
+			"topic '%s': input and output are the same: replies would be taken for programs",
+			opt->input);
+	return -1;
+}
+
+int cli_serve(int argc, char **argv)
+{
+	struct job_service_options opt = {
+		.text_max = UINT64_C(64) << 20,
+		.result_max = UINT64_C(1) << 30,
+		.grace_ns = UINT64_C(10000000000),
+		.subscribers = 1,
+	};
+	int ret, signal;
+
+	cli_common_defaults(&opt.net, &opt.limits);
+	ret = parse(argc, argv, &opt);
+	if (ret >= 0)
+		return ret;
+	opt.net.name = "jobs";
+	switch (job_serve(&opt)) {
+	case JOB_END_STREAM: return REDUCER_OK;
+	case JOB_END_SIGNAL: signal = plx_stop_signal(); return 128 + (signal != 0 ? signal : SIGTERM);
+	case JOB_END_DIED: return REDUCER_WORKER;
+	default: return REDUCER_ERROR;
+	}
+}
