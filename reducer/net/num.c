@@ -437,7 +437,12 @@ static int num_parse_int(const char *text, size_t length, uint64_t *value, const
 
 static bool num_contains(const char *text, size_t length, const char *word)
 {
-	return memmem(text, length, word, strlen(word)) != NULL;
+	size_t n = strlen(word);
+
+	for (size_t i = 0; i + n <= length; i++)
+		if (memcmp(text + i, word, n) == 0)
+			return true;
+	return false;
 }
 
 /* A run of letters, digits, + - and . is one number: float by what it contains, signed by its first character. */
