@@ -39,10 +39,9 @@
 #define PLX_TOPIC_STAMPED 1u /* every message carries a timestamp */
 
 /* Bits of plx_topic_head.attention; the upper half counts the readers ever let go. */
-#define PLX_ATTENTION_WAITING                                                                                \
-	UINT64_C(1)                      /* the publisher waits for readers: ring its bell when you advance */
-#define PLX_ATTENTION_ENDED  UINT64_C(2) /* end_position and end_reason are set; nothing follows */
-#define PLX_ATTENTION_LET_GO (UINT64_C(1) << 32)
+#define PLX_ATTENTION_WAITING UINT64_C(1) /* the publisher waits: tell it how far you are, ring at wanted */
+#define PLX_ATTENTION_ENDED   UINT64_C(2) /* end_position and end_reason are set; nothing follows */
+#define PLX_ATTENTION_LET_GO  (UINT64_C(1) << 32)
 
 /* Bytes of payload in an entry; with a timestamp the last eight are its. */
 #define PLX_ENTRY_PAYLOAD 40u
@@ -83,6 +82,7 @@ struct plx_topic_head {
 	uint64_t attention __attribute__((aligned(64))); /* PLX_ATTENTION_* */
 	uint64_t end_position; /* head for ever after; set before PLX_ATTENTION_ENDED */
 	int64_t end_reason;    /* 0 regular end, or a negative errno */
+	uint64_t wanted; /* position: a reader that passes it while the publisher waits rings its bell */
 	/* line 4: the publisher's figures for tools */
 	uint64_t waited __attribute__((aligned(64))); /* times it waited for a subscriber */
 	uint64_t woken;                               /* wake bytes sent */
@@ -96,7 +96,7 @@ struct plx_topic_head {
 
 /* What one subscriber tells its publisher. */
 struct plx_link {
-	/* line 0: written once by the publisher, for tools; a subscriber could change it, so nobody else believes it */
+	/* line 0: written once, start by the subscriber, the rest by the publisher before it; for tools, nobody else believes it */
 	uint64_t publisher; /* id of the data segment */
 	uint64_t start;     /* position of the first message it may read */
 	int32_t pid;        /* of the subscriber, as the kernel vouched for it */
@@ -143,6 +143,7 @@ static_assert(offsetof(struct plx_topic_head, tail) == 2 * PLX_LINE, "tail has i
 static_assert(offsetof(struct plx_topic_head, attention) == 3 * PLX_LINE, "attention has its own line");
 static_assert(offsetof(struct plx_topic_head, end_position) == 3 * PLX_LINE + 8, "protocol.md: topic head");
 static_assert(offsetof(struct plx_topic_head, end_reason) == 3 * PLX_LINE + 16, "protocol.md: topic head");
+static_assert(offsetof(struct plx_topic_head, wanted) == 3 * PLX_LINE + 24, "protocol.md: topic head");
 static_assert(offsetof(struct plx_topic_head, waited) == 4 * PLX_LINE, "protocol.md: topic head");
 static_assert(sizeof(struct plx_topic_head) == 5 * PLX_LINE, "protocol.md: topic head");
 static_assert(offsetof(struct plx_link, cursor) == 1 * PLX_LINE, "cursor has its own line");

@@ -1,0 +1,48 @@
+/*
+ * buffer.c - handles of one message: clone, slice, release.
+ *
+ * A message has one holder, which counts its handles in our own memory; the publisher sees at most one pin.
+ */
+#include <plx/buffer.h>
+
+#include <errno.h>
+
+#include "topic/reader.h"
+
+int plx_buffer_clone(struct plx_buffer *copy, const struct plx_buffer *buffer)
+{
+	struct plx_holder *h = buffer->holder;
+
+	if (!h)
+		return -EINVAL;
+	if (h->refs == UINT32_MAX)
+		return -ENOSPC;
+	h->refs++;
+	*copy = *buffer;
+	return 0;
+}
+
+int plx_buffer_slice(struct plx_buffer *part, const struct plx_buffer *buffer, uint64_t off, uint64_t length)
+{
+	const unsigned char *data = buffer->data;
+	int ret;
+
+	if (buffer->holder && (off > buffer->length || length > buffer->length - off))
+		return -ERANGE;
+	ret = plx_buffer_clone(part, buffer);
+	if (ret < 0)
+		return ret;
+	part->data = data + off;
+	part->length = length;
+	return 0;
+}
+
+void plx_buffer_release(struct plx_buffer *buffer)
+{
+	struct plx_holder *h = buffer->holder;
+
+	if (!h)
+		return;
+	*buffer = PLX_BUFFER_NONE;
+	plx_reader_release(h->reader, h);
+}

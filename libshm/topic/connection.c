@@ -1,0 +1,312 @@
+/*
+ * connection.c - one publisher, as a subscriber knows it: from its socket to the end of its stream.
+ *
+ *	ASKING --GRANT, both segments sane--> READING --ended, died, let go, lied--> OVER --nothing held--> freed
+ *	   \--refused, nonsense, too slow---------------------------------------------^
+ *
+ * What a grant says is checked against what the kernel and the segments say; from then on only our copy counts. The
+ * segments are sealed and as large as they were said to be, or there is no connection: nothing can end in SIGBUS.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/sys.h"
+#include "topic/subscriber_state.h"
+#include "topic/wire.h"
+
+/* ---- lists ---------------------------------------------------------------------------------------- */
+
+static int add_to_all(struct plx_subscriber *sub, struct plx_connection *c)
+{
+	if (sub->count == sub->capacity) {
+		uint32_t more = sub->capacity ? sub->capacity * 2 : 4;
+		struct plx_connection **all = realloc(sub->all, more * sizeof(struct plx_connection *));
+		struct plx_connection **readers;
+
+		if (!all)
+			return -ENOMEM;
+		sub->all = all;
+		readers = realloc(sub->readers, more * sizeof(struct plx_connection *));
+		if (!readers)
+			return -ENOMEM;
+		sub->readers = readers;
+		sub->capacity = more;
+	}
+	sub->all[sub->count++] = c;
+	return 0;
+}
+
+static void remove_from(struct plx_connection **list, uint32_t *count, const struct plx_connection *c)
+{
+	for (uint32_t i = 0; i < *count; i++) {
+		if (list[i] == c) {
+			list[i] = list[--*count];
+			return;
+		}
+	}
+}
+
+/* Not to be asked again: an id is never used twice. */
+static void shun(struct plx_subscriber *sub, uint64_t id)
+{
+	if (sub->shunned_count == sub->shunned_capacity) {
+		uint32_t more = sub->shunned_capacity ? sub->shunned_capacity * 2 : 8;
+		uint64_t *grown = realloc(sub->shunned, more * sizeof(uint64_t));
+
+		if (!grown)
+			return; /* asked again, refused again */
+		sub->shunned = grown;
+		sub->shunned_capacity = more;
+	}
+	sub->shunned[sub->shunned_count++] = id;
+}
+
+/* ---- the end -------------------------------------------------------------------------------------- */
+
+static void hang_up(struct plx_connection *c)
+{
+	if (c->peer.pidfd >= 0)
+		plx_sys_epoll_del(c->sub->epoll, c->peer.pidfd);
+	plx_peer_close(&c->peer);
+	if (c->fd >= 0)
+		plx_sys_epoll_del(c->sub->epoll, c->fd);
+	plx_sys_close(c->fd);
+	c->fd = -1;
+}
+
+void plx_connection_end(struct plx_connection *c)
+{
+	struct plx_subscriber *sub = c->sub;
+
+	if (c->state == PLX_CONNECTION_OVER)
+		return;
+	if (c->state == PLX_CONNECTION_READING) {
+		plx_reader_tell(&c->reader);
+		sub->taken += c->reader.taken;
+		sub->bytes += c->reader.bytes;
+		sub->lost += c->reader.lost;
+		remove_from(sub->readers, &sub->reader_count, c);
+	} else {
+		sub->asking--;
+	}
+	remove_from(sub->all, &sub->count, c);
+	hang_up(c);
+	c->state = PLX_CONNECTION_OVER;
+	c->next = sub->over;
+	sub->over = c;
+}
+
+void plx_connection_free(struct plx_connection *c)
+{
+	plx_reader_fini(&c->reader);
+	plx_segment_close(&c->data);
+	plx_segment_close(&c->link);
+	free(c);
+}
+
+/* While ASKING: it will not be. */
+static void fail(struct plx_connection *c, int error)
+{
+	struct plx_subscriber *sub = c->sub;
+
+	sub->refused++;
+	sub->refused_why = error;
+	if (error == -ETIMEDOUT || error == -EPIPE)
+		sub->again_ns = plx_now_ns() +
+				PLX_AGAIN_NS; /* stopped, or on its way out: the next list tells */
+	else
+		shun(sub, c->id);
+	plx_connection_end(c);
+}
+
+/* ---- the grant ------------------------------------------------------------------------------------ */
+
+/* A block that is there and large enough. */
+static void *block(const struct plx_segment *seg, const char *name, uint64_t least)
+{
+	uint64_t size;
+	void *p = plx_segment_block(seg, name, &size);
+
+	return p && size >= least ? p : NULL;
+}
+
+static bool has_id(const struct plx_segment *seg, uint64_t id)
+{
+	struct plx_segment_info info;
+
+	return plx_segment_info(seg, &info) == 0 && info.id == id;
+}
+
+static int start_reading(struct plx_connection *c)
+{
+	const struct plx_grant *g = &c->guest.grant;
+	uint64_t stride = (g->slot_size + PLX_LINE - 1) & ~(uint64_t)(PLX_LINE - 1);
+	struct plx_reader_parts parts = {
+		.head = block(&c->data, PLX_TOPIC_BLOCK_HEAD, sizeof(struct plx_topic_head)),
+		.log = block(&c->data, PLX_TOPIC_BLOCK_LOG, g->depth * sizeof(struct plx_entry)),
+		.slots = block(&c->data, PLX_TOPIC_BLOCK_SLOTS, g->slots * stride),
+		.link = block(&c->link, PLX_LINK_BLOCK_LINK, sizeof(struct plx_link)),
+		.pins = block(&c->link, PLX_LINK_BLOCK_PINS, plx_topic_bitmap_size(g->slots)),
+		.id = g->segment,
+		.start = g->start,
+		.slot_size = g->slot_size,
+		.stride = stride,
+		.depth = g->depth,
+		.slot_count = g->slots,
+		.quota = g->quota,
+		.reading = c->sub->terms.reading,
+	};
+
+	if (!parts.head || !parts.log || !parts.slots || !parts.link || !parts.pins)
+		return -EBADMSG;
+	if (!has_id(&c->data, g->segment) || !has_id(&c->link, g->link))
+		return -EBADMSG;
+	return plx_reader_init(&c->reader, &parts);
+}
+
+/* Takes over the descriptors it maps; the others stay in @d. */
+static int attach(struct plx_connection *c, struct plx_datagram *d)
+{
+	const struct plx_grant *g = &c->guest.grant;
+	int ret = plx_segment_attach(&c->data, d->fd[PLX_GRANT_FD_DATA], g->data_size, PLX_KIND_TOPIC, 0);
+
+	if (ret < 0)
+		return ret;
+	d->fd[PLX_GRANT_FD_DATA] = -1;
+	ret = plx_segment_attach(&c->link, d->fd[PLX_GRANT_FD_LINK], g->link_size, PLX_KIND_LINK,
+				 PLX_ATTACH_WRITE);
+	if (ret < 0)
+		return ret;
+	d->fd[PLX_GRANT_FD_LINK] = -1;
+	return start_reading(c);
+}
+
+static void granted(struct plx_connection *c, struct plx_datagram *d)
+{
+	struct plx_subscriber *sub = c->sub;
+	int ret = attach(c, d);
+
+	plx_wire_drop(d);
+	if (ret < 0) {
+		fail(c, ret);
+		return;
+	}
+	sub->asking--;
+	c->state = PLX_CONNECTION_READING;
+	sub->readers[sub->reader_count++] = c;
+}
+
+/* ---- what happens to it --------------------------------------------------------------------------- */
+
+static void act(struct plx_connection *c, const struct plx_step *step, struct plx_datagram *d)
+{
+	if (step->what == PLX_STEP_GRANTED) {
+		granted(c, d);
+		return;
+	}
+	plx_wire_drop(d);
+	switch (step->what) {
+	case PLX_STEP_REFUSED: fail(c, step->error); break;
+	case PLX_STEP_LET_GO:
+		c->let_go = true;
+		c->reason = step->error;
+		c->hung_up = true;
+		break;
+	case PLX_STEP_FAILED:
+		if (c->state == PLX_CONNECTION_ASKING) {
+			fail(c, step->error);
+		} else if (step->error == -EPIPE) {
+			c->hung_up = true;
+		} else {
+			c->let_go = c->hung_up = true;
+			c->reason = -EBADMSG;
+		}
+		break;
+	default: break;
+	}
+}
+
+void plx_connection_input(struct plx_connection *c)
+{
+	while (c->state != PLX_CONNECTION_OVER && !c->hung_up) {
+		struct plx_datagram d = { .fds = 0 };
+		struct plx_step step;
+		int ret = plx_wire_recv(c->fd, &d, c->state == PLX_CONNECTION_ASKING);
+
+		if (ret == -EAGAIN)
+			return;
+		if (ret == 1)
+			plx_guest_input(&c->guest, &step, d.bytes, d.size, d.fds);
+		else
+			plx_guest_event(&c->guest, &step,
+					ret == -EPROTO ? PLX_EVENT_TRUNCATED : PLX_EVENT_HANGUP);
+		act(c, &step, &d);
+	}
+	if (c->hung_up)
+		hang_up(c); /* or epoll tells us for ever */
+}
+
+void plx_connection_expire(struct plx_connection *c)
+{
+	struct plx_step step;
+
+	plx_guest_event(&c->guest, &step, PLX_EVENT_DEADLINE);
+	fail(c, step.error);
+}
+
+void plx_connection_died(struct plx_connection *c)
+{
+	plx_connection_input(c); /* what it still had to say */
+	if (c->state == PLX_CONNECTION_ASKING) {
+		fail(c, -EPIPE);
+	} else if (c->state == PLX_CONNECTION_READING) {
+		c->hung_up = true;
+		hang_up(c);
+	}
+}
+
+/* ---- the beginning -------------------------------------------------------------------------------- */
+
+int plx_connection_open(struct plx_subscriber *sub, const struct plx_sighting *seen)
+{
+	struct plx_connection *c;
+	struct plx_step step;
+	int fd, ret = plx_place_connect(&sub->place, seen, &fd);
+
+	if (ret < 0)
+		return ret;
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		plx_sys_close(fd);
+		return -ENOMEM;
+	}
+	*c = (struct plx_connection){ .sub = sub,
+				      .fd = fd,
+				      .id = seen->id,
+				      .peer = PLX_PEER_NONE,
+				      .data = PLX_SEGMENT_NONE,
+				      .link = PLX_SEGMENT_NONE };
+	c->deadline_ns = plx_now_ns() + PLX_HANDSHAKE_NS;
+	ret = add_to_all(sub, c);
+	if (ret < 0) {
+		hang_up(c);
+		free(c);
+		return ret;
+	}
+	sub->asking++;
+	ret = plx_peer_open(&c->peer, fd);
+	c->pid = c->peer.pid;
+	if (ret == 0)
+		ret = plx_sys_epoll_add(sub->epoll, fd, EPOLLIN, (uintptr_t)c | PLX_SUBSCRIBER_SOCKET);
+	if (ret == 0)
+		ret = plx_sys_epoll_add(sub->epoll, c->peer.pidfd, EPOLLIN,
+					(uintptr_t)c | PLX_SUBSCRIBER_PIDFD);
+	if (ret == 0) {
+		plx_guest_init(&c->guest, &sub->terms);
+		plx_guest_start(&c->guest, &step);
+		ret = plx_wire_send(fd, &step, NULL);
+	}
+	if (ret < 0)
+		fail(c, ret);
+	return 0;
+}

@@ -1,0 +1,249 @@
+/*
+ * full.c - the publisher waits for its readers: for room in the log, for a slot, for all to have read everything.
+ *
+ *	no room -> look who stands in the way -> spin a little -> say "waiting", fence everybody, look again
+ *	        -> sleep on the bell of the slowest, in slices -> ... until there is room, or the policy says enough
+ *
+ * A reader that sees "waiting" tells its cursor at each step, and rings when it passed the position we want. The slices
+ * are for what nobody rings for: a reader that lies, or a death that the control thread announces just before we sleep.
+ * Outside, the control thread may unmap the link we sleep on: then the kernel says so, and we look again.
+ */
+#include <errno.h>
+
+#include "base/sys.h"
+#include "topic/publisher_state.h"
+
+#define BURSTS   16u /* of spinning: about 8 us in all */
+#define SLICE_NS UINT64_C(2000000)
+
+/* ---- steps of a wait ----------------------------------------------------------------------------- */
+
+/* Inside again when it returns. */
+static void spin(struct plx_publisher *pub, uint32_t burst)
+{
+	plx_bias_leave(&pub->bias);
+	for (uint32_t i = 0; i < UINT32_C(1) << (burst < 6 ? burst : 6); i++)
+		plx_relax();
+	plx_bias_enter(&pub->bias);
+}
+
+void plx_publisher_attend(struct plx_publisher *pub, uint64_t attention)
+{
+	pub->attention = attention;
+	/* W2 release: pairs with R4; for "ended", what was stored before is seen */
+	__atomic_store_n(&pub->writer.head->attention, attention, __ATOMIC_RELEASE);
+}
+
+/* Readers ring when they pass @wanted. Afterwards the caller must look once more before it sleeps. */
+static void announce(struct plx_publisher *pub, uint64_t wanted)
+{
+	__atomic_store_n(&pub->writer.head->wanted, wanted, __ATOMIC_RELAXED);
+	plx_publisher_attend(pub, pub->attention | PLX_ATTENTION_WAITING);
+	plx_fence_full();
+	/* the readers' half of the fence; without it, or for readers it does not reach, slices have to do */
+	(void)!plx_sys_barrier(PLX_SYS_BARRIER_GLOBAL);
+}
+
+/* Inside again when it returns. */
+static int sleep_on(struct plx_publisher *pub, const struct plx_follower *who, uint32_t bell, uint64_t ns)
+{
+	int ret;
+
+	plx_bias_leave(&pub->bias);
+	ret = plx_futex_wait(&who->link->bell, bell, ns < SLICE_NS ? ns : SLICE_NS);
+	plx_bias_enter(&pub->bias);
+	return ret == -EINTR ? -EINTR : 0;
+}
+
+/* Who showed a value no honest reader can have has to go; true when somebody did. */
+static bool drop_liars(struct plx_publisher *pub)
+{
+	struct plx_writer *w = &pub->writer;
+	bool any = false;
+
+	for (uint32_t i = 0; i < w->count;) {
+		if (w->followers[i]->liar) {
+			plx_member_let_go((struct plx_member *)w->followers[i], EBADMSG);
+			any = true; /* another one has its place now */
+		} else {
+			i++;
+		}
+	}
+	return any;
+}
+
+static uint64_t time_left(uint64_t deadline_ns)
+{
+	uint64_t now;
+
+	if (deadline_ns == UINT64_MAX)
+		return UINT64_MAX;
+	now = plx_now_ns();
+	return now < deadline_ns ? deadline_ns - now : 0;
+}
+
+static uint64_t deadline_in(uint64_t ns)
+{
+	uint64_t now = plx_now_ns();
+
+	return ns < UINT64_MAX - now ? now + ns : UINT64_MAX;
+}
+
+/* The bell is read, then the caller looks once more, then we sleep if it is still the same. */
+static int sleep_step(struct plx_publisher *pub, struct plx_full_wait *wait, const struct plx_follower *who,
+		      uint64_t ns)
+{
+	if (wait->who != who) {
+		wait->who = who;
+		/* F1 acquire: pairs with the release in ring() */
+		wait->bell = __atomic_load_n(&who->link->bell, __ATOMIC_ACQUIRE);
+		return 0;
+	}
+	wait->who = NULL;
+	return sleep_on(pub, who, wait->bell, ns);
+}
+
+/* ---- room, slots --------------------------------------------------------------------------------- */
+
+static void begin(struct plx_publisher *pub, struct plx_full_wait *wait)
+{
+	wait->begun = true;
+	if (pub->full_ns || pub->full == PLX_FULL_DROP)
+		wait->deadline_ns = deadline_in(pub->full_ns);
+	pub->waited++;
+	__atomic_store_n(&pub->writer.head->waited, pub->waited, __ATOMIC_RELAXED);
+	if (pub->sleepers)
+		plx_publisher_wake(pub); /* never wait for somebody who was not woken */
+}
+
+/* So much that we are not woken for each message, and little against what there is to read. */
+static uint64_t enough(const struct plx_writer *w)
+{
+	uint64_t some = (w->next - w->gate) / 4;
+
+	if (some > w->chunk)
+		some = w->chunk;
+	return w->gate + (some ? some : 1);
+}
+
+int plx_full_pause(struct plx_publisher *pub, struct plx_full_wait *wait, bool slot)
+{
+	struct plx_follower *who;
+	uint64_t left;
+
+	if (slot)
+		plx_writer_judge(&pub->writer);
+	if (drop_liars(pub))
+		return 0;
+	who = plx_writer_slowest(&pub->writer, slot);
+	if (!who)
+		return slot ? -ENOSPC : 0;
+	if (pub->full == PLX_FULL_FAIL)
+		return -EAGAIN;
+	if (!wait->begun)
+		begin(pub, wait);
+	if (wait->bursts < BURSTS && (pub->full_ns || pub->full != PLX_FULL_DROP)) {
+		spin(pub, wait->bursts++);
+		return 0;
+	}
+	left = time_left(wait->deadline_ns);
+	if (left == 0) {
+		if (pub->full != PLX_FULL_DROP)
+			return -ETIMEDOUT;
+		plx_member_let_go((struct plx_member *)who, ETIMEDOUT);
+		return 0;
+	}
+	if (!wait->announced) {
+		wait->announced = true;
+		announce(pub, enough(&pub->writer));
+		return 0;
+	}
+	return sleep_step(pub, wait, who, left);
+}
+
+void plx_full_done(struct plx_publisher *pub, struct plx_full_wait *wait)
+{
+	if (wait->announced)
+		plx_publisher_attend(pub, pub->attention & ~PLX_ATTENTION_WAITING);
+	wait->announced = false;
+}
+
+/* ---- drain --------------------------------------------------------------------------------------- */
+
+int plx_publisher_drain(struct plx_publisher *pub, uint64_t timeout_ns)
+{
+	struct plx_full_wait wait = PLX_FULL_WAIT_NONE;
+	int ret = 0;
+
+	if (timeout_ns != UINT64_MAX)
+		wait.deadline_ns = deadline_in(timeout_ns);
+	plx_bias_enter(&pub->bias);
+	if (pub->sleepers)
+		plx_publisher_wake(pub);
+	while (ret == 0) {
+		struct plx_follower *who;
+		uint64_t left;
+
+		plx_writer_look(&pub->writer);
+		if (drop_liars(pub))
+			continue;
+		who = plx_writer_slowest(&pub->writer, false);
+		if (!who)
+			break;
+		left = time_left(wait.deadline_ns);
+		if (left == 0) {
+			ret = -ETIMEDOUT;
+		} else if (wait.bursts < BURSTS) {
+			spin(pub, wait.bursts++);
+		} else if (!wait.announced) {
+			wait.announced = true;
+			announce(pub, pub->writer.next);
+		} else {
+			ret = sleep_step(pub, &wait, who, left);
+		}
+	}
+	plx_full_done(pub, &wait);
+	plx_bias_leave(&pub->bias);
+	return ret;
+}
+
+/* ---- comings and goings -------------------------------------------------------------------------- */
+
+int plx_publisher_wait_subscribers(struct plx_publisher *pub, uint32_t count, uint64_t timeout_ns)
+{
+	uint64_t deadline = timeout_ns == UINT64_MAX ? UINT64_MAX : deadline_in(timeout_ns);
+
+	for (;;) {
+		uint32_t changes, now;
+		uint64_t left;
+		int ret;
+
+		plx_bias_enter(&pub->bias);
+		changes = pub->changes;
+		now = pub->writer.count;
+		plx_bias_leave(&pub->bias);
+		if (now >= count)
+			return 0;
+		left = time_left(deadline);
+		if (left == 0)
+			return -ETIMEDOUT;
+		ret = plx_futex_wait(&pub->changes, changes, left);
+		if (ret == -EINTR)
+			return ret;
+	}
+}
+
+bool plx_publisher_gone(struct plx_publisher *pub, struct plx_reader_end *end)
+{
+	bool any;
+
+	plx_bias_enter(&pub->bias);
+	any = pub->gone_count != 0;
+	if (any) {
+		*end = pub->gone[pub->gone_first];
+		pub->gone_first = (pub->gone_first + 1) % PLX_GONE_KEPT;
+		pub->gone_count--;
+	}
+	plx_bias_leave(&pub->bias);
+	return any;
+}

@@ -1,0 +1,212 @@
+/*
+ * hold.c - what a reader holds, and how it says so: pins first, then the cursor.
+ *
+ * The publisher may look at any moment, and we may die at any instruction; the order of two stores is all there is. A
+ * pin is set before the cursor passes its message, and cleared when the last buffer is released.
+ */
+#include "topic/hold.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/size.h"
+#include "base/sys.h"
+#include "topic/fence.h"
+#include "topic/handshake_layout.h"
+
+#define CHUNK 16u /* holders in the first chunk; each further one doubles what there is */
+
+struct plx_holder_chunk {
+	struct plx_holder_chunk *next;
+	struct plx_holder holders[];
+};
+
+int plx_reader_init(struct plx_reader *r, const struct plx_reader_parts *parts)
+{
+	uint64_t few = parts->depth < parts->slot_count ? parts->depth : parts->slot_count;
+
+	*r = (struct plx_reader){ .head = parts->head };
+	if (parts->depth < PLX_DEPTH_MIN || parts->depth > PLX_DEPTH_MAX ||
+	    !plx_size_power_of_two(parts->depth) || parts->slot_count == 0 ||
+	    parts->slot_count > PLX_SLOTS_MAX || parts->slot_size == 0 || parts->slot_size > parts->stride ||
+	    parts->stride > 2 * PLX_SLOT_SIZE_MAX || parts->start > PLX_POSITION_MAX)
+		return -EINVAL;
+	r->log = parts->log;
+	r->mask = parts->depth - 1;
+	r->slots = parts->slots;
+	r->stride = parts->stride;
+	r->slot_size = parts->slot_size;
+	r->slot_count = parts->slot_count;
+	r->quota = parts->quota ? parts->quota : 1;
+	r->reliable = parts->reading == PLX_READ_RELIABLE;
+	r->next = r->told = r->start = parts->start;
+	r->lazy = few >= 8 ? few / 8 : 1;
+	r->id = parts->id;
+	r->link = parts->link;
+	r->pins = parts->pins;
+	r->seen = __atomic_load_n(&r->head->attention, __ATOMIC_RELAXED);
+	plx_reader_heeded(r);
+	r->rung = UINT64_MAX;
+	__atomic_store_n(&r->link->start, r->start, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->link->cursor, r->start, __ATOMIC_RELEASE);
+	r->mine = calloc((parts->slot_count + 63) / 64, sizeof(uint64_t));
+	if (!r->mine || !plx_holder_more(r)) {
+		plx_reader_fini(r);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void plx_reader_fini(struct plx_reader *r)
+{
+	while (r->chunks) {
+		struct plx_holder_chunk *chunk = r->chunks;
+
+		r->chunks = chunk->next;
+		free(chunk);
+	}
+	free(r->mine);
+	*r = (struct plx_reader){ .mask = 0 };
+}
+
+bool plx_holder_more(struct plx_reader *r)
+{
+	uint32_t n = r->holders ? r->holders : CHUNK;
+	struct plx_holder_chunk *chunk = malloc(sizeof(*chunk) + n * sizeof(struct plx_holder));
+
+	if (!chunk)
+		return false;
+	chunk->next = r->chunks;
+	r->chunks = chunk;
+	for (uint32_t i = 0; i < n; i++) {
+		chunk->holders[i].reader = r;
+		chunk->holders[i].next = r->unused;
+		r->unused = &chunk->holders[i];
+	}
+	r->holders += n;
+	return true;
+}
+
+/* ---- pins ---------------------------------------------------------------------------------------- */
+
+static uint64_t *set_mine(struct plx_reader *r, uint32_t slot, bool on)
+{
+	uint64_t *word = &r->mine[slot / 64], bit = UINT64_C(1) << (slot % 64);
+
+	*word = on ? *word | bit : *word & ~bit;
+	return word;
+}
+
+void plx_holder_pin_now(struct plx_reader *r, struct plx_holder *h)
+{
+	h->pinned = true;
+	r->pinned++;
+	/* H2 seq_cst: store and fence; pairs with the fence after G1: we see the tail, or the publisher sees the pin */
+	__atomic_exchange_n(&r->pins[h->slot / 64], *set_mine(r, h->slot, true), __ATOMIC_SEQ_CST);
+}
+
+/* Pin without a fence: the cursor that is told next orders it. */
+static void pin(struct plx_reader *r, struct plx_holder *h)
+{
+	plx_holder_unlist(r, h);
+	h->pinned = true;
+	r->pinned++;
+	/* relaxed: ordered by T1 */
+	__atomic_store_n(&r->pins[h->slot / 64], *set_mine(r, h->slot, true), __ATOMIC_RELAXED);
+}
+
+static void unpin(struct plx_reader *r, struct plx_holder *h)
+{
+	h->pinned = false;
+	r->pinned--;
+	/* H1 release: pairs with P1; we are done reading the slot */
+	__atomic_store_n(&r->pins[h->slot / 64], *set_mine(r, h->slot, false), __ATOMIC_RELEASE);
+}
+
+/* ---- telling ------------------------------------------------------------------------------------- */
+
+/* The publisher sleeps on our bell, or is about to. */
+static plx_cold void ring(struct plx_reader *r)
+{
+	/* relaxed: the futex orders; the publisher looks again at cursor and pins */
+	uint32_t bell = __atomic_load_n(&r->link->bell, __ATOMIC_RELAXED);
+
+	__atomic_store_n(&r->link->bell, bell + 1, __ATOMIC_RELEASE);
+	(void)!plx_sys_futex_wake(&r->link->bell, 1);
+}
+
+/* Is the publisher waiting for us? It fences for both before it sleeps. */
+static inline bool waited_for(const struct plx_reader *r)
+{
+	plx_fence_near();
+	return (__atomic_load_n(&r->head->attention, __ATOMIC_RELAXED) & PLX_ATTENTION_WAITING) != 0;
+}
+
+/*
+ * The publisher waits for room for several messages, so that it is not woken for each; meanwhile it looks itself now
+ * and then. Once for each position it wants.
+ */
+static plx_cold void ring_at_wanted(struct plx_reader *r)
+{
+	uint64_t wanted = __atomic_load_n(&r->head->wanted, __ATOMIC_RELAXED);
+
+	if (wanted == r->rung || (int64_t)(r->told - wanted) < 0)
+		return;
+	r->rung = wanted;
+	ring(r);
+}
+
+/* Figures for tools. */
+static void tell_figures(struct plx_reader *r)
+{
+	struct plx_link *link = r->link;
+
+	__atomic_store_n(&link->taken, r->taken, __ATOMIC_RELAXED);
+	__atomic_store_n(&link->lost, r->lost, __ATOMIC_RELAXED);
+	__atomic_store_n(&link->bytes, r->bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&link->pinned, r->pinned, __ATOMIC_RELAXED);
+}
+
+void plx_reader_tell(struct plx_reader *r)
+{
+	uint64_t cursor = r->next;
+
+	while (r->oldest) {
+		if (r->oldest->slot == PLX_SLOT_NONE) { /* lies in the log: nothing else protects it */
+			cursor = r->oldest->position;
+			break;
+		}
+		pin(r, r->oldest);
+	}
+	r->told_bytes = r->bytes;
+	if (cursor == r->told)
+		return;
+	tell_figures(r);
+	r->told = cursor;
+	/* T1 release: pairs with C1; who sees the cursor sees the pins, and we are done with all before */
+	__atomic_store_n(&r->link->cursor, cursor, __ATOMIC_RELEASE);
+	if (plx_unlikely(waited_for(r)))
+		ring_at_wanted(r);
+}
+
+void plx_reader_release(struct plx_reader *r, struct plx_holder *h)
+{
+	bool pinned = h->pinned;
+
+	if (--h->refs)
+		return;
+	if (h->listed)
+		plx_holder_unlist(r, h);
+	else if (pinned)
+		unpin(r, h);
+	h->next = r->unused;
+	r->unused = h;
+	r->held--;
+	if (plx_unlikely(waited_for(r))) {
+		plx_reader_tell(r);
+		if (pinned)
+			ring(r);
+	} else if (plx_unlikely(r->next - r->told >= r->lazy)) {
+		plx_reader_tell(r);
+	}
+}

@@ -1,0 +1,420 @@
+/*
+ * member.c - the life of one subscriber, as its publisher sees it.
+ *
+ *	knocks -> HELLO -> link made -> follows the log -> GRANT sent -> ... -> hangs up, dies, or is let go
+ *
+ * It is among the followers before the grant goes out, so that nothing published after its start can be missed. Whatever
+ * is slow, the link segment above all, happens outside the lock. A client that says nothing costs a descriptor, until
+ * its time is up or too many others do the same.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <plx/subscriber.h>
+
+#include "base/sys.h"
+#include "topic/publisher_state.h"
+#include "topic/wire.h"
+
+#define HANDSHAKE_NS UINT64_C(1000000000)
+#define SHAKING_MAX  64u /* the oldest one has to go when one more knocks */
+
+/* ---- the two lists of the control thread ---------------------------------------------------------- */
+
+static void list_shaking(struct plx_member *m)
+{
+	struct plx_publisher *pub = m->pub;
+
+	m->next = NULL;
+	m->prev = pub->last_shaking;
+	if (m->prev)
+		m->prev->next = m;
+	else
+		pub->first_shaking = m;
+	pub->last_shaking = m;
+	pub->shaking++;
+	m->shaking = true;
+}
+
+static void unlist_shaking(struct plx_member *m)
+{
+	struct plx_publisher *pub = m->pub;
+
+	if (!m->shaking)
+		return;
+	if (m->prev)
+		m->prev->next = m->next;
+	else
+		pub->first_shaking = m->next;
+	if (m->next)
+		m->next->prev = m->prev;
+	else
+		pub->last_shaking = m->prev;
+	pub->shaking--;
+	m->shaking = false;
+}
+
+static int remember(struct plx_publisher *pub, struct plx_member *m)
+{
+	if (pub->member_count == pub->member_capacity) {
+		uint32_t more = pub->member_capacity ? pub->member_capacity * 2 : 8;
+		struct plx_member **grown = realloc(pub->members, more * sizeof(struct plx_member *));
+
+		if (!grown)
+			return -ENOMEM;
+		pub->members = grown;
+		pub->member_capacity = more;
+	}
+	pub->members[pub->member_count++] = m;
+	return 0;
+}
+
+static void forget(struct plx_member *m)
+{
+	struct plx_publisher *pub = m->pub;
+
+	for (uint32_t i = 0; i < pub->member_count; i++) {
+		if (pub->members[i] == m) {
+			pub->members[i] = pub->members[--pub->member_count];
+			return;
+		}
+	}
+}
+
+/* ---- joining and parting: inside ------------------------------------------------------------------ */
+
+static int add_sleeper(struct plx_publisher *pub, struct plx_member *m)
+{
+	if (m->follower.polling)
+		return 0;
+	if (pub->sleepers == pub->sleeper_capacity) {
+		uint32_t more = pub->sleeper_capacity ? pub->sleeper_capacity * 2 : 8;
+		struct plx_sleeper *grown = realloc(pub->sleeper, more * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		pub->sleeper = grown;
+		pub->sleeper_capacity = more;
+	}
+	pub->sleeper[pub->sleepers++] = (struct plx_sleeper){ &m->follower.link->sleep, m };
+	return 0;
+}
+
+static void remove_sleeper(struct plx_publisher *pub, const struct plx_member *m)
+{
+	for (uint32_t i = 0; i < pub->sleepers; i++) {
+		if (pub->sleeper[i].member == m) {
+			pub->sleeper[i] = pub->sleeper[--pub->sleepers];
+			return;
+		}
+	}
+}
+
+static void tell_counts(struct plx_publisher *pub)
+{
+	struct plx_topic_head *head = pub->writer.head;
+
+	__atomic_store_n(&head->subscribers, pub->writer.count, __ATOMIC_RELAXED);
+	__atomic_store_n(&head->joined, pub->joined, __ATOMIC_RELAXED);
+	__atomic_store_n(&head->left, pub->left, __ATOMIC_RELAXED);
+	__atomic_store_n(&head->lost, pub->lost, __ATOMIC_RELAXED);
+	/* release: plx_publisher_wait_subscribers() looks again, inside */
+	__atomic_store_n(&pub->changes, pub->changes + 1, __ATOMIC_RELEASE);
+	(void)!plx_sys_futex_wake(&pub->changes, INT32_MAX);
+}
+
+static int join(struct plx_publisher *pub, struct plx_member *m)
+{
+	int ret = plx_writer_follow(&pub->writer, &m->follower);
+
+	if (ret < 0)
+		return ret;
+	ret = add_sleeper(pub, m);
+	if (ret < 0) {
+		plx_writer_forget(&pub->writer, &m->follower);
+		return ret;
+	}
+	m->joined = true;
+	pub->joined++;
+	tell_counts(pub);
+	return 0;
+}
+
+/* The oldest note is overwritten when nobody reads them. */
+static void note_gone(struct plx_publisher *pub, const struct plx_member *m, int reason)
+{
+	uint32_t i = (pub->gone_first + pub->gone_count) % PLX_GONE_KEPT;
+
+	pub->gone[i] = (struct plx_reader_end){
+		.position = m->follower.cursor,
+		.pid = (uint32_t)m->peer.pid,
+		.reason = reason,
+	};
+	if (pub->gone_count < PLX_GONE_KEPT)
+		pub->gone_count++;
+	else
+		pub->gone_first = (pub->gone_first + 1) % PLX_GONE_KEPT;
+}
+
+static void part(struct plx_publisher *pub, struct plx_member *m, int reason)
+{
+	plx_writer_look(&pub->writer); /* its last word */
+	m->joined = false;
+	if (m->follower.reliable)
+		note_gone(pub, m, reason);
+	if (reason == -EPIPE && (!m->follower.reliable || m->follower.cursor == pub->writer.next))
+		pub->left++;
+	else
+		pub->lost++;
+	plx_writer_forget(&pub->writer, &m->follower);
+	remove_sleeper(pub, m);
+	tell_counts(pub);
+	/* a publisher that sleeps on this bell need not wait for its slice; waking works through a read-only map */
+	(void)!plx_sys_futex_wake((uint32_t *)(uintptr_t)&m->follower.link->bell, 1);
+}
+
+void plx_member_let_go(struct plx_member *m, int error)
+{
+	struct plx_publisher *pub = m->pub;
+
+	if (!m->joined)
+		return;
+	m->let_go = -error;
+	/* in this order: when it sees that somebody was let go, its socket says that it was it */
+	(void)!plx_wire_wake(m->fd, (unsigned char)error);
+	plx_sys_shutdown(m->fd);
+	plx_publisher_attend(pub, pub->attention + PLX_ATTENTION_LET_GO);
+	plx_fence_full();
+	part(pub, m, -error);
+}
+
+/* ---- admission ------------------------------------------------------------------------------------ */
+
+/* A link segment for @m: mapped read-only here, @fd is for the subscriber. */
+static int make_link(struct plx_member *m, int *fd, uint64_t *id)
+{
+	struct plx_publisher *pub = m->pub;
+	const struct plx_block blocks[] = {
+		{ .name = PLX_LINK_BLOCK_LINK, .size = sizeof(struct plx_link) },
+		{ .name = PLX_LINK_BLOCK_PINS, .size = plx_topic_bitmap_size(pub->slots) },
+	};
+	struct plx_segment seg = PLX_SEGMENT_NONE;
+	struct plx_segment_info info;
+	struct plx_link *link;
+	int ret, own = -1;
+
+	*fd = -1;
+	ret = plx_segment_create(&seg, "memfd", "plx-link", plx_segment_need(blocks, 2), 0);
+	if (ret < 0)
+		return ret;
+	ret = plx_segment_format(&seg, PLX_KIND_LINK, PLX_LINK_VERSION, pub->topic, blocks, 2);
+	if (ret < 0)
+		goto out;
+	link = plx_segment_block(&seg, PLX_LINK_BLOCK_LINK, NULL);
+	link->publisher = pub->id;
+	link->pid = m->peer.pid;
+	link->reading = m->host.terms.reading;
+	link->slots = pub->slots;
+	link->quota = pub->quota;
+	ret = plx_segment_info(&seg, &info);
+	if (ret == 0)
+		ret = plx_segment_seal(&seg, PLX_SEAL_LINK);
+	if (ret == 0)
+		ret = *fd = plx_segment_export(&seg, true);
+	if (ret >= 0)
+		ret = own = plx_segment_export(&seg, false);
+	if (ret >= 0)
+		ret = plx_segment_attach(&m->link, own, seg.size, PLX_KIND_LINK, 0);
+	if (ret < 0)
+		goto out;
+	own = -1;
+	*id = info.id;
+out:
+	plx_sys_close(own);
+	if (ret < 0) {
+		plx_sys_close(*fd);
+		*fd = -1;
+	}
+	plx_segment_close(&seg);
+	return ret;
+}
+
+/* Put it among the followers; where it starts is decided here, and nothing after that can be missed. */
+static int follow(struct plx_member *m, uint64_t *start)
+{
+	struct plx_publisher *pub = m->pub;
+	int ret;
+
+	plx_bias_claim(&pub->bias);
+	*start = plx_writer_start(&pub->writer, m->host.terms.history);
+	m->follower = (struct plx_follower){
+		.link = plx_segment_block(&m->link, PLX_LINK_BLOCK_LINK, NULL),
+		.pins = plx_segment_block(&m->link, PLX_LINK_BLOCK_PINS, NULL),
+		.cursor = *start,
+		.start = *start,
+		.quota = pub->quota,
+		.reliable = m->host.terms.reading == PLX_READ_RELIABLE,
+		.polling = m->host.terms.polling,
+	};
+	ret = join(pub, m);
+	plx_bias_yield(&pub->bias);
+	return ret;
+}
+
+/* Terms are good: give it what it needs. Fills in @step and @fds. */
+static void admit(struct plx_member *m, struct plx_step *step, const struct plx_offer *offer,
+		  int fds[PLX_GRANT_FDS])
+{
+	struct plx_publisher *pub = m->pub;
+	struct plx_grant grant = {
+		.segment = pub->id,
+		.data_size = pub->data.size,
+		.slot_size = pub->slot_size,
+		.depth = pub->depth,
+		.slots = pub->slots,
+		.history = pub->history,
+		.quota = pub->quota,
+		.type = pub->type,
+	};
+	int ret;
+
+	fds[PLX_GRANT_FD_DATA] = pub->data_fd;
+	ret = make_link(m, &fds[PLX_GRANT_FD_LINK], &grant.link);
+	if (ret >= 0)
+		ret = plx_sys_epoll_add(pub->epoll, m->peer.pidfd, EPOLLIN, (uintptr_t)m | PLX_CONTROL_PIDFD);
+	if (ret >= 0)
+		ret = follow(m, &grant.start);
+	if (ret < 0) {
+		plx_host_refuse(&m->host, step, offer, -ret, "the publisher cannot make a link: %s",
+				plx_strerror(ret));
+		return;
+	}
+	grant.link_size = m->link.size;
+	plx_host_grant(&m->host, step, &grant);
+}
+
+/* ---- what happens to it ---------------------------------------------------------------------------- */
+
+static void refused(struct plx_publisher *pub)
+{
+	pub->refused++;
+	__atomic_store_n(&pub->writer.head->refused, pub->refused, __ATOMIC_RELAXED);
+}
+
+void plx_member_leave(struct plx_member *m)
+{
+	struct plx_publisher *pub = m->pub;
+
+	if (m->dead)
+		return;
+	m->dead = true;
+	unlist_shaking(m);
+	forget(m);
+	plx_bias_claim(&pub->bias);
+	if (m->joined)
+		part(pub, m, -EPIPE);
+	plx_bias_yield(&pub->bias);
+	if (m->peer.pidfd >= 0)
+		plx_sys_epoll_del(pub->epoll, m->peer.pidfd);
+	plx_peer_close(&m->peer);
+	plx_sys_epoll_del(pub->epoll, m->fd);
+	plx_sys_close(m->fd);
+	m->fd = -1;
+	plx_segment_close(&m->link);
+	m->next = pub->dead;
+	pub->dead = m;
+}
+
+void plx_member_bury(struct plx_publisher *pub)
+{
+	while (pub->dead) {
+		struct plx_member *m = pub->dead;
+
+		pub->dead = m->next;
+		free(m);
+	}
+}
+
+/* The machine says what to do; false when that was the end. */
+static bool act(struct plx_member *m, struct plx_step *step, const struct plx_offer *offer)
+{
+	int fds[PLX_GRANT_FDS] = { -1, -1 };
+	int ret;
+
+	if (step->what == PLX_STEP_WAIT)
+		return true;
+	if (step->what == PLX_STEP_ADMIT) {
+		admit(m, step, offer, fds);
+		unlist_shaking(m);
+	}
+	if (step->what == PLX_STEP_REFUSED)
+		refused(m->pub);
+	ret = step->send_size ? plx_wire_send(m->fd, step, fds) : 0;
+	plx_sys_close(fds[PLX_GRANT_FD_LINK]);
+	if (step->what == PLX_STEP_GRANTED && ret == 0)
+		return true;
+	plx_member_leave(m);
+	return false;
+}
+
+void plx_member_input(struct plx_member *m)
+{
+	struct plx_publisher *pub = m->pub;
+
+	while (!m->dead) {
+		struct plx_offer offer = {
+			.topic = pub->topic,
+			.type = pub->type,
+			.subscribers = pub->writer.count, /* only we make it grow */
+			.subscribers_max = pub->subscribers_max,
+		};
+		struct plx_datagram d;
+		struct plx_step step;
+		int ret = plx_wire_recv(m->fd, &d, false);
+
+		if (ret == -EAGAIN)
+			return;
+		if (ret == 1)
+			plx_host_input(&m->host, &step, &offer, d.bytes, d.size, d.fds);
+		else
+			plx_host_event(&m->host, &step,
+				       ret == -EPROTO ? PLX_EVENT_TRUNCATED : PLX_EVENT_HANGUP);
+		if (!act(m, &step, &offer))
+			return;
+	}
+}
+
+void plx_member_accept(struct plx_publisher *pub, int fd)
+{
+	struct plx_member *m = calloc(1, sizeof(*m));
+
+	if (!m) {
+		plx_sys_close(fd);
+		return;
+	}
+	*m = (struct plx_member){ .pub = pub, .fd = fd, .peer = PLX_PEER_NONE, .link = PLX_SEGMENT_NONE };
+	plx_host_init(&m->host);
+	m->deadline_ns = plx_now_ns() + HANDSHAKE_NS;
+	if (pub->shaking >= SHAKING_MAX)
+		plx_member_leave(pub->first_shaking);
+	list_shaking(m);
+	if (remember(pub, m) < 0 || plx_peer_open(&m->peer, fd) < 0 ||
+	    plx_sys_epoll_add(pub->epoll, fd, EPOLLIN, (uintptr_t)m | PLX_CONTROL_SOCKET) < 0) {
+		refused(pub);
+		plx_member_leave(m);
+		return;
+	}
+	plx_member_input(m); /* who speaks at once is answered at once, and no crowd can push it out */
+}
+
+uint64_t plx_member_expire(struct plx_publisher *pub, uint64_t now_ns)
+{
+	struct plx_member *m = pub->first_shaking;
+
+	while (m && m->deadline_ns <= now_ns) {
+		plx_member_leave(m);
+		m = pub->first_shaking;
+	}
+	return m ? m->deadline_ns - now_ns : UINT64_MAX;
+}

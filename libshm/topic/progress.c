@@ -1,0 +1,161 @@
+/*
+ * progress.c - a subscriber has no thread: here it does what it has to do besides reading.
+ */
+#include <errno.h>
+
+#include "base/sys.h"
+#include "topic/subscriber_state.h"
+
+#define EVENTS   32
+#define TAG_MASK ((uintptr_t)3)
+
+/* ---- publishers that appear ----------------------------------------------------------------------- */
+
+static bool contains(const uint64_t *ids, uint32_t count, uint64_t id)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (ids[i] == id)
+			return true;
+	}
+	return false;
+}
+
+static bool connected(const struct plx_subscriber *sub, uint64_t id)
+{
+	for (uint32_t i = 0; i < sub->count; i++) {
+		if (sub->all[i]->id == id)
+			return true;
+	}
+	return false;
+}
+
+/* Who is not there any more need not be shunned. */
+static void forget_shunned(struct plx_subscriber *sub, const struct plx_sightings *list)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < sub->shunned_count; i++) {
+		for (size_t k = 0; k < list->count; k++) {
+			if (list->items[k].id == sub->shunned[i]) {
+				sub->shunned[kept++] = sub->shunned[i];
+				break;
+			}
+		}
+	}
+	sub->shunned_count = kept;
+}
+
+static void look_again(struct plx_subscriber *sub)
+{
+	sub->again_ns = plx_now_ns() + PLX_AGAIN_NS;
+}
+
+void plx_subscriber_discover(struct plx_subscriber *sub)
+{
+	struct plx_sightings list;
+
+	sub->again_ns = UINT64_MAX;
+	if (plx_place_list(&sub->place, &list) < 0) {
+		look_again(sub);
+		return;
+	}
+	forget_shunned(sub, &list);
+	for (size_t i = 0; i < list.count; i++) {
+		const struct plx_sighting *seen = &list.items[i];
+		int ret;
+
+		if (connected(sub, seen->id) || contains(sub->shunned, sub->shunned_count, seen->id))
+			continue;
+		ret = plx_connection_open(sub, seen);
+		if (ret == -EAGAIN || ret == -EMFILE || ret == -ENFILE || ret == -ENOMEM)
+			look_again(sub);
+	}
+	plx_sightings_free(&list);
+}
+
+static void read_watch(struct plx_subscriber *sub)
+{
+	int ret = plx_watch_read(&sub->watch, &sub->place);
+
+	if (ret == 1)
+		plx_subscriber_discover(sub);
+	else if (ret < 0)
+		look_again(sub);
+}
+
+/* ---- what goes by the clock ----------------------------------------------------------------------- */
+
+static void keep_time(struct plx_subscriber *sub)
+{
+	uint64_t now;
+
+	if (sub->asking == 0 && sub->again_ns == UINT64_MAX)
+		return;
+	now = plx_now_ns();
+	for (uint32_t i = 0; i < sub->count;) {
+		struct plx_connection *c = sub->all[i];
+
+		if (c->state == PLX_CONNECTION_ASKING && c->deadline_ns <= now)
+			plx_connection_expire(c); /* another one has its place now */
+		else
+			i++;
+	}
+	if (sub->again_ns <= now) {
+		plx_subscriber_discover(sub);
+		if (plx_watch_blind(&sub->watch) && sub->again_ns == UINT64_MAX)
+			sub->again_ns = now + PLX_WATCH_POLL_NS;
+	}
+}
+
+uint64_t plx_subscriber_pause_ns(const struct plx_subscriber *sub)
+{
+	uint64_t until = sub->again_ns, now;
+
+	for (uint32_t i = 0; i < sub->count; i++) {
+		if (sub->all[i]->state == PLX_CONNECTION_ASKING && sub->all[i]->deadline_ns < until)
+			until = sub->all[i]->deadline_ns;
+	}
+	if (until == UINT64_MAX)
+		return UINT64_MAX;
+	now = plx_now_ns();
+	return until > now ? until - now : 0;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------ */
+
+/* Those that are over and hold nothing. */
+static void sweep(struct plx_subscriber *sub)
+{
+	struct plx_connection **at = &sub->over;
+
+	while (*at) {
+		struct plx_connection *c = *at;
+
+		if (c->reader.held) {
+			at = &c->next;
+		} else {
+			*at = c->next;
+			plx_connection_free(c);
+		}
+	}
+}
+
+void plx_subscriber_progress(struct plx_subscriber *sub)
+{
+	struct epoll_event events[EVENTS];
+	int n = plx_sys_epoll_wait(sub->epoll, events, EVENTS, 0);
+
+	sub->budget = PLX_BUDGET;
+	for (int i = 0; i < n; i++) {
+		uintptr_t data = (uintptr_t)events[i].data.u64;
+		struct plx_connection *c = (struct plx_connection *)(data & ~TAG_MASK);
+
+		switch (data & TAG_MASK) {
+		case PLX_SUBSCRIBER_SOCKET: plx_connection_input(c); break;
+		case PLX_SUBSCRIBER_PIDFD: plx_connection_died(c); break;
+		default: read_watch(sub); break;
+		}
+	}
+	keep_time(sub);
+	sweep(sub);
+}

@@ -1,0 +1,179 @@
+/*
+ * publish.c - the publisher's data path: claim a slot, fill it, write one entry, store its sequence.
+ *
+ * No system call, no lock, no allocation, no clock (unless every message is stamped), no fence: as long as there is room
+ * and nobody sleeps. What happens otherwise is in full.c and at the end of this file.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "topic/publisher_state.h"
+#include "topic/wire.h"
+
+/* Inside: room for one message, waiting for it if that is the policy. */
+static int room(struct plx_publisher *pub)
+{
+	struct plx_full_wait wait;
+	int ret = 0;
+
+	if (plx_unlikely(pub->ended))
+		return -ESHUTDOWN;
+	if (plx_likely(plx_writer_room(&pub->writer)))
+		return 0;
+	wait = PLX_FULL_WAIT_NONE;
+	while (ret == 0 && !plx_writer_make_room(&pub->writer))
+		ret = plx_full_pause(pub, &wait, false);
+	plx_full_done(pub, &wait);
+	return ret;
+}
+
+/* Inside: a message was published. */
+static inline void published(struct plx_publisher *pub)
+{
+	pub->unflushed = pub->batch;
+	if (plx_unlikely(pub->sleepers) && !pub->batch)
+		plx_publisher_wake(pub);
+}
+
+/* Inside: the stamp of the entry about to be committed; the flag for it. */
+static inline uint32_t stamp(struct plx_publisher *pub)
+{
+	if (plx_unlikely(pub->stamp))
+		plx_writer_stamp(plx_writer_entry(&pub->writer), plx_now_ns());
+	return pub->stamp;
+}
+
+int plx_publisher_loan(struct plx_publisher *pub, struct plx_loan *loan)
+{
+	uint32_t slot;
+	int ret = 0;
+
+	plx_bias_enter(&pub->bias);
+	slot = plx_writer_claim(&pub->writer);
+	if (plx_unlikely(slot == PLX_SLOT_NONE)) {
+		struct plx_full_wait wait = PLX_FULL_WAIT_NONE;
+
+		while (slot == PLX_SLOT_NONE && ret == 0) {
+			ret = plx_full_pause(pub, &wait, true);
+			if (ret == 0)
+				slot = plx_writer_claim(&pub->writer);
+		}
+		plx_full_done(pub, &wait);
+	}
+	plx_bias_leave(&pub->bias);
+	if (ret < 0)
+		return ret;
+	*loan = (struct plx_loan){
+		.data = plx_pool_slot(&pub->writer.pool, slot),
+		.capacity = pub->slot_size,
+		.slot = slot,
+		.type = pub->type,
+	};
+	return 0;
+}
+
+void plx_publisher_drop(struct plx_publisher *pub, struct plx_loan *loan)
+{
+	if (!loan->data)
+		return;
+	plx_bias_enter(&pub->bias);
+	plx_writer_drop(&pub->writer, loan->slot);
+	plx_bias_leave(&pub->bias);
+	*loan = (struct plx_loan){ .slot = PLX_SLOT_NONE };
+}
+
+int plx_publisher_publish(struct plx_publisher *pub, struct plx_loan *loan, uint64_t length)
+{
+	int ret;
+
+	assert(loan->data && loan->slot < pub->writer.pool.slots);
+	if (plx_unlikely(length > pub->slot_size))
+		return -EMSGSIZE;
+	plx_bias_enter(&pub->bias);
+	ret = room(pub);
+	if (plx_likely(ret == 0)) {
+		uint32_t flags = (loan->flags & 0xffffu & ~PLX_BUFFER_STAMPED) | stamp(pub);
+
+		plx_writer_put(&pub->writer, loan->slot, (uint32_t)length, loan->type, flags);
+		published(pub);
+		*loan = (struct plx_loan){ .slot = PLX_SLOT_NONE };
+	}
+	plx_bias_leave(&pub->bias);
+	return ret;
+}
+
+static int send_inside(struct plx_publisher *pub, const void *data, uint64_t length)
+{
+	int ret;
+
+	plx_bias_enter(&pub->bias);
+	ret = room(pub);
+	if (plx_likely(ret == 0)) {
+		uint32_t flags = stamp(pub);
+
+		plx_writer_put_inline(&pub->writer, data, (uint32_t)length, pub->type, flags);
+		published(pub);
+	}
+	plx_bias_leave(&pub->bias);
+	return ret;
+}
+
+int plx_publisher_send(struct plx_publisher *pub, const void *data, uint64_t length)
+{
+	struct plx_loan loan;
+	int ret;
+
+	if (length <= pub->inside_max)
+		return send_inside(pub, data, length);
+	if (length > pub->slot_size)
+		return -EMSGSIZE;
+	ret = plx_publisher_loan(pub, &loan);
+	if (ret < 0)
+		return ret;
+	memcpy(loan.data, data, length);
+	ret = plx_publisher_publish(pub, &loan, length);
+	if (ret < 0)
+		plx_publisher_drop(pub, &loan);
+	return ret;
+}
+
+/* ---- waking -------------------------------------------------------------------------------------- */
+
+void plx_publisher_wake(struct plx_publisher *pub)
+{
+	pub->unflushed = false;
+	if (plx_unlikely(pub->own_fences))
+		plx_fence_full();
+	else
+		plx_fence_near(); /* who is about to sleep has the kernel fence for both, and looks again */
+	for (uint32_t i = 0; i < pub->sleepers; i++) {
+		struct plx_follower *f = &pub->sleeper[i].member->follower;
+		/* S1 relaxed: ordered after W1 by the sleeper's barrier; pairs with S2 */
+		uint32_t sleep = __atomic_load_n(pub->sleeper[i].word, __ATOMIC_RELAXED);
+
+		if (plx_likely(!(sleep & 1)) || sleep == f->sleep_seen)
+			continue;
+		f->sleep_seen = sleep;
+		pub->woken++;
+		__atomic_store_n(&pub->writer.head->woken, pub->woken, __ATOMIC_RELAXED);
+		/* a full queue has woken it, a broken connection is the control thread's */
+		(void)!plx_wire_wake(pub->sleeper[i].member->fd, PLX_WAKE_LOOK);
+	}
+}
+
+void plx_publisher_flush(struct plx_publisher *pub)
+{
+	if (!pub->unflushed)
+		return;
+	plx_bias_enter(&pub->bias);
+	plx_publisher_wake(pub);
+	plx_bias_leave(&pub->bias);
+}
+
+void plx_publisher_batch(struct plx_publisher *pub, bool on)
+{
+	if (!on)
+		plx_publisher_flush(pub);
+	pub->batch = on;
+}

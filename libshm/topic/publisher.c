@@ -1,0 +1,229 @@
+/*
+ * publisher.c - a publisher opens, ends, closes.
+ *
+ * Everything is allocated here: the data segment to its last byte, so that nothing later can run out of memory. The
+ * socket appears last: whoever sees it can connect, and finds a topic that is whole.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "base/sys.h"
+#include "topic/publisher_state.h"
+
+#define DEFAULT_SLOT_SIZE   65536u
+#define DEFAULT_DEPTH       256u
+#define DEFAULT_SPARE       64u /* slots beyond depth: loans, pins */
+#define DEFAULT_BYTES       (UINT64_C(256) << 20)
+#define DEFAULT_SUBSCRIBERS 4096u
+#define DEFAULT_QUOTA       16u
+
+/* ---- options ------------------------------------------------------------------------------------- */
+
+static uint32_t default_slots(uint32_t depth, uint64_t stride)
+{
+	uint64_t fit = DEFAULT_BYTES / stride;
+
+	if (fit < 2)
+		fit = 2;
+	return fit < depth + DEFAULT_SPARE ? (uint32_t)fit : depth + DEFAULT_SPARE;
+}
+
+/* Fill in what is zero; -EINVAL for what cannot be. */
+static int settle_options(struct plx_publisher_options *o, uint64_t *stride)
+{
+	if (!o->slot_size)
+		o->slot_size = DEFAULT_SLOT_SIZE;
+	if (!o->depth)
+		o->depth = DEFAULT_DEPTH;
+	if (o->slot_size > PLX_SLOT_SIZE_MAX || o->depth < PLX_DEPTH_MIN || o->depth > PLX_DEPTH_MAX ||
+	    !plx_size_power_of_two(o->depth) || o->history >= o->depth || o->full > PLX_FULL_DROP)
+		return -EINVAL;
+	*stride = (o->slot_size + PLX_LINE - 1) & ~(uint64_t)(PLX_LINE - 1);
+	if (!o->slots)
+		o->slots = default_slots(o->depth, *stride);
+	if (!o->quota)
+		o->quota = o->slots / 2 < DEFAULT_QUOTA ? (o->slots + 1) / 2 : DEFAULT_QUOTA;
+	if (!o->subscribers_max)
+		o->subscribers_max = DEFAULT_SUBSCRIBERS;
+	return o->slots > PLX_SLOTS_MAX || o->quota > PLX_SLOTS_MAX ? -EINVAL : 0;
+}
+
+/* ---- the data segment ----------------------------------------------------------------------------- */
+
+static void fill_head(struct plx_topic_head *head, const struct plx_publisher_options *o, uint64_t stride)
+{
+	head->depth = o->depth;
+	head->slots = o->slots;
+	head->slot_size = o->slot_size;
+	head->stride = stride;
+	head->history = o->history;
+	head->type = o->type;
+	head->flags = o->stamp ? PLX_TOPIC_STAMPED : 0;
+	head->full = o->full;
+	head->full_ns = o->full_ns;
+	head->quota = o->quota;
+	head->subscribers_max = o->subscribers_max;
+}
+
+static int make_data(struct plx_publisher *pub, const struct plx_publisher_options *o, uint64_t stride)
+{
+	const struct plx_block blocks[] = {
+		{ .name = PLX_TOPIC_BLOCK_HEAD, .size = sizeof(struct plx_topic_head) },
+		{ .name = PLX_TOPIC_BLOCK_LOG, .size = o->depth * sizeof(struct plx_entry) },
+		{ .name = PLX_TOPIC_BLOCK_BITMAP, .size = 2 * plx_topic_bitmap_size(o->slots) },
+		{ .name = PLX_TOPIC_BLOCK_SLOTS, .size = o->slots * stride, .align = PLX_PAGE },
+	};
+	struct plx_writer_blocks w;
+	struct plx_segment_info info;
+	uint64_t size = plx_segment_need(blocks, 4);
+	int ret;
+
+	if (size == 0 || size > PLX_DATA_SIZE_MAX)
+		return -EINVAL;
+	ret = plx_segment_create(&pub->data, "memfd", "plx-topic", size, 0);
+	if (ret < 0)
+		return ret;
+	ret = plx_segment_format(&pub->data, PLX_KIND_TOPIC, PLX_TOPIC_VERSION, pub->topic, blocks, 4);
+	if (ret < 0)
+		return ret;
+	w.head = plx_segment_block(&pub->data, PLX_TOPIC_BLOCK_HEAD, NULL);
+	w.log = plx_segment_block(&pub->data, PLX_TOPIC_BLOCK_LOG, NULL);
+	w.bitmap = plx_segment_block(&pub->data, PLX_TOPIC_BLOCK_BITMAP, NULL);
+	w.slots = plx_segment_block(&pub->data, PLX_TOPIC_BLOCK_SLOTS, NULL);
+	fill_head(w.head, o, stride);
+	ret = plx_writer_init(&pub->writer, &w);
+	if (ret == 0)
+		ret = plx_segment_info(&pub->data, &info);
+	if (ret == 0)
+		ret = plx_segment_seal(&pub->data, PLX_SEAL_DATA);
+	if (ret < 0)
+		return ret;
+	pub->id = info.id;
+	ret = pub->data_fd = plx_segment_export(&pub->data, false);
+	return ret < 0 ? ret : 0;
+}
+
+/* ---- open ----------------------------------------------------------------------------------------- */
+
+/* Born empty: plx_publisher_close() takes it in any state. */
+static struct plx_publisher *make_empty(const char *topic, const struct plx_publisher_options *o)
+{
+	struct plx_publisher *pub = aligned_alloc(PLX_LINE,
+						  (sizeof(*pub) + PLX_LINE - 1) / PLX_LINE * PLX_LINE);
+
+	if (!pub)
+		return NULL;
+	memset(pub, 0, sizeof(*pub));
+	pub->data = PLX_SEGMENT_NONE;
+	pub->data_fd = pub->epoll = pub->bell = -1;
+	pub->listener = PLX_LISTENER_NONE;
+	pub->place = PLX_PLACE_NONE;
+	memcpy(pub->topic, topic, strlen(topic));
+	pub->slot_size = o->slot_size;
+	pub->inside_max = o->stamp ? PLX_ENTRY_STAMPED : PLX_ENTRY_PAYLOAD;
+	if (pub->inside_max > pub->slot_size)
+		pub->inside_max = pub->slot_size;
+	pub->type = o->type;
+	pub->stamp = o->stamp ? PLX_BUFFER_STAMPED : 0;
+	pub->full = o->full;
+	pub->full_ns = o->full_ns;
+	pub->linger_ns = o->linger_ns;
+	pub->history = o->history;
+	pub->quota = o->quota;
+	pub->depth = o->depth;
+	pub->slots = o->slots;
+	pub->subscribers_max = o->subscribers_max;
+	return pub;
+}
+
+int plx_publisher_open(struct plx_publisher **out, const char *topic, const struct plx_publisher_options *opt)
+{
+	struct plx_publisher_options o = opt ? *opt : PLX_PUBLISHER_DEFAULTS;
+	struct plx_publisher *pub;
+	uint64_t stride = 0;
+	int ret = plx_topic_check(topic);
+
+	*out = NULL;
+	if (ret == 0)
+		ret = settle_options(&o, &stride);
+	if (ret < 0)
+		return ret;
+	pub = make_empty(topic, &o);
+	if (!pub)
+		return -ENOMEM;
+	plx_bias_init(&pub->bias);
+	pub->own_fences = !(plx_sys_barriers() & PLX_SYS_BARRIER_GLOBAL) ||
+			  plx_sys_barrier_register(PLX_SYS_BARRIER_GLOBAL) < 0;
+	ret = plx_place_open(&pub->place, o.directory, topic);
+	if (ret == 0)
+		ret = make_data(pub, &o, stride);
+	if (ret == 0)
+		ret = plx_listener_open(&pub->listener, &pub->place, pub->id);
+	if (ret == 0)
+		ret = plx_control_start(pub);
+	if (ret < 0) {
+		plx_publisher_close(pub);
+		return ret;
+	}
+	*out = pub;
+	return 0;
+}
+
+/* ---- end ------------------------------------------------------------------------------------------ */
+
+void plx_publisher_end(struct plx_publisher *pub, int reason)
+{
+	struct plx_topic_head *head = pub->writer.head;
+
+	if (pub->ended)
+		return;
+	plx_bias_enter(&pub->bias);
+	pub->ended = true;
+	/* relaxed: ordered by W2 */
+	__atomic_store_n(&head->end_position, pub->writer.next, __ATOMIC_RELAXED);
+	__atomic_store_n(&head->end_reason, reason > 0 ? -reason : reason, __ATOMIC_RELAXED);
+	plx_publisher_attend(pub, pub->attention | PLX_ATTENTION_ENDED);
+	plx_publisher_wake(pub);
+	plx_bias_leave(&pub->bias);
+}
+
+void plx_publisher_close(struct plx_publisher *pub)
+{
+	if (!pub)
+		return;
+	if (pub->controlled) {
+		plx_publisher_end(pub, 0);
+		if (pub->linger_ns)
+			(void)!plx_publisher_drain(pub, pub->linger_ns);
+	}
+	plx_listener_close(&pub->listener, &pub->place);
+	plx_control_stop(pub);
+	plx_place_close(&pub->place);
+	plx_writer_fini(&pub->writer);
+	plx_sys_close(pub->data_fd);
+	plx_segment_close(&pub->data);
+	free(pub->sleeper);
+	free(pub->members);
+	free(pub);
+}
+
+void plx_publisher_stats(struct plx_publisher *pub, struct plx_publisher_stats *stats)
+{
+	const struct plx_topic_head *head = pub->writer.head;
+
+	/* relaxed: figures, each by itself */
+	*stats = (struct plx_publisher_stats){
+		.published = __atomic_load_n(&head->head, __ATOMIC_RELAXED),
+		.bytes = __atomic_load_n(&head->bytes, __ATOMIC_RELAXED),
+		.waited = __atomic_load_n(&head->waited, __ATOMIC_RELAXED),
+		.woken = __atomic_load_n(&head->woken, __ATOMIC_RELAXED),
+		.subscribers = (uint32_t)__atomic_load_n(&head->subscribers, __ATOMIC_RELAXED),
+		.joined = (uint32_t)__atomic_load_n(&head->joined, __ATOMIC_RELAXED),
+		.left = (uint32_t)__atomic_load_n(&head->left, __ATOMIC_RELAXED),
+		.lost = (uint32_t)__atomic_load_n(&head->lost, __ATOMIC_RELAXED),
+		.refused = (uint32_t)__atomic_load_n(&head->refused, __ATOMIC_RELAXED),
+		.slots_free = plx_pool_free(&pub->writer.pool),
+	};
+}

@@ -1,0 +1,155 @@
+/* publisher_state.h - what the files of the publisher share: its state, and who may touch which part of it when. */
+#ifndef PLX_TOPIC_PUBLISHER_STATE_H
+#define PLX_TOPIC_PUBLISHER_STATE_H
+
+#include <pthread.h>
+
+#include <plx/process.h>
+#include <plx/publisher.h>
+#include <plx/segment.h>
+
+#include "topic/admission.h"
+#include "topic/bias.h"
+#include "topic/discovery.h"
+#include "topic/handshake.h"
+#include "topic/writer.h"
+
+/*
+ * Two threads: the user's publishes, the control thread admits and buries. What both touch is guarded by the biased
+ * lock ("inside"). The control thread never holds it while it talks to the kernel about a newcomer; only while it puts
+ * a finished link among the followers, or takes one out.
+ *
+ *	publisher.c  opens, ends, closes          publish.c  loan, publish, wake
+ *	full.c       waits for readers, drains    member.c   one subscriber's life
+ *	control.c    the control thread
+ */
+
+#define PLX_GONE_KEPT 64u
+
+/* One connection. The control thread's, but for what says "inside". */
+struct plx_member {
+	struct plx_follower follower; /* inside, while joined */
+	struct plx_publisher *pub;
+	struct plx_member *next, *prev; /* among those who shake hands, oldest first; or among the dead */
+	int fd;
+	struct plx_peer peer;
+	struct plx_host host;
+	struct plx_segment link; /* read-only */
+	uint64_t deadline_ns;    /* of the handshake */
+	int32_t let_go;          /* inside: negative errno once we let it go */
+	bool joined;             /* inside: among the followers */
+	bool shaking;            /* in the list of those who shake hands */
+	bool dead;               /* in the list of the dead: freed when no event can name it any more */
+};
+
+/* A subscriber that may sleep, as the publisher wakes it. */
+struct plx_sleeper {
+	const uint32_t *word; /* plx_link.sleep: foreign */
+	struct plx_member *member;
+};
+
+struct plx_publisher {
+	/* touched at each message */
+	struct plx_bias bias;
+	struct plx_writer writer; /* inside */
+	uint64_t slot_size;
+	uint64_t inside_max; /* bytes that fit into an entry */
+	uint32_t type;
+	uint32_t stamp;    /* PLX_BUFFER_STAMPED or 0 */
+	bool ended;        /* the user's */
+	bool batch;        /* the user's */
+	bool unflushed;    /* the user's: published since the last flush */
+	bool own_fences;   /* no membarrier reaches us: fence before looking who sleeps */
+	uint32_t sleepers; /* inside */
+	struct plx_sleeper *sleeper;
+	uint32_t sleeper_capacity;
+	/* now and then */
+	uint64_t attention; /* inside; what head->attention says */
+	enum plx_full full;
+	uint64_t full_ns, linger_ns;
+	uint64_t waited, woken;          /* inside */
+	uint32_t joined, left, lost;     /* inside */
+	uint32_t refused;                /* the control thread's */
+	uint32_t changes;                /* inside; grows when somebody comes or goes: a futex */
+	uint32_t gone_first, gone_count; /* inside */
+	struct plx_reader_end gone[PLX_GONE_KEPT];
+	/* set up once */
+	struct plx_segment data;
+	uint64_t id;
+	int data_fd; /* read-only, for subscribers */
+	uint32_t history, quota, depth, slots, subscribers_max;
+	char topic[PLX_TOPIC_MAX + 1];
+	struct plx_place place;
+	struct plx_listener listener;
+	/* the control thread's */
+	pthread_t control;
+	bool controlled; /* the thread runs */
+	bool stop;       /* it shall end; set before ringing */
+	bool deaf;       /* no descriptors left: not listening until hear_ns */
+	uint64_t hear_ns;
+	int epoll, bell; /* eventfd */
+	struct plx_member *first_shaking, *last_shaking;
+	uint32_t shaking;
+	struct plx_member *dead;
+	struct plx_member **members; /* all, for the end */
+	uint32_t member_count, member_capacity;
+};
+
+/* ---- publish.c ---- */
+
+/** plx_publisher_wake() - inside: wake who sleeps. */
+void plx_publisher_wake(struct plx_publisher *pub);
+
+/* ---- full.c ---- */
+
+/** plx_publisher_attend() - inside: change head->attention. */
+void plx_publisher_attend(struct plx_publisher *pub, uint64_t attention);
+
+/* One wait for readers, from the first "no room" until there is some. */
+struct plx_full_wait {
+	uint64_t deadline_ns; /* UINT64_MAX: none */
+	uint32_t bursts;      /* of spinning, done */
+	bool begun, announced;
+	const struct plx_follower *who; /* whose bell we read */
+	uint32_t bell;
+};
+#define PLX_FULL_WAIT_NONE ((struct plx_full_wait){ .deadline_ns = UINT64_MAX })
+
+/**
+ * plx_full_pause() - inside: the writer has no room (@slot false) or no slot; do one step of waiting, then try again.
+ *
+ * Return: 0 (try again), -EAGAIN, -ETIMEDOUT, -ENOSPC, -EINTR.
+ */
+int plx_full_pause(struct plx_publisher *pub, struct plx_full_wait *wait, bool slot) plx_must_check;
+
+/** plx_full_done() - inside: the wait is over, whatever came of it. */
+void plx_full_done(struct plx_publisher *pub, struct plx_full_wait *wait);
+
+/* ---- member.c ---- */
+
+/** plx_member_accept() - a client knocked. */
+void plx_member_accept(struct plx_publisher *pub, int fd);
+/** plx_member_input() - its socket has something to say. */
+void plx_member_input(struct plx_member *member);
+/** plx_member_leave() - it is gone, or shall be; the control thread only. */
+void plx_member_leave(struct plx_member *member);
+/** plx_member_let_go() - inside, either thread: heed it no more and tell it why; the control thread buries it later. */
+void plx_member_let_go(struct plx_member *member, int error);
+/** plx_member_expire() - those whose handshake takes too long. Return: nanoseconds until the next one does. */
+uint64_t plx_member_expire(struct plx_publisher *pub, uint64_t now_ns);
+/** plx_member_bury() - free the dead. */
+void plx_member_bury(struct plx_publisher *pub);
+
+/* ---- control.c ---- */
+
+int plx_control_start(struct plx_publisher *pub) plx_must_check;
+/** plx_control_stop() - ends the thread and every connection. */
+void plx_control_stop(struct plx_publisher *pub);
+
+/* Tags in epoll's data, in the low bits of a member's address; a listener or bell has no member. */
+#define PLX_CONTROL_SOCKET   0u
+#define PLX_CONTROL_PIDFD    1u
+#define PLX_CONTROL_LISTENER 2u
+#define PLX_CONTROL_BELL     3u
+
+#endif

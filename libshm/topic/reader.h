@@ -1,0 +1,136 @@
+/* reader.h - a subscriber's half of one log: take messages where they lie, keep some, say how far we are. */
+#ifndef PLX_TOPIC_READER_H
+#define PLX_TOPIC_READER_H
+
+#include <plx/buffer.h>
+#include <plx/pool.h>
+#include <plx/subscriber.h>
+
+#include "topic/topic_layout.h"
+
+/*
+ * Pure memory, but for one futex wake when the publisher waits. One thread at a time. The data segment is hostile: each
+ * word is loaded once, checked against our own copy of the geometry, and only the copy is used. No loop is longer
+ * than what we made ourselves.
+ *
+ * Holding. Everything at or after the cursor we told stays as it is, for a reliable reader; so taking in order costs
+ * no pin. Only when the cursor is about to be told past a message that is still held, its slot gets a pin; a held
+ * message inside the log has no slot to pin, and keeps the cursor before it. A lossy reader can be lapped: it pins each
+ * slot before it uses it, looks again whether the message is still there, and copies what lies in the log.
+ *
+ *	                told              next
+ *	   ──────────────┼─────────────────┼──────►
+ *	   done, or      │ taken; held or  │ to be taken
+ *	   pinned        │ not: stays      │
+ */
+
+struct plx_reader;
+
+/* One message that is held, by one buffer or more. */
+struct plx_holder {
+	struct plx_reader *reader;
+	struct plx_holder *next, *prev; /* in the list of unpinned ones, oldest first; or of unused ones */
+	uint64_t position;
+	uint32_t slot; /* PLX_SLOT_NONE: in the log, or in copy */
+	uint32_t refs; /* buffers */
+	bool listed;   /* in the list of unpinned ones */
+	bool pinned;
+	uint64_t copy[5]; /* of a lossy reader */
+};
+
+/* What plx_reader_take() and plx_reader_look() find. */
+enum plx_found_what {
+	PLX_READER_NOTHING = 0,
+	PLX_READER_MESSAGE = 1,
+	PLX_READER_ENDED = 2, /* the stream ended, regularly or with a reason; all was taken */
+	PLX_READER_ATTENTION =
+		3, /* the publisher let somebody go: ask the socket whether it was us, then try again */
+	PLX_READER_LAPPED = 4, /* reliable, and yet overtaken: it let us go, or it lies */
+	PLX_READER_LIES = 5,   /* a value no honest publisher can have */
+	PLX_READER_QUOTA = 6,  /* too many messages are held */
+	PLX_READER_MEMORY = 7,
+};
+
+struct plx_reader {
+	/* our copy of the geometry, and where things are */
+	const struct plx_entry *log;
+	uint64_t mask; /* depth - 1 */
+	const struct plx_topic_head *head;
+	const unsigned char *slots;
+	uint64_t stride, slot_size;
+	uint32_t slot_count;
+	uint32_t quota; /* messages that may be held */
+	bool reliable;
+	/* where we are */
+	uint64_t next; /* position of the next message */
+	uint64_t told; /* cursor in the link */
+	uint64_t told_bytes;
+	uint64_t lazy;      /* messages, or bytes, after which the cursor is told anew */
+	uint64_t attention; /* count of readers let go, as of when we last asked the socket */
+	uint64_t seen;      /* the one that came with PLX_READER_ATTENTION */
+	uint64_t rung;      /* the wanted position we rang the bell for */
+	uint64_t taken, bytes, lost, start, id;
+	/* what we hold */
+	uint32_t held; /* holders in use */
+	uint32_t pinned;
+	struct plx_holder *unused;
+	struct plx_holder *oldest, *newest; /* unpinned ones */
+	struct plx_link *link;
+	uint64_t *pins;
+	uint64_t *mine; /* what is in pins: never read back from the segment */
+	struct plx_holder_chunk *chunks;
+	uint32_t holders; /* allocated */
+};
+
+/* What a grant and the attached segments say; checked by who fills it in. */
+struct plx_reader_parts {
+	const struct plx_topic_head *head;
+	const struct plx_entry *log;
+	const void *slots;
+	struct plx_link *link;
+	uint64_t *pins;
+	uint64_t id;    /* of the data segment */
+	uint64_t start; /* first position to read */
+	uint64_t slot_size, stride;
+	uint32_t depth, slot_count, quota;
+	enum plx_reading reading;
+};
+
+/** plx_reader_init() - begin to read. Return: 0, -EINVAL (geometry), -ENOMEM. Owner: plx_reader_fini(). */
+int plx_reader_init(struct plx_reader *reader, const struct plx_reader_parts *parts) plx_must_check;
+
+/** plx_reader_fini() - forget everything, also what is held. */
+void plx_reader_fini(struct plx_reader *reader);
+
+/**
+ * plx_reader_take() - the next message.
+ * @buffer: set when the answer is PLX_READER_MESSAGE
+ *
+ * Price with a message there: one line that the publisher wrote; two more that stay in our cache.
+ */
+enum plx_found_what plx_reader_take(struct plx_reader *reader, struct plx_buffer *buffer);
+
+/** plx_reader_look() - what would take say? Takes nothing, tells nothing; PLX_READER_ATTENTION is not looked for. */
+enum plx_found_what plx_reader_look(const struct plx_reader *reader);
+
+/** plx_reader_tell() - tell the publisher now how far we are. */
+void plx_reader_tell(struct plx_reader *reader);
+
+/** plx_reader_heeded() - the socket was asked after PLX_READER_ATTENTION; more may have come since, and will be told. */
+void plx_reader_heeded(struct plx_reader *reader);
+
+/** plx_reader_reason() - after PLX_READER_ENDED: -ESHUTDOWN, another negative errno, or -EBADMSG for nonsense. */
+int plx_reader_reason(const struct plx_reader *reader);
+
+/** plx_reader_release() - one buffer less holds the message. */
+void plx_reader_release(struct plx_reader *reader, struct plx_holder *holder);
+
+/* Does a message lie there? One line; for spinning. */
+static inline bool plx_reader_ready(const struct plx_reader *reader)
+{
+	/* relaxed: take looks again, with acquire */
+	return __atomic_load_n(&reader->log[reader->next & reader->mask].sequence, __ATOMIC_RELAXED) ==
+	       reader->next + 1;
+}
+
+#endif

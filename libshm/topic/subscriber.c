@@ -1,0 +1,246 @@
+/*
+ * subscriber.c - a subscriber opens, takes messages from all its publishers in turn, closes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "topic/subscriber_state.h"
+
+#define DEFAULT_SPIN_NS 10000u
+
+/* ---- open, close ----------------------------------------------------------------------------------- */
+
+static void settle_terms(struct plx_terms *terms, const char *topic, const struct plx_subscriber_options *o)
+{
+	*terms = (struct plx_terms){
+		.reading = (uint16_t)o->reading,
+		.polling = o->polling,
+		.history = o->history,
+		.type = o->type,
+	};
+	memcpy(terms->topic, topic, strlen(topic));
+}
+
+static int look_around(struct plx_subscriber *sub, const char *directory, const char *topic)
+{
+	int ret = sub->epoll = plx_sys_epoll();
+
+	if (ret < 0)
+		return ret;
+	ret = plx_place_open(&sub->place, directory, topic);
+	if (ret == 0)
+		ret = plx_watch_open(&sub->watch, &sub->place);
+	if (ret == 0 && sub->watch.fd >= 0)
+		ret = plx_sys_epoll_add(sub->epoll, sub->watch.fd, EPOLLIN, PLX_SUBSCRIBER_WATCH);
+	if (ret < 0)
+		return ret;
+	plx_subscriber_discover(sub);
+	if (plx_watch_blind(&sub->watch) && sub->again_ns == UINT64_MAX)
+		sub->again_ns = plx_now_ns() + PLX_WATCH_POLL_NS;
+	return 0;
+}
+
+int plx_subscriber_open(struct plx_subscriber **out, const char *topic,
+			const struct plx_subscriber_options *opt)
+{
+	struct plx_subscriber_options o = opt ? *opt : PLX_SUBSCRIBER_DEFAULTS;
+	struct plx_subscriber *sub;
+	int ret = plx_topic_check(topic);
+
+	*out = NULL;
+	if (ret < 0)
+		return ret;
+	if (o.reading != PLX_READ_RELIABLE && o.reading != PLX_READ_LOSSY)
+		return -EINVAL;
+	sub = calloc(1, sizeof(*sub));
+	if (!sub)
+		return -ENOMEM;
+	sub->epoll = -1;
+	sub->place = PLX_PLACE_NONE;
+	sub->watch = PLX_WATCH_NONE;
+	sub->again_ns = UINT64_MAX;
+	sub->budget = PLX_BUDGET;
+	sub->spin_ns = o.spin_ns ? o.spin_ns : DEFAULT_SPIN_NS;
+	sub->polling = o.polling;
+	settle_terms(&sub->terms, topic, &o);
+	/* so that a publisher's barrier reaches us; without it, it looks at us now and then */
+	(void)!plx_sys_barrier_register(PLX_SYS_BARRIER_GLOBAL);
+	ret = look_around(sub, o.directory, topic);
+	if (ret < 0) {
+		plx_subscriber_close(sub);
+		return ret;
+	}
+	*out = sub;
+	return 0;
+}
+
+void plx_subscriber_close(struct plx_subscriber *sub)
+{
+	if (!sub)
+		return;
+	while (sub->count)
+		plx_connection_end(sub->all[0]);
+	while (sub->over) {
+		struct plx_connection *c = sub->over;
+
+		sub->over = c->next;
+		plx_connection_free(c);
+	}
+	plx_watch_close(&sub->watch);
+	if (sub->place.base)
+		plx_place_leave(&sub->place);
+	plx_place_close(&sub->place);
+	plx_sys_close(sub->epoll);
+	free(sub->all);
+	free(sub->readers);
+	free(sub->shunned);
+	free(sub);
+}
+
+/* ---- take ------------------------------------------------------------------------------------------ */
+
+/* The stream of @c is over, and take says so. */
+static int end_stream(struct plx_subscriber *sub, struct plx_connection *c, int reason)
+{
+	sub->end = (struct plx_stream_end){
+		.publisher = c->reader.id,
+		.messages = c->reader.taken,
+		.pid = (uint32_t)c->pid,
+		.reason = reason,
+	};
+	if (reason == -EPIPE)
+		sub->died++;
+	else
+		sub->ended++;
+	plx_connection_end(c);
+	return reason;
+}
+
+/* Take said something else than "here is a message". 0: nothing to report, 1: try again. */
+static plx_cold int settle(struct plx_subscriber *sub, struct plx_connection *c, enum plx_found_what found)
+{
+	if (c->let_go)
+		return end_stream(sub, c, c->reason);
+	switch (found) {
+	case PLX_READER_ENDED: return end_stream(sub, c, plx_reader_reason(&c->reader));
+	case PLX_READER_ATTENTION:
+	case PLX_READER_LAPPED:
+		plx_connection_input(c);
+		if (c->let_go)
+			return end_stream(sub, c, c->reason);
+		if (found == PLX_READER_LAPPED)
+			return end_stream(sub, c, -EBADMSG);
+		plx_reader_heeded(&c->reader);
+		return 1;
+	case PLX_READER_LIES: return end_stream(sub, c, -EBADMSG);
+	case PLX_READER_QUOTA: return -ENOSPC;
+	case PLX_READER_MEMORY: return -ENOMEM;
+	default: return c->hung_up ? end_stream(sub, c, -EPIPE) : 0;
+	}
+}
+
+/* One publisher. 1 with a message, 0, or negative. */
+static inline int take_from(struct plx_subscriber *sub, struct plx_connection *c, struct plx_buffer *buffer)
+{
+	for (int tries = 0; tries < 3; tries++) {
+		bool quiet = !c->let_go && !c->hung_up;
+		enum plx_found_what found = c->let_go ? PLX_READER_NOTHING
+						      : plx_reader_take(&c->reader, buffer);
+		int ret;
+
+		if (plx_likely(found == PLX_READER_MESSAGE))
+			return 1;
+		if (plx_likely(found == PLX_READER_NOTHING && quiet))
+			return 0;
+		ret = settle(sub, c, found);
+		if (ret <= 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Time to see to everything else. */
+static plx_cold void wake_up(struct plx_subscriber *sub)
+{
+	plx_subscriber_disarm(sub);
+	plx_subscriber_progress(sub);
+}
+
+static inline bool spend(struct plx_subscriber *sub, uint32_t price)
+{
+	bool spent = sub->budget < price;
+
+	sub->budget -= spent ? sub->budget : price;
+	return spent;
+}
+
+int plx_subscriber_take(struct plx_subscriber *sub, struct plx_buffer *buffer)
+{
+	int held_up = 0;
+
+	if (plx_unlikely(sub->armed) || plx_unlikely(spend(sub, 1)))
+		wake_up(sub);
+	for (uint32_t i = sub->reader_count; i > 0; i--) {
+		int ret;
+
+		if (plx_unlikely(sub->turn >= sub->reader_count))
+			sub->turn = 0;
+		ret = take_from(sub, sub->readers[sub->turn], buffer);
+		sub->turn++;
+		if (plx_likely(ret == 1))
+			return 1;
+		if (plx_likely(ret == 0))
+			continue;
+		if (ret != -ENOSPC)
+			return ret;
+		held_up = ret;
+	}
+	if (plx_unlikely(spend(sub, sub->asking ? PLX_BUDGET_ASKING : PLX_BUDGET_EMPTY)))
+		wake_up(sub);
+	return held_up;
+}
+
+struct plx_stream_end plx_subscriber_ended(const struct plx_subscriber *sub)
+{
+	return sub->end;
+}
+
+/* ---- the rest --------------------------------------------------------------------------------------- */
+
+int plx_subscriber_fd(const struct plx_subscriber *sub)
+{
+	return sub->epoll;
+}
+
+void plx_subscriber_flush(struct plx_subscriber *sub)
+{
+	for (uint32_t i = 0; i < sub->reader_count; i++)
+		plx_reader_tell(&sub->readers[i]->reader);
+}
+
+void plx_subscriber_stats(const struct plx_subscriber *sub, struct plx_subscriber_stats *stats)
+{
+	*stats = (struct plx_subscriber_stats){
+		.taken = sub->taken,
+		.bytes = sub->bytes,
+		.lost = sub->lost,
+		.slept = sub->slept,
+		.publishers = sub->reader_count,
+		.ended = sub->ended,
+		.died = sub->died,
+		.refused = sub->refused,
+		.refused_why = sub->refused_why,
+	};
+	for (uint32_t i = 0; i < sub->reader_count; i++) {
+		const struct plx_reader *r = &sub->readers[i]->reader;
+
+		stats->taken += r->taken;
+		stats->bytes += r->bytes;
+		stats->lost += r->lost;
+		stats->held += r->held;
+	}
+	for (const struct plx_connection *c = sub->over; c; c = c->next)
+		stats->held += c->reader.held;
+}

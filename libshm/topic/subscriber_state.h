@@ -1,0 +1,118 @@
+/* subscriber_state.h - what the files of the subscriber share: its state, and that of each connection. */
+#ifndef PLX_TOPIC_SUBSCRIBER_STATE_H
+#define PLX_TOPIC_SUBSCRIBER_STATE_H
+
+#include <plx/process.h>
+#include <plx/segment.h>
+#include <plx/subscriber.h>
+
+#include "topic/admission.h"
+#include "topic/discovery.h"
+#include "topic/handshake.h"
+#include "topic/reader.h"
+#include "topic/watch.h"
+
+/*
+ * One thread, the user's. Everything that is not a message (publishers that appear, answer, die) is handled by
+ * plx_subscriber_progress(), which wait, arm and now and then take call.
+ *
+ *	subscriber.c  opens, takes, closes        wait.c        spins, sleeps
+ *	connection.c  one publisher, from its socket to the end of its stream
+ *	progress.c    looks for publishers, passes on what epoll says
+ *	take.c, hold.c  the log itself
+ */
+enum plx_connection_state {
+	PLX_CONNECTION_ASKING = 0, /* HELLO is out */
+	PLX_CONNECTION_READING = 1,
+	PLX_CONNECTION_OVER = 2, /* nothing more to take; held buffers keep the map */
+};
+
+struct plx_connection {
+	struct plx_reader reader; /* first: a holder's reader leads here */
+	struct plx_subscriber *sub;
+	struct plx_connection *next; /* among those that are over */
+	enum plx_connection_state state;
+	bool hung_up;   /* no more from the socket: the log is all there is */
+	bool let_go;    /* the publisher heeds us no more */
+	int32_t reason; /* why, when let_go; negative errno */
+	uint32_t sleep; /* what link->sleep says */
+	uint64_t id;    /* of the data segment, as the socket's name says */
+	int fd;
+	int32_t pid; /* for people */
+	struct plx_peer peer;
+	struct plx_guest guest;
+	struct plx_segment data, link;
+	uint64_t deadline_ns; /* of the handshake */
+};
+
+struct plx_subscriber {
+	/* touched at each message */
+	struct plx_connection **readers; /* those that are READING */
+	uint32_t reader_count;
+	uint32_t turn;   /* whose message is next */
+	uint32_t budget; /* of takes until we look at the sockets */
+	bool armed;      /* we said that we sleep */
+	/* now and then */
+	uint32_t spin_ns;
+	bool polling;
+	bool blind_sleep; /* no membarrier: sleep in slices */
+	uint32_t asking;
+	uint32_t count, capacity; /* of connections that are not over */
+	struct plx_connection **all;
+	struct plx_connection *over; /* until the last buffer is released */
+	uint64_t *shunned; /* ids of publishers that refused us or that we refused: not asked again */
+	uint32_t shunned_count, shunned_capacity;
+	uint64_t again_ns; /* look for publishers again at this time; UINT64_MAX: when the watch says so */
+	struct plx_terms terms;
+	struct plx_place place;
+	struct plx_watch watch;
+	int epoll;
+	struct plx_stream_end end;
+	/* what connections that are over have to add to the figures */
+	uint64_t taken, bytes, lost, slept;
+	uint32_t ended, died, refused;
+	int32_t refused_why;
+};
+
+/* Takes until we look at the sockets: empty ones are dear, messages cheap. */
+#define PLX_BUDGET        (UINT32_C(1) << 16)
+#define PLX_BUDGET_EMPTY  64u   /* an empty take costs so much ... */
+#define PLX_BUDGET_ASKING 8192u /* ... and so much while a publisher is about to answer */
+#define PLX_HANDSHAKE_NS  UINT64_C(1000000000)
+#define PLX_AGAIN_NS      UINT64_C(20000000)
+
+/* ---- connection.c ---- */
+
+/** plx_connection_open() - connect to a publisher that was seen and say hello. Return: 0 or -errno; see plx_place_connect(). */
+int plx_connection_open(struct plx_subscriber *sub, const struct plx_sighting *seen) plx_must_check;
+/** plx_connection_input() - its socket has something to say; may end up OVER only while ASKING. */
+void plx_connection_input(struct plx_connection *c);
+/** plx_connection_expire() - its handshake took too long. */
+void plx_connection_expire(struct plx_connection *c);
+/** plx_connection_died() - the pidfd fired: nobody writes any more. */
+void plx_connection_died(struct plx_connection *c);
+/** plx_connection_end() - nothing more to take: leave the readers; freed when nothing is held. */
+void plx_connection_end(struct plx_connection *c);
+/** plx_connection_free() - whatever its state. */
+void plx_connection_free(struct plx_connection *c);
+
+/* ---- progress.c ---- */
+
+/** plx_subscriber_progress() - handle what epoll has, without waiting. */
+void plx_subscriber_progress(struct plx_subscriber *sub);
+/** plx_subscriber_discover() - connect to the publishers there are. */
+void plx_subscriber_discover(struct plx_subscriber *sub);
+/** plx_subscriber_pause_ns() - how long sleeping is fine as far as handshakes and retries go. */
+uint64_t plx_subscriber_pause_ns(const struct plx_subscriber *sub);
+
+/* ---- wait.c ---- */
+
+/** plx_subscriber_disarm() - we are awake again. */
+void plx_subscriber_disarm(struct plx_subscriber *sub);
+
+/* Tags in epoll's data. */
+#define PLX_SUBSCRIBER_SOCKET 0u
+#define PLX_SUBSCRIBER_PIDFD  1u
+#define PLX_SUBSCRIBER_WATCH  2u
+
+#endif

@@ -1,0 +1,226 @@
+/*
+ * take.c - reading the log: is the next message there, is it what it says, may we use it?
+ *
+ *	entry.sequence == next + 1 ─┬─ reliable: check, hand out (the cursor we told protects it)
+ *	                            └─ lossy: pin or copy, then tail > next? lapped : hand out
+ *	                  > next + 1 ── lapped: the tail says by how many
+ *	                  otherwise ─── nothing yet; or the end
+ */
+#include <errno.h>
+
+#include "topic/fence.h"
+#include "topic/handshake_layout.h"
+#include "topic/hold.h"
+
+/* How often a lossy reader runs after a tail that moves on before it says "nothing just now". */
+#define CHASES 4
+
+/* An entry's words, each read once; payload only when a lossy reader copies it. */
+struct glance {
+	uint32_t slot, length, type, flags;
+};
+
+static inline struct glance glance(const struct plx_entry *entry)
+{
+	/* relaxed: ordered by the acquire of the sequence; acquire in the second so that what is loaded later is later */
+	uint64_t place = __atomic_load_n(&entry->place, __ATOMIC_RELAXED);
+	uint64_t meta = __atomic_load_n(&entry->meta, __ATOMIC_ACQUIRE);
+
+	return (struct glance){
+		.slot = (uint32_t)place,
+		.length = (uint32_t)(place >> 32),
+		.type = (uint32_t)meta,
+		.flags = (uint32_t)(meta >> 32),
+	};
+}
+
+static inline bool honest(const struct plx_reader *r, const struct glance *g)
+{
+	if (g->slot < r->slot_count)
+		return g->length <= r->slot_size;
+	return g->slot == PLX_SLOT_NONE &&
+	       g->length <= (g->flags & PLX_BUFFER_STAMPED ? PLX_ENTRY_STAMPED : PLX_ENTRY_PAYLOAD);
+}
+
+/* The publisher has a word for everybody, rarely. true: it let somebody go, which may be us. */
+static plx_cold bool somebody_let_go(struct plx_reader *r, uint64_t attention)
+{
+	if ((attention ^ r->attention) >= PLX_ATTENTION_LET_GO) {
+		r->seen = attention;
+		return true;
+	}
+	if (attention & PLX_ATTENTION_WAITING)
+		plx_reader_tell(r);
+	return false;
+}
+
+/* Hand a message out. */
+static inline void hand_out(struct plx_reader *r, struct plx_buffer *b, const struct glance *g,
+			    const void *data, uint64_t stamp, struct plx_holder *h)
+{
+	b->data = data;
+	b->length = g->length;
+	b->sequence = r->next;
+	b->timestamp_ns = stamp;
+	b->publisher = r->id;
+	b->type = g->type;
+	b->flags = g->flags & 0xffffu;
+	b->slot = g->slot;
+	b->reserved = 0;
+	b->holder = h;
+	r->next++;
+	r->taken++;
+	r->bytes += g->length;
+}
+
+/* ---- lossy --------------------------------------------------------------------------------------- */
+
+/* The messages before the tail are gone; false when it is not beyond us after all. */
+static bool count_lost(struct plx_reader *r)
+{
+	/* R3 acquire: pairs with G1 */
+	uint64_t tail = __atomic_load_n(&r->head->tail, __ATOMIC_ACQUIRE);
+
+	if ((int64_t)(tail - r->next) <= 0)
+		return false;
+	r->lost += tail - r->next;
+	r->next = tail;
+	return true;
+}
+
+/* Take what lies at next, if it is still there when we have it. */
+static enum plx_found_what take_lossy(struct plx_reader *r, struct plx_buffer *b)
+{
+	const struct plx_entry *entry = &r->log[r->next & r->mask];
+	struct glance g = glance(entry);
+	struct plx_holder *h;
+	const void *data;
+	uint64_t words[5], attention;
+
+	for (int i = 0; i < 5; i++) /* relaxed: looked at only if the tail has not passed */
+		words[i] = __atomic_load_n(&entry->words[i], __ATOMIC_RELAXED);
+	plx_fence_loads();
+	if (count_lost(r))
+		return PLX_READER_LAPPED;
+	attention = __atomic_load_n(&r->head->attention, __ATOMIC_RELAXED);
+	if (plx_unlikely((attention ^ r->attention) & ~PLX_ATTENTION_ENDED) && somebody_let_go(r, attention))
+		return PLX_READER_ATTENTION;
+	if (!honest(r, &g))
+		return PLX_READER_LIES;
+	h = plx_holder_get(r, g.slot);
+	if (!h)
+		return PLX_READER_MEMORY;
+	if (g.slot == PLX_SLOT_NONE) {
+		for (int i = 0; i < 5; i++)
+			h->copy[i] = words[i];
+		data = h->copy;
+	} else {
+		plx_holder_pin_now(r, h);
+		if (count_lost(r)) { /* it may be in use again: the pin came too late */
+			plx_reader_release(r, h);
+			return PLX_READER_LAPPED;
+		}
+		data = r->slots + g.slot * r->stride;
+	}
+	hand_out(r, b, &g, data, g.flags & PLX_BUFFER_STAMPED ? words[4] : 0, h);
+	return PLX_READER_MESSAGE;
+}
+
+/* ---- nothing there ------------------------------------------------------------------------------- */
+
+/* The next entry does not hold our message. */
+static enum plx_found_what nothing(const struct plx_reader *r, uint64_t sequence)
+{
+	uint64_t attention, end;
+
+	if ((int64_t)(sequence - r->next) > 1 && sequence <= PLX_POSITION_MAX)
+		return PLX_READER_LAPPED;
+	/* R4 acquire: pairs with W2; the last message was there before the end was */
+	attention = __atomic_load_n(&r->head->attention, __ATOMIC_ACQUIRE);
+	if (!(attention & PLX_ATTENTION_ENDED))
+		return PLX_READER_NOTHING;
+	end = __atomic_load_n(&r->head->end_position, __ATOMIC_RELAXED);
+	if (end == r->next)
+		return PLX_READER_ENDED;
+	if (plx_reader_ready(r))
+		return PLX_READER_MESSAGE;
+	return (int64_t)(end - r->next) < 0 || r->reliable ? PLX_READER_LIES : PLX_READER_LAPPED;
+}
+
+/* ---- the door ------------------------------------------------------------------------------------ */
+
+static enum plx_found_what take_reliable(struct plx_reader *r, struct plx_buffer *b)
+{
+	const struct plx_entry *entry = &r->log[r->next & r->mask];
+	struct glance g = glance(entry);
+	uint64_t attention = __atomic_load_n(&r->head->attention, __ATOMIC_RELAXED);
+	struct plx_holder *h;
+
+	if (plx_unlikely((attention ^ r->attention) & ~PLX_ATTENTION_ENDED) && somebody_let_go(r, attention))
+		return PLX_READER_ATTENTION;
+	if (plx_unlikely(!honest(r, &g)))
+		return PLX_READER_LIES;
+	h = plx_holder_get(r, g.slot);
+	if (plx_unlikely(!h))
+		return PLX_READER_MEMORY;
+	plx_holder_list(r, h);
+	hand_out(r, b, &g,
+		 g.slot == PLX_SLOT_NONE ? (const void *)entry->words : r->slots + g.slot * r->stride,
+		 plx_unlikely(g.flags & PLX_BUFFER_STAMPED)
+			 ? __atomic_load_n(&entry->words[4], __ATOMIC_RELAXED)
+			 : 0,
+		 h);
+	return PLX_READER_MESSAGE;
+}
+
+enum plx_found_what plx_reader_take(struct plx_reader *r, struct plx_buffer *b)
+{
+	if (plx_unlikely(r->next - r->told >= r->lazy || r->bytes - r->told_bytes >= PLX_READER_LAZY_BYTES))
+		plx_reader_tell(r);
+	for (int chases = 0; chases < CHASES; chases++) {
+		/* R1 acquire: pairs with W1 */
+		uint64_t sequence = __atomic_load_n(&r->log[r->next & r->mask].sequence, __ATOMIC_ACQUIRE);
+		enum plx_found_what found;
+
+		if (plx_likely(sequence == r->next + 1)) {
+			if (plx_unlikely(r->held >= r->quota)) {
+				plx_reader_tell(r);
+				return PLX_READER_QUOTA;
+			}
+			found = plx_likely(r->reliable) ? take_reliable(r, b) : take_lossy(r, b);
+		} else {
+			if (r->told != r->next)
+				plx_reader_tell(r);
+			found = nothing(r, sequence);
+			if (found == PLX_READER_MESSAGE)
+				continue;
+			if (found == PLX_READER_LAPPED && !r->reliable && !count_lost(r))
+				return PLX_READER_LIES; /* overwritten, and yet not before the tail */
+		}
+		if (plx_likely(found != PLX_READER_LAPPED) || r->reliable)
+			return found;
+	}
+	return PLX_READER_NOTHING;
+}
+
+enum plx_found_what plx_reader_look(const struct plx_reader *r)
+{
+	/* relaxed: take looks again */
+	uint64_t sequence = __atomic_load_n(&r->log[r->next & r->mask].sequence, __ATOMIC_RELAXED);
+
+	return sequence == r->next + 1 ? PLX_READER_MESSAGE : nothing(r, sequence);
+}
+
+void plx_reader_heeded(struct plx_reader *r)
+{
+	r->attention = r->seen & ~(PLX_ATTENTION_LET_GO - 1);
+}
+
+int plx_reader_reason(const struct plx_reader *r)
+{
+	int64_t reason = __atomic_load_n(&r->head->end_reason, __ATOMIC_RELAXED);
+
+	if (reason == 0)
+		return -ESHUTDOWN;
+	return reason < 0 && reason >= -PLX_REFUSE_ERROR_MAX ? (int)reason : -EBADMSG;
+}
