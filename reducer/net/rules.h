@@ -57,8 +57,7 @@ hot_inline bool rule_eras(struct worker *w, struct hot *h, port a, port b, struc
 	const struct pair n = *cells_node(h, b);
 
 	cells_free_node(w, h, b, multi);
-	link_later(w, h, a, n.b, multi);
-	return link_ports(w, h, a, n.a, r, multi);
+	return link_both(w, h, (struct pair){ a, n.a }, (struct pair){ a, n.b }, r, multi);
 }
 
 hot_inline bool rule_anni(struct worker *w, struct hot *h, port a, port b, struct pair *r, const bool multi)
@@ -67,8 +66,7 @@ hot_inline bool rule_anni(struct worker *w, struct hot *h, port a, port b, struc
 
 	cells_free_node(w, h, a, multi);
 	cells_free_node(w, h, b, multi);
-	link_later(w, h, m.b, n.b, multi);
-	return link_ports(w, h, m.a, n.a, r, multi);
+	return link_both(w, h, (struct pair){ m.a, n.a }, (struct pair){ m.b, n.b }, r, multi);
 }
 
 hot_inline bool rule_comm(struct worker *w, struct hot *h, port a, port b, struct pair *r, const bool multi)
@@ -151,7 +149,7 @@ hot_inline bool rule_call(struct worker *w, struct hot *h, port a, port b, struc
 	const uint32_t nodes = def->nodes - at_once;
 	const uint32_t vars = at_once || def->root_kind == CODE_ROOT_VAR ? def->plain : def->vars;
 	port *const places = w->places;
-	struct pair aux = { PORT_NONE, PORT_NONE };
+	struct pair aux = { PORT_NONE, PORT_NONE }, left, right;
 
 	if (plx_unlikely(nodes > RULES_LARGE || vars > RULES_LARGE)) {
 		bool room;
@@ -206,10 +204,13 @@ hot_inline bool rule_call(struct worker *w, struct hot *h, port a, port b, struc
 		       link_ports(w, h, rules_place(places, &def->root), b, r, multi);
 	if (def->identity)
 		return link_ports(w, h, aux.a, aux.b, r, multi);
-	if (def->right_kind == CODE_AUX_LINK)
-		link_later(w, h, rules_place(places, &def->right), aux.b, multi);
-	return def->left_kind == CODE_AUX_LINK &&
-	       link_ports(w, h, rules_place(places, &def->left), aux.a, r, multi);
+	left = (struct pair){ rules_place(places, &def->left), aux.a };
+	right = (struct pair){ rules_place(places, &def->right), aux.b };
+	if (def->right_kind == CODE_AUX_PLACE)
+		return def->left_kind == CODE_AUX_LINK && link_ports(w, h, left.a, left.b, r, multi);
+	if (def->left_kind == CODE_AUX_PLACE)
+		return link_ports(w, h, right.a, right.b, r, multi);
+	return link_both(w, h, left, right, r, multi);
 }
 
 /* A reference that a duplicator, or anything with a label, reaches: copied when it would come out as two copies. */
