@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -231,6 +232,16 @@ int plx_sys_stat(int fd, struct stat *st)
 	if (ret < 0)
 		return ret;
 	return fstat(fd, st) < 0 ? -errno : 0;
+}
+
+int64_t plx_sys_filesystem(int fd)
+{
+	struct statfs st;
+	int ret = plx_sys_gate("filesystem", EIO);
+
+	if (ret < 0)
+		return ret;
+	return fstatfs(fd, &st) < 0 ? -errno : (int64_t)st.f_type;
 }
 
 int plx_sys_reopen(int fd, int flags)

@@ -48,6 +48,9 @@ int plx_sys_seals(int fd) plx_must_check;
 
 int plx_sys_chmod(int fd, mode_t mode) plx_must_check;
 int plx_sys_stat(int fd, struct stat *st) plx_must_check;
+/** Which kind of filesystem a file is on: PLX_SYS_TMPFS, or another number, or -errno. */
+int64_t plx_sys_filesystem(int fd) plx_must_check;
+#define PLX_SYS_TMPFS 0x01021994
 
 /** A new open file of the same inode, with rights of its own: @flags O_RDONLY or O_RDWR. */
 int plx_sys_reopen(int fd, int flags) plx_must_check;

@@ -81,15 +81,15 @@ int plx_pool_init(struct plx_pool *pool, void *words, void *base, uint32_t slots
 /* A free slot of word @i, or PLX_SLOT_NONE. A process that dies here holds the slot or does not; nothing in between. */
 static uint32_t claim_in(const struct plx_pool *pool, uint32_t i)
 {
+	uint64_t valid = valid_bits(pool->slots, i), free;
 	/* relaxed: only a hint, the exchange decides */
-	uint64_t word = plx_read_once(&pool->words[i]) & valid_bits(pool->slots, i);
+	uint64_t word = plx_read_once(&pool->words[i]);
 
-	while (word != 0) {
+	while ((free = word & valid) != 0) {
 		/* P1 acquire: pairs with P2; whoever had the slot before is done with its bytes */
-		if (__atomic_compare_exchange_n(&pool->words[i], &word, word & (word - 1), true,
+		if (__atomic_compare_exchange_n(&pool->words[i], &word, word & ~(free & -free), true,
 						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-			return i * BITS + (uint32_t)__builtin_ctzll(word);
-		word &= valid_bits(pool->slots, i);
+			return i * BITS + (uint32_t)__builtin_ctzll(free);
 	}
 	return PLX_SLOT_NONE;
 }
@@ -134,13 +134,13 @@ uint32_t plx_pool_claim_one(struct plx_pool *pool)
 
 	for (uint32_t k = 0, i = hint; k < n; k++, i = i + 1 < n ? i + 1 : 0) {
 		/* relaxed: nobody else writes */
-		uint64_t word = plx_read_once(&pool->words[i]) & valid_bits(pool->slots, i);
+		uint64_t word = plx_read_once(&pool->words[i]), free = word & valid_bits(pool->slots, i);
 
-		if (word == 0)
+		if (free == 0)
 			continue;
-		plx_write_once(&pool->words[i], word & (word - 1));
+		plx_write_once(&pool->words[i], word & ~(free & -free));
 		pool->hint = i;
-		return i * BITS + (uint32_t)__builtin_ctzll(word);
+		return i * BITS + (uint32_t)__builtin_ctzll(free);
 	}
 	return PLX_SLOT_NONE;
 }

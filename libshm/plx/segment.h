@@ -25,8 +25,8 @@ enum plx_backend {
 
 /* Flags of plx_segment_attach(). */
 #define PLX_ATTACH_WRITE 1u /* map for writing; without it read-only */
-#define PLX_ATTACH_INSPECT                                                                                   \
-	2u /* accept any seals: for tools, which must expect SIGBUS-free reads only below the size seen */
+/* For tools: accept any seals, and files. What could shrink while we look is copied, not mapped. */
+#define PLX_ATTACH_INSPECT 2u
 
 /* How plx_segment_seal() locks the size and the rights for ever. */
 enum plx_seal {
@@ -69,15 +69,19 @@ PLX_BEGIN
  * plx_segment_create() - make a segment: zeroed memory, mapped for writing.
  * @seg:     set on success; PLX_SEGMENT_NONE on failure
  * @backend: "heap" or "memfd"
- * @name:    shown in /proc/PID/maps after "memfd:"; at most 200 bytes
+ * @name:    shown in /proc/PID/maps after "memfd:"; at most 200 printable bytes. Tools find a segment by it when it
+ *           is "plx:KIND:NAME": "plx:topic:prices", "plx:net:PROGRAM"
  * @size:    bytes; rounded up to whole pages
  * @flags:   PLX_SEGMENT_SPARSE, PLX_SEGMENT_INHERIT
  *
  * Every byte is allocated here (fallocate), so that no later access can end in SIGBUS; a sparse
  * segment has addresses only, and memory after plx_segment_commit().
  *
- * Return: 0, or -EINVAL (name, size), -EOPNOTSUPP (a backend this build does not have), -EMFILE,
- *         -ENFILE, -ENOSPC, -ENOMEM.
+ * A child made by fork() does not get the map, unless PLX_SEGMENT_INHERIT: else it could go on writing after its
+ * parent was declared dead.
+ *
+ * Return: 0, or -EINVAL (name, size, flags), -EOPNOTSUPP (a backend this build does not have: "huge:2M", "huge:1G",
+ *         "file:PATH"), -EMFILE, -ENFILE, -ENOSPC (not that much memory), -EFBIG (RLIMIT_FSIZE), -ENOMEM (addresses).
  * Owner:  the caller closes it with plx_segment_close().
  * Safety: any thread; not in a signal handler.
  */
@@ -87,7 +91,9 @@ int plx_segment_create(struct plx_segment *seg, const char *backend, const char 
 /**
  * plx_segment_commit() - give a sparse segment memory for [@off, @off + @len).
  *
- * Return: 0, -ERANGE outside the segment, -ENOSPC or -ENOMEM when the machine has no more.
+ * What was not committed must not be touched: in a memfd a read of it would allocate, too. Whole pages are committed.
+ *
+ * Return: 0, -ERANGE outside the segment, -EPERM on a read-only one, -ENOSPC or -ENOMEM when the machine has no more.
  * Safety: any thread and any process that maps it for writing; committing twice is harmless.
  */
 int plx_segment_commit(const struct plx_segment *seg, uint64_t off, uint64_t len) plx_must_check;
@@ -99,9 +105,10 @@ int plx_segment_commit(const struct plx_segment *seg, uint64_t off, uint64_t len
  * @name:    at most 63 bytes, shown by tools
  * @blocks, @n: the parts in order, at most 12
  *
- * The magic is stored last (release): who sees it sees a whole directory.
+ * The magic is stored last (release): who sees it sees a whole directory. Commits the header of a sparse segment, but
+ * not its blocks.
  *
- * Return: 0, -EINVAL, or -ENOSPC when the blocks do not fit.
+ * Return: 0, -EINVAL (two blocks of one name, a name that is not text, ...), or -ENOSPC when the blocks do not fit.
  */
 int plx_segment_format(struct plx_segment *seg, uint32_t kind, uint32_t version, const char *name,
 		       const struct plx_block *blocks, size_t n) plx_must_check;
@@ -117,7 +124,7 @@ uint64_t plx_segment_need(const struct plx_block *blocks, size_t n);
  * PLX_SEAL_DATA also makes the inode 0400. The caller's own map stays writable, and so do the maps
  * its children inherit by fork().
  *
- * Return: 0, -ENOTSUP for heap, -EPERM when already sealed otherwise, -EBUSY.
+ * Return: 0 (also when it is sealed so already), -ENOTSUP for heap, -EPERM when already sealed otherwise.
  */
 int plx_segment_seal(struct plx_segment *seg, enum plx_seal seal) plx_must_check;
 
@@ -125,7 +132,8 @@ int plx_segment_seal(struct plx_segment *seg, enum plx_seal seal) plx_must_check
  * plx_segment_export() - a new descriptor for another process.
  * @write: also allow the receiver to map it for writing (a link segment)
  *
- * Return: a descriptor >= 0 (close-on-exec), -ENOTSUP for heap (it cannot be shared), -EMFILE.
+ * Return: a descriptor >= 0 (close-on-exec), -ENOTSUP for heap (it cannot be shared), -EPERM (writing is sealed away),
+ *         -EACCES (we may not write it ourselves), -EMFILE, -ENOENT (no /proc).
  * Owner:  the caller closes it.
  */
 int plx_segment_export(const struct plx_segment *seg, bool write) plx_must_check;
@@ -133,15 +141,17 @@ int plx_segment_export(const struct plx_segment *seg, bool write) plx_must_check
 /**
  * plx_segment_attach() - map a segment another process made; nothing it says is believed.
  * @fd:    descriptor; taken over on success, left to the caller on failure
- * @size:  bytes the peer says it has, or 0 to take what the kernel says
+ * @size:  bytes it must have, as the peer says; or 0 to take what the kernel says
  * @kind:  what it must be, or PLX_KIND_NONE for any
  * @flags: PLX_ATTACH_WRITE, PLX_ATTACH_INSPECT
  *
- * Checks seals first, then the size, then maps, then reads the header once and checks the copy:
- * magic, version, size, every block inside the segment and aligned.
+ * Checks seals first, then the size, then maps, then copies the header and checks the copy: magic, version, size, every
+ * block inside the segment and aligned. Required are seals on the size; of a PLX_KIND_TOPIC that is mapped read-only also
+ * one on writing (so that nobody but its creator writes it), and that all its memory is there.
  *
- * Return: 0, -EPROTO (magic, version or kind), -EBADMSG (directory), -EPERM (seals missing), -ERANGE
- *         (smaller than said), -EINVAL (not a segment), -ENOMEM, -EMFILE.
+ * Return: 0, -EPROTO (magic, layout or kind), -EBADMSG (header or directory), -EPERM (seals missing, or no right to
+ *         write), -ERANGE (not the size said, or its memory is missing), -EINVAL (nothing that can be sealed),
+ *         -EACCES (the descriptor does not allow it), -ENOMEM, -EMFILE.
  * Safety: any thread.
  */
 int plx_segment_attach(struct plx_segment *seg, int fd, uint64_t size, uint32_t kind,
