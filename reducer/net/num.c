@@ -523,15 +523,12 @@ int num_parse(const char *text, size_t length, size_t *used, port *out, const ch
 	*out = num_make(NUM_SYM, code);
 	if (code >= NUM_ADD && i < length && text[i] != ']') {
 		ret = num_parse_plain(text + i, length - i, &n, out, why);
-		if (ret < 0) {
-			*used = i;
+		if (ret < 0)
 			return ret;
-		}
 		*out = num_make(code, num_payload(*out));
 		i = num_skip(text, length, i + n);
 	}
 	if (i == length || text[i] != ']') {
-		*used = i;
 		*why = "the `[` of this operator is not closed by `]`";
 		return -EBADMSG;
 	}

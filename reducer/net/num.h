@@ -72,7 +72,7 @@ size_t num_print(port p, char text[48]);
 
 /*
  * num_parse() - read one literal: a number or a bracketed operator.
- * @length: bytes available; *used is how many it took, or on failure where in them it is wrong
+ * @length: bytes available; on success *used is how many it took
  *
  * Return: 0 or -EBADMSG with *why.
  */
