@@ -7,8 +7,8 @@
  * What makes it safe to map a stranger's memory: the seals are looked at first, then the size (which they fix), then it is
  * mapped, then the header is copied and checked. In another order the size could change between the look and the use.
  *
- * Names given to the kernel begin with "plx:", then the kind, then the name, "plx:topic:prices": that is how tools
- * find them in /proc, where nothing but the name can be seen from outside.
+ * Names given to the kernel begin with "plx:", whether the caller put it there or not; then the kind, then the name,
+ * "plx:topic:prices". That is how tools find them in /proc, where nothing but the name can be seen from outside.
  */
 #include <plx/segment.h>
 
@@ -73,9 +73,15 @@ static int create_heap(struct plx_segment *seg, unsigned int flags)
 
 static int create_memfd(struct plx_segment *seg, const char *name, unsigned int flags)
 {
+	static const char mark[] = "plx:";
+	char marked[sizeof(mark) + NAME_MAX_BYTES];
+	size_t n = strlen(name), skip = strncmp(name, mark, sizeof(mark) - 1) == 0 ? sizeof(mark) - 1 : 0;
 	int ret;
 
-	seg->fd = plx_sys_memfd(name);
+	/* whatever the caller calls it: tools must find it */
+	memcpy(marked, mark, sizeof(mark) - 1);
+	memcpy(marked + sizeof(mark) - 1, name + skip, n - skip + 1);
+	seg->fd = plx_sys_memfd(marked);
 	if (seg->fd < 0)
 		return seg->fd;
 	ret = plx_sys_truncate(seg->fd, seg->size);
