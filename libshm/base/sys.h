@@ -134,7 +134,8 @@ int plx_sys_refuse_fds(int fd) plx_must_check;
  * a stream socket that tries to connect is told that the type differs, before the other end hears of it.
  */
 int plx_sys_bound(int dir, const char *name) plx_must_check;
-/** Nothing comes or goes over the connection any more; both ends see a hang-up. The descriptor stays the caller's. */
+/** Nothing comes or goes over the connection any more; both ends see a hang-up, also when a child of fork() still
+ * holds a copy of @fd. The descriptor stays the caller's. */
 void plx_sys_shutdown(int fd);
 int plx_sys_send_buffer(int fd, int bytes) plx_must_check;
 
@@ -207,8 +208,18 @@ int plx_sys_thread(pthread_t *thread, void *(*run)(void *), void *arg) plx_must_
 /** Wait for the end of a thread. */
 void plx_sys_join(pthread_t thread);
 int plx_sys_sigaction(int signal, const struct sigaction *action, struct sigaction *old) plx_must_check;
-/** @how SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK; of the calling thread. */
+/** @how SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK; of the calling thread. @set NULL: every signal. */
 int plx_sys_sigmask(int how, const sigset_t *set, sigset_t *old) plx_must_check;
+/** Put back what plx_sys_sigmask() gave as @old; cannot fail. */
+void plx_sys_sigmask_restore(const sigset_t *old);
+/** Every signal as the kernel has it by default, but @ignored ignored; none blocked. For a child just forked. */
+void plx_sys_default_signals(int ignored);
+/** Die of @signal, as if there were no handler; from inside its handler, when that returns. */
+void plx_sys_die_of(int signal);
+/** stdin becomes /dev/null. */
+int plx_sys_null_stdin(void) plx_must_check;
+/** What stdio still holds goes out: before a fork, or both sides would write it. */
+void plx_sys_flush(void);
 
 /** @size random bytes, at most 256; may wait for the machine's first entropy at boot. */
 int plx_sys_random(void *buf, size_t size) plx_must_check;

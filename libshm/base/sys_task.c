@@ -1,5 +1,7 @@
 /* sys_task.c - the doors for processes, threads, signals, chance and the time of day. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -152,10 +154,56 @@ int plx_sys_sigaction(int signal, const struct sigaction *action, struct sigacti
 int plx_sys_sigmask(int how, const sigset_t *set, sigset_t *old)
 {
 	int ret = plx_sys_gate("sigmask", EINVAL);
+	sigset_t all;
 
 	if (ret < 0)
 		return ret;
-	return -pthread_sigmask(how, set, old);
+	sigfillset(&all);
+	return -pthread_sigmask(how, set ? set : &all, old);
+}
+
+void plx_sys_sigmask_restore(const sigset_t *old)
+{
+	pthread_sigmask(SIG_SETMASK, old, NULL);
+}
+
+void plx_sys_default_signals(int ignored)
+{
+	sigset_t none;
+
+	for (int s = 1; s < NSIG; s++) /* those that cannot be changed do not need to be */
+		signal(s, s == ignored ? SIG_IGN : SIG_DFL);
+	sigemptyset(&none);
+	pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+void plx_sys_die_of(int signal)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+
+	sigaction(signal, &action, NULL);
+	raise(signal);
+}
+
+int plx_sys_null_stdin(void)
+{
+	int fd, ret = plx_sys_gate("null_stdin", EMFILE);
+
+	if (ret < 0)
+		return ret;
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fd == STDIN_FILENO)
+		return 0;
+	ret = dup2(fd, STDIN_FILENO) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+void plx_sys_flush(void)
+{
+	fflush(NULL);
 }
 
 int plx_sys_random(void *buf, size_t size)

@@ -146,7 +146,7 @@ int plx_sys_futex_wait2(const uint32_t *word, uint32_t value, const uint32_t *ot
 #ifdef SYS_futex_waitv
 	struct futex_waitv waiters[2] = {
 		{ .val = value, .uaddr = (uintptr_t)word, .flags = FUTEX_32 },
-		{ .val = other_value, .uaddr = (uintptr_t)other, .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
+		{ .val = other_value, .uaddr = (uintptr_t)other, .flags = FUTEX_32 },
 	};
 	struct timespec ts; /* absolute, unlike the other call's */
 	int ret = plx_sys_gate("futex_wait2", EINTR);

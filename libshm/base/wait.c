@@ -41,7 +41,7 @@ int plx_wait_poll(struct pollfd *fds, unsigned int n, uint64_t timeout_ns)
 		return ret;
 	/* from here to inside ppoll(), which lets them in again, no signal can slip by */
 	ret = raised() ? -EINTR : plx_sys_poll(fds, n, timeout_ns, &old);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	plx_sys_sigmask_restore(&old);
 	if (ret == -EINTR)
 		raised();
 	return ret;

@@ -26,9 +26,11 @@ PLX_BEGIN
  * @run:     called in the child with @arg; its result, 0 ... 255, is the exit code
  *
  * The child is killed when the thread that spawned it dies; its signal handlers are the default ones, SIGINT ignored
- * (a terminal's Ctrl-C goes to the parent, which decides), its stdin is /dev/null.
+ * (a terminal's Ctrl-C goes to the parent, which decides), its stdin is /dev/null. It has copies of the parent's
+ * descriptors, and of the segments that say so. A child that cannot be set up exits with 127. No atexit() function of the
+ * parent's runs in it.
  *
- * Return: 0, -EAGAIN, -ENOMEM, -EMFILE.
+ * Return: 0, -EAGAIN, -ENOMEM, -EMFILE, -ESRCH (it was gone at once, in a program that ignores SIGCHLD).
  * Owner:  the caller waits with plx_process_wait() or ends with plx_process_kill().
  * Safety: processes with one thread, or whose other threads hold no lock the child needs.
  */
@@ -39,7 +41,7 @@ int plx_process_spawn(struct plx_process *process, const char *name, int (*run)(
  * plx_process_wait() - wait for the end of a child and reap it.
  * @timeout_ns: nanoseconds; 0 looks once; UINT64_MAX for ever
  *
- * Return: 0 with *@how, -ETIMEDOUT, -EINTR, -ECHILD (already reaped).
+ * Return: 0 with *@how, -ETIMEDOUT, -EINTR, -ECHILD (reaped already, by us or by somebody else).
  */
 int plx_process_wait(struct plx_process *process, struct plx_exit *how, uint64_t timeout_ns) plx_must_check;
 
@@ -49,6 +51,8 @@ void plx_process_kill(struct plx_process *process);
 /**
  * plx_futex_wait() - sleep while *@word is @value; the word may lie in a segment, also in a read-only map.
  * @timeout_ns: nanoseconds, UINT64_MAX for ever
+ *
+ * A request to stop (plx_stop_install()) is never slept through, also one that came just before the call.
  *
  * Return: 0 (woken, or the word differs: look again), -ETIMEDOUT, -EINTR.
  */
@@ -60,9 +64,12 @@ int plx_futex_wake(uint32_t *word, int count);
 /**
  * plx_stop_install() - from now on SIGINT and SIGTERM only ask to stop; blocking calls return -EINTR.
  *
- * A second signal of the same kind ends the process at once, as users expect of a second Ctrl-C. SIGPIPE is ignored.
+ * One blocking call is interrupted per signal, the one under way or the next; the calls after it sleep again, so that a
+ * program can drain. A second signal of the same kind, 0.1 s later or more, ends the process at once, as users expect of
+ * a second Ctrl-C. SIGPIPE is ignored.
  *
  * Return: 0 or -errno.
+ * Safety: threads of the program that are not to be interrupted block both signals.
  */
 int plx_stop_install(void) plx_must_check;
 

@@ -1,189 +1,293 @@
-/* test_table.c - tables of counters: what their owner stores, a stranger reads; what a liar writes, nobody believes. */
+/* test_table.c - a table describes itself, its rows do not share lines, and a stranger's table can only be wrong, not harmful. */
+#include <plx/table.h>
+
+#include <errno.h>
+#include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "stats/table_layout.h"
 #include "tests/support/support.h"
 
-#define ROWS 3u
-
 static const struct plx_column columns[] = {
+	{ "state", PLX_COLUMN_STATE, "idle|busy|parked" },
+	{ "pid", PLX_COLUMN_PID, NULL },
 	{ "interactions", PLX_COLUMN_COUNT, NULL },
-	{ "memory", PLX_COLUMN_BYTES, NULL },
-	{ "state", PLX_COLUMN_STATE, "idle|busy" },
+	{ "memory", PLX_COLUMN_BYTES, "" },
 };
-#define COLUMNS ((uint32_t)COUNT_OF(columns))
 
-struct fixture {
-	void *block;
-	uint64_t size;
+#define ROWS 5u
+
+static _Alignas(64) unsigned char block[4096];
+
+static struct plx_table make(void)
+{
 	struct plx_table table;
-};
 
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	f->size = plx_table_size(ROWS, COLUMNS);
-	f->block = aligned_alloc(PLX_LINE, f->size);
-	assert_int_equal(plx_table_init(&f->table, f->block, f->size, "worker", columns, COLUMNS, ROWS), 0);
-	*state = f;
-	return 0;
+	memset(block, 0xee, sizeof(block)); /* not zero: a block may have been used before */
+	assert_int_equal(
+		plx_table_init(&table, block, sizeof(block), "worker", columns, COUNT_OF(columns), ROWS), 0);
+	return table;
 }
 
-static int teardown(void **state)
+static void a_table_attached_elsewhere_reads_the_same(void **state)
 {
-	struct fixture *f = *state;
+	struct plx_table table = make(), view;
+	char title[32], name[16], states[48];
+	const char *why = NULL;
 
-	free(f->block);
-	free(f);
-	return 0;
+	(void)state;
+	for (uint32_t r = 0; r < ROWS; r++)
+		for (uint32_t c = 0; c < COUNT_OF(columns); c++) {
+			assert_int_equal(plx_table_get(&table, r, c), 0);
+			plx_table_set(&table, r, c, 100 * r + c);
+		}
+	assert_int_equal(plx_table_attach(&view, block, sizeof(block)), 0);
+	assert_int_equal(view.rows, ROWS);
+	assert_int_equal(view.columns, COUNT_OF(columns));
+	for (uint32_t r = 0; r < ROWS; r++)
+		for (uint32_t c = 0; c < COUNT_OF(columns); c++)
+			assert_int_equal(plx_table_get(&view, r, c), 100 * r + c);
+	plx_table_title(&view, title);
+	assert_string_equal(title, "worker");
+	assert_int_equal(plx_table_column(&view, 0, name, states), PLX_COLUMN_STATE);
+	assert_string_equal(name, "state");
+	assert_string_equal(states, "idle|busy|parked");
+	assert_int_equal(plx_table_column(&view, 3, name, states), PLX_COLUMN_BYTES);
+	assert_string_equal(name, "memory");
+	assert_string_equal(states, "");
+	assert_int_equal(plx_table_column(&view, 1, NULL, NULL), PLX_COLUMN_PID);
+	assert_int_equal(plx_table_column(&view, 4, name, states), -EINVAL);
+	assert_int_equal(plx_table_check(&view, &why), 0);
+	assert_null(why);
 }
 
-static void what_the_owner_stores_a_stranger_reads_by_its_label(void **state)
+static void rows_never_share_a_line_and_lie_inside(void **state)
 {
-	struct fixture *f = *state;
-	struct plx_table seen;
+	(void)state;
+	for (uint32_t n = 1; n <= PLX_TABLE_COLUMNS_MAX; n++) {
+		struct plx_column many[PLX_TABLE_COLUMNS_MAX];
+		uint64_t size = plx_table_size(3, n);
+		struct plx_table table;
+		unsigned char *last;
+
+		for (uint32_t i = 0; i < n; i++)
+			many[i] = (struct plx_column){ "c", PLX_COLUMN_COUNT, NULL };
+		assert_true(size <= sizeof(block));
+		memset(block, 0xee, sizeof(block));
+		assert_int_equal(plx_table_init(&table, block, size, "t", many, n, 3), 0);
+		for (uint32_t r = 0; r < 3; r++)
+			assert_int_equal((uintptr_t)plx_table_cell(&table, r, 0) % PLX_LINE, 0);
+		last = (unsigned char *)plx_table_cell(&table, 2, n - 1) + 8;
+		assert_true(last <= block + size);
+		assert_true(size == sizeof(block) || block[size] == 0xee);
+		assert_int_equal(plx_table_init(&table, block, size - 1, "t", many, n, 3), -ENOSPC);
+	}
+	assert_int_equal(plx_table_size(0, 1), 0);
+	assert_int_equal(plx_table_size(1, 0), 0);
+	assert_int_equal(plx_table_size(1, 33), 0);
+	assert_int_equal(plx_table_size(65537, 1), 0);
+	assert_int_equal(plx_table_size(65536, 32), 128 + 32 * 64 + 65536ull * 256);
+}
+
+static void a_description_that_makes_no_sense_is_refused(void **state)
+{
+	static const struct plx_column bad[] = {
+		{ NULL, 0, NULL },
+		{ "", 0, NULL },
+		{ "sixteen-bytes-ok", 0, NULL },
+		{ "a\nb", 0, NULL },
+		{ "a", 6, NULL },
+		{ "a", PLX_COLUMN_COUNT, "x|y" },
+		{ "a", PLX_COLUMN_STATE, NULL },
+		{ "a", PLX_COLUMN_STATE, "" },
+		{ "a", PLX_COLUMN_STATE, "x||y" },
+		{ "a", PLX_COLUMN_STATE, "|x" },
+		{ "a", PLX_COLUMN_STATE, "x|" },
+		{ "a", PLX_COLUMN_STATE, "1|2|3|4|5|6|7|8|9" },
+		{ "a", PLX_COLUMN_STATE, "a word that is longer than forty-seven bytes, really" },
+	};
+	struct plx_table table;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(bad); i++)
+		assert_int_equal(plx_table_init(&table, block, sizeof(block), "t", &bad[i], 1, 1), -EINVAL);
+	assert_int_equal(plx_table_init(&table, block, sizeof(block), "", columns, 1, 1), -EINVAL);
+	assert_int_equal(plx_table_init(&table, block, sizeof(block), NULL, columns, 1, 1), -EINVAL);
+	assert_int_equal(plx_table_init(&table, block, sizeof(block), "thirty-two bytes is one too many",
+					columns, 1, 1),
+			 -EINVAL);
+	assert_int_equal(plx_table_init(&table, block + 8, 4000, "t", columns, 1, 1), -EINVAL);
+	assert_int_equal(plx_table_init(&table, NULL, 4000, "t", columns, 1, 1), -EINVAL);
+	assert_int_equal(plx_table_init(&table, block, sizeof(block), "t", columns, 4, 0), -EINVAL);
+	assert_int_equal(plx_table_init(&table, block, sizeof(block), "t", columns, 4, 65537), -EINVAL);
+}
+
+/* Any byte may be anything: attach refuses, or what it returns stays inside, and the checker says what is wrong. */
+static void any_byte_may_lie_in_any_way_and_does_no_harm(void **state)
+{
+	static const unsigned char masks[] = { 0x01, 0x80, 0xff, 0x1b };
+	struct plx_table table = make(), view;
+	size_t used = plx_table_size(ROWS, COUNT_OF(columns)), described = 128 + 64 * COUNT_OF(columns);
 	char title[32], name[16], states[48];
 
-	plx_table_set(&f->table, 2, 1, 4096);
-	assert_int_equal(plx_table_attach(&seen, f->block, f->size), 0);
-	assert_int_equal(seen.rows, ROWS);
-	assert_int_equal(seen.columns, COLUMNS);
-	plx_table_title(&seen, title);
-	assert_string_equal(title, "worker");
-	assert_int_equal(plx_table_column(&seen, 1, name, states), PLX_COLUMN_BYTES);
-	assert_string_equal(name, "memory");
-	assert_int_equal(plx_table_column(&seen, 2, name, states), PLX_COLUMN_STATE);
-	assert_string_equal(states, "idle|busy");
-	assert_int_equal(plx_table_column(&seen, COLUMNS, name, states), -EINVAL);
-	assert_int_equal(plx_table_get(&seen, 2, 1), 4096);
-	assert_int_equal(plx_table_get(&seen, 0, 0), 0);
-}
+	(void)state;
+	for (size_t i = 0; i < described; i++) {
+		for (size_t m = 0; m < COUNT_OF(masks); m++) {
+			const char *why = NULL;
+			int ret, bad;
 
-static void rows_share_no_cache_line(void **state)
-{
-	struct fixture *f = *state;
+			block[i] ^= masks[m];
+			bad = plx_table_check(&table, &why);
+			assert_int_equal(bad == 0, why == NULL);
+			ret = plx_table_attach(&view, block, used);
+			if (ret == 0) {
+				unsigned char *last = (unsigned char *)plx_table_cell(&view, view.rows - 1,
+										      view.columns - 1);
 
-	for (uint32_t row = 0; row < ROWS; row++)
-		assert_int_equal((uintptr_t)plx_table_cell(&f->table, row, 0) % PLX_LINE, 0);
-	assert_true((char *)plx_table_cell(&f->table, 1, 0) - (char *)plx_table_cell(&f->table, 0, 0) >= 64);
-}
-
-static void a_block_too_small_is_refused(void **state)
-{
-	struct fixture *f = *state;
-	struct plx_table table;
-
-	assert_int_equal(plx_table_init(&table, f->block, f->size - 1, "worker", columns, COLUMNS, ROWS),
-			 -ENOSPC);
-	assert_null(table.base);
-}
-
-static void labels_that_do_not_fit_are_refused(void **state)
-{
-	struct fixture *f = *state;
-	struct plx_table table;
-	const struct plx_column name = { "a name of sixteen", PLX_COLUMN_COUNT, NULL };
-	const struct plx_column kind = { "kind", PLX_COLUMN_STATE + 1, NULL };
-
-	assert_int_equal(plx_table_init(&table, f->block, f->size, "t", &name, 1, 1), -EINVAL);
-	assert_int_equal(plx_table_init(&table, f->block, f->size, "t", &kind, 1, 1), -EINVAL);
-	assert_int_equal(
-		plx_table_init(&table, f->block, f->size, "a title of thirty-two characters", columns, 1, 1),
-		-EINVAL);
-	assert_int_equal(plx_table_size(1, PLX_TABLE_COLUMNS_MAX + 1), 0);
-	assert_int_equal(plx_table_size(PLX_TABLE_ROWS_MAX + 1, 1), 0);
-}
-
-/* Every word of the header set to absurd values: refused, or a view that stays inside the block. */
-static void a_lying_header_leads_nowhere(void **state)
-{
-	struct fixture *f = *state;
-	static const uint32_t lies[] = { 0, 1, 7, 1000, UINT32_MAX };
-	const size_t words = offsetof(struct plx_table_head, title) / 4;
-	uint32_t *head = f->block;
-	unsigned int refused = 0;
-
-	for (size_t word = 0; word < words; word++)
-		for (size_t i = 0; i < COUNT_OF(lies); i++) {
-			uint32_t truth = head[word];
-			struct plx_table seen;
-
-			if (lies[i] == truth)
-				continue;
-			head[word] = lies[i];
-			if (plx_table_attach(&seen, f->block, f->size) == 0) {
-				uint64_t *last = plx_table_cell(&seen, seen.rows - 1, seen.columns - 1);
-
-				assert_true((char *)(last + 1) <= (char *)f->block + f->size);
+				assert_true(last >= block + 128 && last + 8 <= block + used);
+				plx_table_title(&view, title);
+				assert_non_null(memchr(title, 0, sizeof(title)));
+				for (uint32_t c = 0; c < view.columns; c++) {
+					plx_table_column(&view, c, name, states);
+					assert_non_null(memchr(name, 0, sizeof(name)));
+					assert_non_null(memchr(states, 0, sizeof(states)));
+					for (const char *p = name; *p; p++)
+						assert_true((unsigned char)*p >= 0x20 && *p != 0x7f);
+				}
 			} else {
-				assert_null(seen.base);
-				refused++;
+				assert_true(ret == -EPROTO || ret == -ERANGE);
+				assert_int_equal(bad, -EBADMSG);
 			}
-			head[word] = truth;
+			block[i] ^= masks[m];
 		}
-	assert_int_equal(refused, 8 * 5 - 4); /* all but three that are the truth, and "one row" */
+	}
+	assert_int_equal(plx_table_check(&table, NULL), 0);
 }
 
-static void a_table_longer_than_its_block_is_refused(void **state)
+static void a_lying_field_is_refused(void **state)
 {
-	struct fixture *f = *state;
-	struct plx_table seen;
+	static const struct {
+		size_t off, size;
+		uint64_t value;
+		int attach;
+	} lies[] = {
+#define FIELD(field) offsetof(struct plx_table_hdr, field), sizeof(((struct plx_table_hdr *)0)->field)
+		{ FIELD(magic), 0, -EPROTO },
+		{ FIELD(layout), 2, -EPROTO },
+		{ FIELD(rows), 0, -ERANGE },
+		{ FIELD(rows), ROWS + 1, -ERANGE },
+		{ FIELD(rows), 65537, -ERANGE },
+		{ FIELD(rows), UINT32_MAX, -ERANGE },
+		{ FIELD(columns), 0, -ERANGE },
+		{ FIELD(columns), 9, -ERANGE },
+		{ FIELD(columns), 33, -ERANGE },
+		{ FIELD(columns), UINT32_MAX, -ERANGE },
+		/* these are for the checker */
+		{ FIELD(reserved[1]), 1, 0 },
+		{ FIELD(title[0]), 0, 0 },
+		{ FIELD(title[31]), 'x', 0 },
+		{ FIELD(title[1]), '\n', 0 },
+		{ FIELD(kind[1]), 6, 0 },
+		{ FIELD(kind[1]), PLX_COLUMN_STATE, 0 }, /* a state without words */
+		{ FIELD(kind[0]), PLX_COLUMN_COUNT, 0 }, /* words without a state */
+		{ FIELD(kind[31]), 1, 0 },
+		{ FIELD(reserved1[31]), 1, 0 },
+		{ 128, 1, 0, 0 },
+		{ 128 + 15, 1, 'x', 0 },
+		{ 128 + 16, 1, '|', 0 },
+		{ 128 + 63, 1, 'x', 0 },
+#undef FIELD
+	};
+	struct plx_table table = make(), view;
+	unsigned char saved[8];
 
-	for (uint64_t size = 0; size < f->size; size += 64)
-		assert_int_equal(plx_table_attach(&seen, f->block, size), -ERANGE);
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(lies); i++) {
+		const char *why = NULL;
+
+		memcpy(saved, block + lies[i].off, lies[i].size);
+		memcpy(block + lies[i].off, &lies[i].value, lies[i].size);
+		assert_int_equal(plx_table_attach(&view, block, plx_table_size(ROWS, COUNT_OF(columns))),
+				 lies[i].attach);
+		assert_int_equal(plx_table_check(&table, &why), -EBADMSG);
+		assert_non_null(why);
+		memcpy(block + lies[i].off, saved, lies[i].size);
+	}
+	assert_int_equal(plx_table_attach(&view, block, 127), -ERANGE);
+	assert_int_equal(plx_table_attach(&view, block, plx_table_size(ROWS, COUNT_OF(columns)) - 1),
+			 -ERANGE);
+	assert_int_equal(plx_table_attach(&view, block + 8, 4000), -ERANGE);
+	assert_int_equal(plx_table_attach(&view, NULL, 4096), -ERANGE);
+	assert_int_equal(plx_table_check(&(struct plx_table){ 0 }, NULL), -EBADMSG);
 }
 
-static void the_checker_names_what_is_wrong(void **state)
-{
-	struct fixture *f = *state;
-	struct plx_table_head *head = f->block;
-	struct plx_table_label *labels = (struct plx_table_label *)(head + 1);
-	const char *why;
+/* ---- while somebody counts ---- */
 
-	assert_int_equal(plx_table_check(&f->table, &why), 0);
-	head->rows++;
-	assert_int_equal(plx_table_check(&f->table, &why), -EBADMSG);
-	assert_string_equal(why, "table: the number of rows or columns changed");
-	head->rows--;
-	memset(head->title, 'x', sizeof(head->title));
-	assert_int_equal(plx_table_check(&f->table, &why), -EBADMSG);
-	head->title[31] = 0;
-	labels[1].name[0] = 0;
-	assert_int_equal(plx_table_check(&f->table, &why), -EBADMSG);
-	labels[1].name[0] = 'm';
-	labels[2].kind = 99;
-	assert_int_equal(plx_table_check(&f->table, &why), -EBADMSG);
-	labels[2].kind = PLX_COLUMN_STATE;
-	assert_int_equal(plx_table_check(&f->table, &why), 0);
+static void *count(void *arg)
+{
+	struct plx_table *table = arg;
+
+	for (uint64_t i = 1; i <= (uint64_t)LONG_LOOP(200000); i++)
+		plx_table_set(table, 2, 2, i);
+	return NULL;
 }
 
-static void labels_cannot_speak_to_a_terminal(void **state)
+static void a_reader_sees_whole_numbers_that_only_grow(void **state)
 {
-	struct fixture *f = *state;
-	struct plx_table_head *head = f->block;
-	char title[32];
+	struct plx_table table = make(), view;
+	uint64_t last = 0;
+	pthread_t thread;
 
-	memcpy(head->title, "\033[2Jboo", 7);
-	plx_table_title(&f->table, title);
-	assert_string_equal(title, "?[2Jboo");
-	memset(head->title, 'y', sizeof(head->title)); /* no end: cut */
-	plx_table_title(&f->table, title);
-	assert_int_equal(strlen(title), 31);
+	(void)state;
+	assert_int_equal(plx_table_attach(&view, block, sizeof(block)), 0);
+	assert_int_equal(pthread_create(&thread, NULL, count, &table), 0);
+	while (last < (uint64_t)LONG_LOOP(200000)) {
+		uint64_t now = plx_table_get(&view, 2, 2);
+
+		assert_true(now >= last);
+		last = now;
+	}
+	pthread_join(thread, NULL);
+	assert_int_equal(plx_table_check(&view, NULL), 0);
+}
+
+static int count_in_child(void *arg)
+{
+	count(arg);
+	return 0;
+}
+
+static void a_row_written_by_another_process_is_read_here(void **state)
+{
+	struct plx_segment seg;
+	struct plx_table table;
+	struct plx_block part = { "workers", plx_table_size(ROWS, COUNT_OF(columns)), 0 };
+	uint64_t size;
+	void *at;
+
+	(void)state;
+	assert_int_equal(plx_segment_create(&seg, "memfd", "plx:test:table", plx_segment_need(&part, 1),
+					    PLX_SEGMENT_INHERIT),
+			 0);
+	assert_int_equal(plx_segment_format(&seg, PLX_KIND_USER, 1, "table", &part, 1), 0);
+	at = plx_segment_block(&seg, "workers", &size);
+	assert_int_equal(plx_table_init(&table, at, size, "worker", columns, COUNT_OF(columns), ROWS), 0);
+	assert_int_equal(run_in_child(count_in_child, &table), 0);
+	assert_int_equal(plx_table_get(&table, 2, 2), LONG_LOOP(200000));
+	plx_segment_close(&seg);
 }
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(what_the_owner_stores_a_stranger_reads_by_its_label),
-		T(rows_share_no_cache_line),
-		T(a_block_too_small_is_refused),
-		T(labels_that_do_not_fit_are_refused),
-		T(a_lying_header_leads_nowhere),
-		T(a_table_longer_than_its_block_is_refused),
-		T(the_checker_names_what_is_wrong),
-		T(labels_cannot_speak_to_a_terminal),
+		cmocka_unit_test(a_table_attached_elsewhere_reads_the_same),
+		cmocka_unit_test(rows_never_share_a_line_and_lie_inside),
+		cmocka_unit_test(a_description_that_makes_no_sense_is_refused),
+		cmocka_unit_test(any_byte_may_lie_in_any_way_and_does_no_harm),
+		cmocka_unit_test(a_lying_field_is_refused),
+		cmocka_unit_test(a_reader_sees_whole_numbers_that_only_grow),
+		cmocka_unit_test(a_row_written_by_another_process_is_read_here),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
