@@ -202,10 +202,12 @@ static int make_link(struct plx_member *m, int *fd, uint64_t *id)
 	struct plx_segment seg = PLX_SEGMENT_NONE;
 	struct plx_segment_info info;
 	struct plx_link *link;
+	char name[PLX_TOPIC_MAX + 8];
 	int ret, own = -1;
 
 	*fd = -1;
-	ret = plx_segment_create(&seg, "memfd", "plx-link", plx_segment_need(blocks, 2), 0);
+	snprintf(name, sizeof(name), "link:%s", pub->topic);
+	ret = plx_segment_create(&seg, "memfd", name, plx_segment_need(blocks, 2), 0);
 	if (ret < 0)
 		return ret;
 	ret = plx_segment_format(&seg, PLX_KIND_LINK, PLX_LINK_VERSION, pub->topic, blocks, 2);

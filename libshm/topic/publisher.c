@@ -5,6 +5,7 @@
  * socket appears last: whoever sees it can connect, and finds a topic that is whole.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,11 +79,13 @@ static int make_data(struct plx_publisher *pub, const struct plx_publisher_optio
 	struct plx_writer_blocks w;
 	struct plx_segment_info info;
 	uint64_t size = plx_segment_need(blocks, 4);
+	char name[PLX_TOPIC_MAX + 8];
 	int ret;
 
+	snprintf(name, sizeof(name), "topic:%s", pub->topic);
 	if (size == 0 || size > PLX_DATA_SIZE_MAX)
 		return -EINVAL;
-	ret = plx_segment_create(&pub->data, "memfd", "plx-topic", size, 0);
+	ret = plx_segment_create(&pub->data, "memfd", name, size, 0);
 	if (ret < 0)
 		return ret;
 	ret = plx_segment_format(&pub->data, PLX_KIND_TOPIC, PLX_TOPIC_VERSION, pub->topic, blocks, 4);
