@@ -312,6 +312,21 @@ static size_t num_print_float(float value, char text[48])
 	return (size_t)sprintf(text, "%s%.*s.%s", sign, point, digits, digits + point);
 }
 
+/* Without printf: results are mostly long lists of these. */
+static size_t num_print_u24(uint32_t value, char text[48])
+{
+	char reversed[10];
+	size_t n = 0;
+
+	do
+		reversed[n++] = (char)('0' + value % 10);
+	while (value /= 10);
+	for (size_t i = 0; i < n; i++)
+		text[i] = reversed[n - 1 - i];
+	text[n] = 0;
+	return n;
+}
+
 size_t num_print(port p, char text[48])
 {
 	uint32_t payload = num_payload(p);
@@ -321,7 +336,7 @@ size_t num_print(port p, char text[48])
 		if (num_is_plain(payload))
 			return (size_t)sprintf(text, "[%s]", num_casts[payload]);
 		return (size_t)sprintf(text, "[%s]", num_op_text(payload));
-	case NUM_U24: return (size_t)sprintf(text, "%u", payload);
+	case NUM_U24: return num_print_u24(payload, text);
 	case NUM_I24: return (size_t)sprintf(text, "%+d", i24_of(payload));
 	case NUM_F24: return num_print_float(f24_of(payload), text);
 	default: return (size_t)sprintf(text, "[%s0x%07X]", num_op_text(num_type(p)), payload);

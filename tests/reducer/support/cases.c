@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "reducer/text/names.h"
 
@@ -41,6 +42,14 @@ char *cases_file(const char *path, size_t *length)
 	text[*length] = 0;
 	fclose(file);
 	return text;
+}
+
+bool cases_there(const char *path)
+{
+	char full[4096];
+
+	cases_path(full, sizeof(full), path);
+	return access(full, R_OK) == 0;
 }
 
 static int cases_compare(const void *a, const void *b)

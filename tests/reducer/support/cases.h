@@ -4,6 +4,7 @@
 #ifndef TESTS_REDUCER_SUPPORT_CASES_H
 #define TESTS_REDUCER_SUPPORT_CASES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -11,6 +12,9 @@
  * Return: the bytes, terminated, to be freed; NULL when it is not there.
  */
 char *cases_file(const char *path, size_t *length);
+
+/* cases_there() - is there such a file? */
+bool cases_there(const char *path);
 
 /* cases_names() - the files of a folder that end so, sorted, without the ending; NULL-terminated, all in one allocation. */
 char **cases_names(const char *folder, const char *ending);

@@ -355,7 +355,8 @@ static void walk_to(struct walk *walk, int kind, uint64_t index)
 static void walk_result(const struct reference *ref, struct walk *walk)
 {
 	*walk = (struct walk){ .bound_vars = 1 };
-	walk_to(walk, IN_VAR, port_index(ref->root));
+	if (ref->vars[port_index(ref->root)] != PORT_NONE) /* else the root is the free end of a wire */
+		walk_to(walk, IN_VAR, port_index(ref->root));
 	while (walk->todo_count > 0) {
 		struct place place = walk->todo[--walk->todo_count];
 		port p = *port_at(ref, place);
