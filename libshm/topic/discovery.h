@@ -119,6 +119,9 @@ int plx_listener_open(struct plx_listener *listener, const struct plx_place *pla
  */
 int plx_listener_accept(const struct plx_listener *listener, int *fd) plx_must_check;
 
+/** plx_listener_hide() - nobody new finds us; who accepts in another thread may go on. */
+void plx_listener_hide(const struct plx_listener *listener, const struct plx_place *place);
+
 /** plx_listener_close() - disappear: unlink, close, remove the topic's directory if it is empty; may be called twice. */
 void plx_listener_close(struct plx_listener *listener, const struct plx_place *place);
 

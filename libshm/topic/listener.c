@@ -94,7 +94,7 @@ int plx_listener_accept(const struct plx_listener *listener, int *fd)
 	return 0;
 }
 
-void plx_listener_close(struct plx_listener *listener, const struct plx_place *place)
+void plx_listener_hide(const struct plx_listener *listener, const struct plx_place *place)
 {
 	int dir;
 
@@ -102,9 +102,16 @@ void plx_listener_close(struct plx_listener *listener, const struct plx_place *p
 		return;
 	dir = plx_place_dir(place, false);
 	if (dir >= 0 && plx_sys_unlink(dir, listener->name) < 0) {
-		/* somebody cleaned up before us */
+		/* somebody cleaned up before us, or we were here before */
 	}
 	plx_sys_close(dir);
+}
+
+void plx_listener_close(struct plx_listener *listener, const struct plx_place *place)
+{
+	if (listener->fd < 0)
+		return;
+	plx_listener_hide(listener, place);
 	plx_sys_close(listener->fd);
 	*listener = PLX_LISTENER_NONE;
 	plx_place_leave(place);

@@ -201,8 +201,9 @@ void plx_publisher_close(struct plx_publisher *pub)
 		if (pub->linger_ns)
 			(void)!plx_publisher_drain(pub, pub->linger_ns);
 	}
-	plx_listener_close(&pub->listener, &pub->place);
+	plx_listener_hide(&pub->listener, &pub->place); /* the control thread may be accepting */
 	plx_control_stop(pub);
+	plx_listener_close(&pub->listener, &pub->place);
 	plx_place_close(&pub->place);
 	plx_writer_fini(&pub->writer);
 	plx_sys_close(pub->data_fd);
