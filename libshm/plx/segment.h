@@ -69,8 +69,8 @@ PLX_BEGIN
  * plx_segment_create() - make a segment: zeroed memory, mapped for writing.
  * @seg:     set on success; PLX_SEGMENT_NONE on failure
  * @backend: "heap" or "memfd"
- * @name:    shown in /proc/PID/maps after "memfd:"; at most 200 printable bytes. Tools find a segment by it when it
- *           is "plx:KIND:NAME": "plx:topic:prices", "plx:net:PROGRAM"
+ * @name:    shown in /proc/PID/maps after "memfd:"; at most 200 printable bytes. By custom "plx:KIND:NAME", as in
+ *           "plx:topic:prices"; "plx:" is put before it when it is missing, so that tools find every segment
  * @size:    bytes; rounded up to whole pages
  * @flags:   PLX_SEGMENT_SPARSE, PLX_SEGMENT_INHERIT
  *

@@ -122,6 +122,7 @@ int plx_table_init(struct plx_table *table, void *block, uint64_t size, const ch
 	uint64_t need = plx_table_size(rows, n);
 	struct plx_table t = { .base = block, .rows = rows, .columns = n, .stride = stride_of(n) };
 
+	*table = (struct plx_table){ .base = NULL };
 	if (need == 0 || !block || (uintptr_t)block % PLX_LINE != 0 || !title || !title[0] ||
 	    !text_put(hdr.title, sizeof(hdr.title), title))
 		return -EINVAL;
@@ -157,6 +158,7 @@ int plx_table_attach(struct plx_table *table, const void *block, uint64_t size)
 	uint64_t need;
 	int ret;
 
+	*table = (struct plx_table){ .base = NULL };
 	if (!block || (uintptr_t)block % PLX_LINE != 0 || size < HDR_SIZE)
 		return -ERANGE;
 	ret = read_header(&hdr, block);

@@ -30,7 +30,7 @@ static void drop_pool(struct plx_pool *pool)
 	munmap(pool->words, plx_pool_bitmap_size(pool->slots) + (size_t)pool->slots * STRIDE);
 }
 
-static const uint32_t sizes[] = { 1, 63, 64, 65, 128, 511, 512, 513, 1000 };
+static const uint32_t sizes[] = { 1, 2, 63, 64, 65, 128, 511, 512, 513, 4097 };
 
 static void the_bitmap_takes_whole_lines(void **state)
 {
@@ -63,6 +63,12 @@ static void every_slot_is_claimed_once_and_then_there_are_none(void **state)
 			assert_int_equal(plx_pool_free(&pool), 0);
 			drops[way](&pool, sizes[s] - 1);
 			assert_int_equal(claims[way](&pool), sizes[s] - 1);
+			for (uint32_t i = 0; i < sizes[s]; i += 3)
+				drops[way](&pool, i);
+			assert_int_equal(plx_pool_free(&pool), (sizes[s] + 2) / 3);
+			for (uint32_t i = 0; i < sizes[s]; i += 3)
+				assert_int_equal(claims[way](&pool), i);
+			assert_int_equal(claims[way](&pool), PLX_SLOT_NONE);
 			for (uint32_t i = 0; i < sizes[s]; i++)
 				drops[way](&pool, i);
 			assert_int_equal(plx_pool_free(&pool), sizes[s]);

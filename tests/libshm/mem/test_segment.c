@@ -211,6 +211,25 @@ static void blocks_that_cannot_be_laid_out_are_refused(void **state)
 	assert_int_equal(plx_segment_format(&seg, PLX_KIND_USER, 1, "n", blocks, 1), -EINVAL);
 }
 
+static void tools_find_every_memfd_by_its_name(void **state)
+{
+	struct plx_segment a, b, c;
+	char longest[201];
+
+	(void)state;
+	memset(longest, 'n', 200);
+	longest[200] = '\0';
+	assert_int_equal(plx_segment_create(&a, "memfd", "plx:test:marked", 4096, 0), 0);
+	assert_int_equal(plx_segment_create(&b, "memfd", "unmarked", 4096, 0), 0);
+	assert_int_equal(plx_segment_create(&c, "memfd", longest, 4096, 0), 0);
+	assert_int_equal(count_maps("/memfd:plx:test:marked"), 1);
+	assert_int_equal(count_maps("/memfd:plx:unmarked"), 1);
+	assert_int_equal(count_maps("/memfd:plx:nnn"), 1);
+	plx_segment_close(&a);
+	plx_segment_close(&b);
+	plx_segment_close(&c);
+}
+
 /* ---- every door ---- */
 
 struct steps {
@@ -384,6 +403,7 @@ int main(void)
 		cmocka_unit_test(blocks_come_in_order_aligned_and_inside),
 		cmocka_unit_test(the_header_says_who_what_and_when_and_no_two_are_alike),
 		cmocka_unit_test(blocks_that_cannot_be_laid_out_are_refused),
+		cmocka_unit_test(tools_find_every_memfd_by_its_name),
 		cmocka_unit_test(whichever_door_is_shut_nothing_stays_open_or_mapped),
 		cmocka_unit_test(a_process_killed_at_any_door_leaves_nothing),
 		cmocka_unit_test(a_table_of_descriptors_that_is_full_is_emfile),

@@ -90,6 +90,41 @@ static void rows_never_share_a_line_and_lie_inside(void **state)
 	assert_int_equal(plx_table_size(65536, 32), 128 + 32 * 64 + 65536ull * 256);
 }
 
+static void a_table_longer_than_its_block_is_refused(void **state)
+{
+	struct plx_table table = make(), view = table;
+	uint64_t need = plx_table_size(ROWS, COUNT_OF(columns));
+
+	(void)state;
+	for (uint64_t size = 0; size < need; size += 8) {
+		assert_int_equal(plx_table_attach(&view, block, size), -ERANGE);
+		assert_null(view.base); /* nothing to stumble over */
+	}
+	assert_int_equal(plx_table_attach(&view, block, need), 0);
+	view = table;
+	assert_int_equal(plx_table_init(&view, block, need - 1, "t", columns, COUNT_OF(columns), ROWS),
+			 -ENOSPC);
+	assert_null(view.base);
+}
+
+static void labels_cannot_speak_to_a_terminal(void **state)
+{
+	struct plx_table table = make();
+	char title[32], name[16], states[48];
+
+	(void)state;
+	memcpy(block + 32, "\033[2Jboo", 8);
+	plx_table_title(&table, title);
+	assert_string_equal(title, "?[2Jboo");
+	memset(block + 32, 'y', 32); /* no end: cut */
+	plx_table_title(&table, title);
+	assert_int_equal(strlen(title), 31);
+	memset(block + 128, '\n', 64);
+	assert_int_equal(plx_table_column(&table, 0, name, states), PLX_COLUMN_STATE);
+	assert_string_equal(name, "???????????????");
+	assert_int_equal(strlen(states), 47);
+}
+
 static void a_description_that_makes_no_sense_is_refused(void **state)
 {
 	static const struct plx_column bad[] = {
@@ -283,6 +318,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_table_attached_elsewhere_reads_the_same),
 		cmocka_unit_test(rows_never_share_a_line_and_lie_inside),
+		cmocka_unit_test(a_table_longer_than_its_block_is_refused),
+		cmocka_unit_test(labels_cannot_speak_to_a_terminal),
 		cmocka_unit_test(a_description_that_makes_no_sense_is_refused),
 		cmocka_unit_test(any_byte_may_lie_in_any_way_and_does_no_harm),
 		cmocka_unit_test(a_lying_field_is_refused),
