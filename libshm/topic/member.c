@@ -368,7 +368,9 @@ void plx_member_input(struct plx_member *m)
 		struct plx_offer offer = {
 			.topic = pub->topic,
 			.type = pub->type,
-			.subscribers = pub->writer.count, /* only we make it grow */
+			/* relaxed: only we make it grow; the user's thread may let one go meanwhile */
+			.subscribers = (uint32_t)__atomic_load_n(&pub->writer.head->subscribers,
+								 __ATOMIC_RELAXED),
 			.subscribers_max = pub->subscribers_max,
 		};
 		struct plx_datagram d;
