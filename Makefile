@@ -87,9 +87,7 @@ TESTS_reducer := tests/reducer
 TESTS_shmctl := tests/tools/shmctl
 $(foreach p,$(PROGRAMS),$(eval SRC_$p := $$(sort $$(wildcard $(DIR_$p)/*.c $(DIR_$p)/*/*.c))))
 $(foreach p,$(PROGRAMS),$(eval OBJ_$p := $$(SRC_$p:%.c=$B/%.o)))
-# The room topic is being built: until both its ends are there, what needs them waits.
-ENDS := $(shell cat libshm/topic/*.c 2>/dev/null | grep -cE '^int plx_(publisher|subscriber)_open.')
-BINS := $(foreach p,$(if $(filter 2,$(ENDS)),$(PROGRAMS)),$(if $(wildcard $(DIR_$p)/main.c),$(BIN)/$p))
+BINS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(DIR_$p)/main.c),$(BIN)/$p))
 
 TEST_SRC := $(sort $(shell find tests -name 'test_*.c' 2>/dev/null))
 TEST_BIN := $(TEST_SRC:%.c=$B/%)

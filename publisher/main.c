@@ -42,7 +42,6 @@ static int open_topic(struct feed *feed)
 	wanted.depth = opt->depth ? opt->depth : default_depth(feed->slot_size, opt->history);
 	wanted.slots = opt->slots;
 	wanted.history = opt->history;
-	wanted.quota = 64; /* a subscriber that writes many slots at once holds them meanwhile */
 	wanted.type = opt->type;
 	wanted.full = opt->full;
 	wanted.full_ns = opt->timeout_ns != UINT64_MAX ? opt->timeout_ns : 0;

@@ -172,9 +172,11 @@ int options_parse(struct options *opt, int argc, char **argv)
 {
 	static char dash[] = "-";
 	static char *standard_input[] = { dash, NULL };
+	static char name[] = "publisher";
 	int c, code;
 
 	*opt = (struct options){ .subscribers = 1, .timeout_ns = UINT64_MAX, .linger_ns = UINT64_MAX };
+	argv[0] = name; /* getopt's own messages begin like ours */
 	while ((c = getopt_long(argc, argv, "t:n:lws:qhV", long_options, NULL)) >= 0) {
 		code = read_option(opt, c);
 		if (code >= 0)
@@ -182,6 +184,9 @@ int options_parse(struct options *opt, int argc, char **argv)
 	}
 	if (opt->topic == NULL)
 		return cli_usage_error("no topic: -t TOPIC says where to publish");
+	if (opt->slots != 0 && opt->slot_size > (UINT64_C(1) << 45) / opt->slots)
+		return cli_usage_error("--slots %u of %llu bytes: that is more than an address space holds",
+				       opt->slots, (unsigned long long)opt->slot_size);
 	opt->files = optind < argc ? argv + optind : standard_input;
 	if (opt->depth != 0 && opt->history >= opt->depth)
 		return cli_usage_error("--history %u: less than --depth %u is wanted", opt->history,

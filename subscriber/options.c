@@ -115,9 +115,11 @@ static int read_option(struct options *opt, int c)
 
 int options_parse(struct options *opt, int argc, char **argv)
 {
+	static char name[] = "subscriber";
 	int c, code;
 
 	*opt = (struct options){ .publishers = 1, .timeout_ns = UINT64_MAX };
+	argv[0] = name; /* getopt's own messages begin like ours */
 	while ((c = getopt_long(argc, argv, "t:o:lc:p:fqhV", long_options, NULL)) >= 0) {
 		code = read_option(opt, c);
 		if (code >= 0)

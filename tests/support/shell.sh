@@ -10,6 +10,7 @@ tests_failed=0
 repository=$PWD
 cd "${TMPDIR:?run me with tests/run}" || exit 1
 work=$PWD
+PATH=${BIN:+$BIN:}$PATH
 
 ok() { printf 'ok - %s\n' "$*"; }
 
@@ -72,4 +73,30 @@ finish() {
 	rm -rf "${work:?}"/* "${XDG_RUNTIME_DIR:?}"/parallax
 	[ $tests_failed -eq 0 ]
 	exit
+}
+
+# stream SENTENCE FILE COUNT [OPTION...]: FILE through a topic to COUNT subscribers, publisher with these options; all codes
+# are 0 and every copy is equal
+topic_number=0
+stream() {
+	local sentence=$1 file=$2 count=$3 i pids=() wrong='' publisher
+	shift 3
+	topic_number=$((topic_number + 1))
+	for ((i = 0; i < count; i++)); do
+		subscriber -t "t$topic_number" -o "copy$i" 2>"sub$i.err" &
+		pids+=($!)
+	done
+	publisher -t "t$topic_number" -n "$count" "$@" "$file" 2>pub.err
+	publisher=$?
+	[ $publisher -eq 0 ] || wrong+=" publisher exit code $publisher: $(cat pub.err)"
+	for ((i = 0; i < count; i++)); do
+		wait "${pids[$i]}" || wrong+=" subscriber $i exit code $?: $(cat sub$i.err)"
+		cmp -s "$file" "copy$i" || wrong+=" copy $i differs ($(stat -c %s "copy$i") of $(stat -c %s "$file") bytes)"
+		rm -f "copy$i"
+	done
+	if [ -z "$wrong" ]; then
+		ok "$sentence"
+	else
+		not_ok "$sentence:$wrong"
+	fi
 }

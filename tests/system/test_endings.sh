@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# Every way a stream can end has an exit code and a message: signals, death of either side, slow readers, outputs that
+# fail, nobody there.
+. tests/support/shell.sh
+
+endless() { yes 0123456789abcdef0123456789abcdef0123456789abcdef; }
+has_bytes() { [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -gt "$2" ]; }
+
+# publisher interrupted
+for signal in INT TERM; do
+	number=$(kill -l $signal)
+	subscriber -t cut$signal -o copy 2>sub.err & sub=$!
+	publisher -t cut$signal <(endless) 2>pub.err & pub=$!
+	until_true 5 has_bytes copy 100000
+	kill -$signal $pub
+	code_of $pub
+	same "SIG$signal: the publisher ends as shells expect" $((128 + number)) $code
+	says 'and says how far it was' pub.err 'interrupted after [0-9]+ messages, '
+	code_of $sub
+	same 'the subscriber is told' 4 $code
+	says 'and says so' sub.err 'publisher [0-9]+ was interrupted after [0-9]+ messages'
+	sent=$(sed -n 's/.*interrupted after \([0-9]*\) messages.*/\1/p' pub.err)
+	got=$(sed -n 's/.*interrupted after \([0-9]*\) messages.*/\1/p' sub.err)
+	same 'what was sent has been read' "$sent" "$got"
+	check 'and written' cmp -s copy <(endless | head -c "$(stat -c %s copy)")
+done
+
+publisher -t lonely <(echo x) 2>err & pub=$!
+sleep 0.3
+kill -INT $pub
+code_of $pub
+same 'a signal ends the wait for subscribers' 130 $code
+says 'which says how many were there' err '0 of 1 subscribers'
+
+publisher -t idle -n 0 <(sleep 5) 2>err & pub=$!
+sleep 0.3
+kill -TERM $pub
+began=$SECONDS
+code_of $pub
+same 'a signal ends the wait for input' 143 $code
+check 'at once' test $((SECONDS - began)) -le 2
+
+# subscriber interrupted
+for signal in INT TERM; do
+	number=$(kill -l $signal)
+	subscriber -t off$signal -o copy 2>sub.err & sub=$!
+	publisher -t off$signal <(endless) 2>pub.err & pub=$!
+	until_true 5 has_bytes copy 100000
+	kill -$signal $sub
+	code_of $sub
+	same "SIG$signal: the subscriber ends as shells expect" $((128 + number)) $code
+	says 'and says how far it was' sub.err 'interrupted after [0-9]+ messages'
+	code_of $pub
+	same 'the publisher stops when none is left' 3 $code
+	says 'and names who left' pub.err "subscriber $sub left or died: it had read [0-9]+ of [0-9]+ messages"
+	says 'and that it stopped' pub.err 'no subscriber is left; stopped after [0-9]+ messages'
+done
+
+subscriber -t nobody 2>err & sub=$!
+sleep 0.3
+kill -INT $sub
+code_of $sub
+same 'a signal ends the wait for a publisher' 130 $code
+
+# killed
+subscriber -t kill1 -o copy 2>sub.err & sub=$!
+publisher -t kill1 <(endless) 2>/dev/null & pub=$!
+until_true 5 has_bytes copy 100000
+kill -KILL $pub
+wait $pub 2>/dev/null
+code_of $sub
+same 'kill -9 of the publisher: the subscriber knows' 3 $code
+says 'and names it' sub.err "publisher $pub died after [0-9]+ messages"
+check 'and has written what was sent' cmp -s copy <(endless | head -c "$(stat -c %s copy)")
+
+subscriber -t kill2 -o copy 2>sub.err & sub=$!
+publisher -t kill2 <(endless) 2>pub.err & pub=$!
+until_true 5 has_bytes copy 100000
+kill -KILL $sub
+wait $sub 2>/dev/null
+code_of $pub
+same 'kill -9 of the only subscriber: the publisher knows' 3 $code
+says 'and names it' pub.err "subscriber $sub left or died: it had read [0-9]+ of [0-9]+ messages"
+
+endless | head -c 30000000 >input
+subscriber -t kill3 -o copy1 2>/dev/null & one=$!
+subscriber -t kill3 -o copy2 2>/dev/null & two=$!
+(until has_bytes copy2 1000; do sleep 0.01; done; kill -KILL $two) & killer=$!
+publisher -t kill3 -n 2 -s 64 input 2>pub.err
+same 'kill -9 of one of two: the other is served to the end' 3 $?
+says 'and the dead one is named' pub.err "subscriber $two left or died"
+code_of $one
+same 'regularly' 0 $code
+wait $killer $two 2>/dev/null
+check 'with everything' cmp -s copy1 input
+
+subscriber -t next --follow -o copy 2>sub.err & sub=$!
+publisher -t next <(endless) 2>/dev/null & pub=$!
+until_true 5 has_bytes copy 1000
+kill -KILL $pub
+wait $pub 2>/dev/null
+publisher -t next <(echo; echo from the successor)
+same 'a successor finds the subscriber that follows' 0 $?
+until_true 2 grep -q 'from the successor' copy
+says 'which reads on' copy '^from the successor$'
+kill -TERM $sub
+wait $sub
+
+# a subscriber that does not read
+mkfifo pipe
+subscriber -t slow -o pipe 2>sub.err & sub=$!
+exec 3<pipe
+publisher -t slow --timeout 0.3 <(endless) 2>pub.err
+same 'a subscriber that does not read: --timeout ends the wait' 5 $?
+says 'with a message' pub.err 'a subscriber has read nothing for --timeout'
+exec 3<&-
+wait $sub
+subscriber -t slow2 -o pipe 2>sub.err & sub=$!
+exec 3<pipe
+publisher -t slow2 --full fail <(endless) 2>pub.err
+same '--full fail: it is an error at once' 1 $?
+says 'with a message' pub.err 'a whole log behind'
+exec 3<&-
+wait $sub
+subscriber -t slow3 -o copy & quick=$!
+subscriber -t slow3 -o pipe 2>sub.err & sub=$!
+exec 3<pipe
+publisher -t slow3 -n 2 --full drop --timeout 0.3 input 2>pub.err
+same '--full drop: the others are served' 3 $?
+says 'and the slow one is named' pub.err "subscriber $sub was too slow and was let go: it had read [0-9]+ of [0-9]+"
+code_of $quick
+check 'to the end' cmp -s copy input
+cat <&3 >/dev/null & drained=$!
+code_of $sub
+same 'the slow one learns it' 3 $code
+says 'and why' sub.err 'let us go after [0-9]+ messages: we were too slow'
+exec 3<&-
+wait $drained
+
+# outputs that fail
+subscriber -t full -o /dev/full 2>sub.err & sub=$!
+publisher -t full input 2>/dev/null
+same 'a full disk: the publisher learns that its reader left' 3 $?
+code_of $sub
+same 'the subscriber ends with an error' 1 $code
+says 'which names the file and the reason' sub.err '^subscriber: /dev/full: No space left on device'
+subscriber -t epipe 2>sub.err | head -c 10 >/dev/null & head=$!
+publisher -t epipe <(endless) 2>/dev/null
+same 'a reader of the output that ends: the publisher stops' 3 $?
+wait $head
+says 'the subscriber says why it left' sub.err 'the program that reads it has ended'
+subscriber -t closed >&- 2>err
+same 'a closed standard output is an error' 1 $?
+says 'with advice' err 'standard output is closed: say where to write with -o'
+subscriber -t closed -o no/such/folder/file 2>err
+same 'an output that cannot be made is an error' 1 $?
+says 'which names it' err '^subscriber: no/such/folder/file: No such file or directory'
+subscriber -t noerr -o copy 2>&- & sub=$!
+publisher -t noerr input 2>&- <&- >&-
+same 'closed descriptors do not matter where they are not used' 0 $?
+code_of $sub
+same 'on either side' 0 $code
+check 'and nothing is printed into the stream' cmp -s copy input
+
+# nobody comes
+publisher -t never --timeout 0.2 input 2>err
+same 'no subscriber within --timeout' 5 $?
+says 'is said' err '0 of 1 subscribers came within --timeout'
+subscriber -t never --timeout 0.2 2>err >copy
+same 'no message within --timeout' 5 $?
+says 'is said' err 'nothing came within --timeout'
+
+# what ends regularly leaves no trace
+publisher -t again input -n 0 2>/dev/null
+same 'no socket stays' 0 "$(find "$XDG_RUNTIME_DIR/parallax/again" -name '*.sock' | wc -l)"
+finish
