@@ -86,7 +86,7 @@ static uint32_t claim_in(const struct plx_pool *pool, uint32_t i)
 	uint64_t word = plx_read_once(&pool->words[i]);
 
 	while ((free = word & valid) != 0) {
-		/* P1 acquire: pairs with P2; whoever had the slot before is done with its bytes */
+		/* PO1 acquire: pairs with PO2; whoever had the slot before is done with its bytes */
 		if (__atomic_compare_exchange_n(&pool->words[i], &word, word & ~(free & -free), true,
 						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
 			return i * BITS + (uint32_t)__builtin_ctzll(free);
@@ -118,7 +118,7 @@ void plx_pool_drop(struct plx_pool *pool, uint32_t slot)
 	uint32_t i = slot / BITS;
 
 	assert(slot < pool->slots);
-	/* P2 release: pairs with P1; our last use of the bytes is over */
+	/* PO2 release: pairs with PO1; our last use of the bytes is over */
 	old = __atomic_fetch_or(&pool->words[i], bit, __ATOMIC_RELEASE);
 	assert(!(old & bit) && "a free slot was dropped");
 	(void)old;

@@ -117,7 +117,7 @@ int plx_segment_format(struct plx_segment *seg, uint32_t kind, uint32_t version,
 	hdr.creator = (uint32_t)plx_sys_pid();
 	hdr.blocks = (uint32_t)n;
 	memcpy(seg->base, &hdr, sizeof(hdr)); /* with magic 0 */
-	/* S1 release: pairs with S2; whoever sees the magic sees the whole header */
+	/* SG1 release: pairs with SG2; whoever sees the magic sees the whole header */
 	__atomic_store_n(&((struct plx_segment_hdr *)seg->base)->magic, PLX_SEGMENT_MAGIC, __ATOMIC_RELEASE);
 	return 0;
 }
@@ -183,7 +183,7 @@ int plx_segment_header(struct plx_segment_hdr *copy, const void *base, uint64_t 
 		fault = "smaller than a header";
 		goto other;
 	}
-	/* S2 acquire: pairs with S1; after the magic, the rest is whole (if the creator is honest) */
+	/* SG2 acquire: pairs with SG1; after the magic, the rest is whole (if the creator is honest) */
 	magic = __atomic_load_n(&hdr->magic, __ATOMIC_ACQUIRE);
 	plx_copy_once(copy, hdr, sizeof(*copy));
 	if (magic != PLX_SEGMENT_MAGIC || copy->magic != magic) {

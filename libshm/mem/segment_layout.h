@@ -35,7 +35,7 @@ static_assert(sizeof(struct plx_segment_entry) == 32, "protocol.md: segment dire
 
 struct plx_segment_hdr {
 	/* line 0 */
-	uint32_t magic;      /* PLX_SEGMENT_MAGIC; stored last with release (S1) */
+	uint32_t magic;      /* PLX_SEGMENT_MAGIC; stored last with release (SG1) */
 	uint32_t layout;     /* PLX_SEGMENT_LAYOUT: of this header */
 	uint32_t kind;       /* enum plx_segment_kind */
 	uint32_t version;    /* layout version of that kind */

@@ -134,7 +134,7 @@ int plx_table_init(struct plx_table *table, void *block, uint64_t size, const ch
 	memset(block, 0, need);
 	memcpy(block, &hdr, sizeof(hdr)); /* with magic 0 */
 	memcpy(labels_of(&t), labels, n * sizeof(labels[0]));
-	/* T1 release: pairs with T2; whoever sees the magic sees the whole description and cells of 0 */
+	/* TB1 release: pairs with TB2; whoever sees the magic sees the whole description and cells of 0 */
 	__atomic_store_n(&((struct plx_table_hdr *)block)->magic, PLX_TABLE_MAGIC, __ATOMIC_RELEASE);
 	*table = t;
 	return 0;
@@ -144,7 +144,7 @@ int plx_table_init(struct plx_table *table, void *block, uint64_t size, const ch
 
 static int read_header(struct plx_table_hdr *copy, const void *block)
 {
-	/* T2 acquire: pairs with T1 */
+	/* TB2 acquire: pairs with TB1 */
 	uint32_t magic = __atomic_load_n(&((const struct plx_table_hdr *)block)->magic, __ATOMIC_ACQUIRE);
 
 	plx_copy_once(copy, block, sizeof(*copy));

@@ -34,7 +34,7 @@ static_assert(sizeof(struct plx_table_label) == PLX_LINE, "protocol.md: table");
 
 struct plx_table_hdr {
 	/* line 0 */
-	uint32_t magic;   /* PLX_TABLE_MAGIC; stored last with release (T1) */
+	uint32_t magic;   /* PLX_TABLE_MAGIC; stored last with release (TB1) */
 	uint32_t layout;  /* PLX_TABLE_LAYOUT */
 	uint32_t rows;    /* at most PLX_TABLE_ROWS_MAX */
 	uint32_t columns; /* at most PLX_TABLE_COLUMNS_MAX */
