@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/dir.h"
+#include "base/size.h"
 #include "base/sys.h"
 
 #define MARK_LENGTH   (sizeof(PLX_PROCFS_MARK) - 1)
@@ -156,9 +157,9 @@ static bool take_number(const char **at, const char *stop, unsigned int base, ch
 	for (*value = 0; p < stop && *p != end; p++) {
 		unsigned int digit = (unsigned int)(*p >= 'a' ? *p - 'a' + 10 : *p - '0');
 
-		if (digit >= base || *value > UINT64_MAX / base - 1)
+		if (digit >= base || !plx_size_mul(*value, base, value) ||
+		    !plx_size_add(*value, digit, value))
 			return false;
-		*value = *value * base + digit;
 	}
 	if (p == stop || p == *at)
 		return false;

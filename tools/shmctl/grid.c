@@ -44,11 +44,11 @@ void ctl_grid_cell(struct ctl_grid *grid, enum ctl_colour colour, const char *fo
 	grid->cells[grid->count++] = cell;
 }
 
-static void print_cell(const struct ctl_grid *grid, const struct ctl_request *request, size_t i, int width)
+static void print_cell(const struct ctl_grid *grid, const struct ctl_request *request, size_t i, int width,
+		       bool last)
 {
 	const struct ctl_cell *cell = &grid->cells[i];
 	size_t column = i % grid->columns;
-	bool last = column + 1 == grid->columns;
 	int pad = width - (int)strlen(cell->text);
 
 	if (column > 0)
@@ -60,10 +60,21 @@ static void print_cell(const struct ctl_grid *grid, const struct ctl_request *re
 	fputs(cell->text, request->out);
 	if (cell->colour != PLAIN)
 		fputs(ctl_paint(request, PLAIN), request->out);
-	if (last)
-		fputc('\n', request->out);
-	else if (grid->align[column] == '<')
+	if (!last && grid->align[column] == '<')
 		fprintf(request->out, "%*s", pad, "");
+}
+
+/* A row, without blanks at its end. */
+static void print_row(const struct ctl_grid *grid, const struct ctl_request *request, size_t from,
+		      const int *widths)
+{
+	size_t end = from + grid->columns;
+
+	while (end > from && grid->cells[end - 1].text[0] == '\0')
+		end--;
+	for (size_t i = from; i < end; i++)
+		print_cell(grid, request, i, widths[i - from], i + 1 == end);
+	fputc('\n', request->out);
 }
 
 void ctl_grid_end(struct ctl_grid *grid, const struct ctl_request *request, const char *indent)
@@ -76,10 +87,9 @@ void ctl_grid_end(struct ctl_grid *grid, const struct ctl_request *request, cons
 		if (length > *width)
 			*width = length;
 	}
-	for (size_t i = 0; i < grid->count; i++) {
-		if (i % grid->columns == 0)
-			fputs(indent, request->out);
-		print_cell(grid, request, i, widths[i % grid->columns]);
+	for (size_t i = 0; i + grid->columns <= grid->count; i += grid->columns) {
+		fputs(indent, request->out);
+		print_row(grid, request, i, widths);
 	}
 	for (size_t i = 0; i < grid->count; i++)
 		free(grid->cells[i].text);

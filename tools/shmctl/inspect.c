@@ -52,23 +52,23 @@ static void show_holders(const struct ctl_request *request, const struct plx_fou
 
 static void show_blocks(const struct ctl_request *request, const struct ctl_item *item)
 {
-	struct ctl_grid grid;
+	char *text = NULL;
+	size_t size;
+	FILE *out = ctl_memory(open_memstream(&text, &size));
 
-	ctl_grid_start(&grid, "<>>");
 	for (uint32_t i = 0; i < item->found->info.blocks; i++) {
-		char name[16], clean[16], size[CTL_WORD];
+		char name[16], clean[16], words[CTL_WORD];
 		uint64_t bytes;
 		const unsigned char *at = plx_segment_block_at(&item->seg, i, name, &bytes);
 
 		if (!at)
 			break;
-		ctl_grid_cell(&grid, PLAIN, "%s", ctl_clean(name, clean, sizeof(clean)));
-		ctl_grid_cell(&grid, PLAIN, "at %#" PRIx64,
-			      (uint64_t)(at - (const unsigned char *)item->seg.base));
-		ctl_grid_cell(&grid, PLAIN, "%s", ctl_bytes(bytes, size));
+		fprintf(out, "%s%s %s at %#" PRIx64, i ? ", " : "", ctl_clean(name, clean, sizeof(clean)),
+			ctl_bytes(bytes, words), (uint64_t)(at - (const unsigned char *)item->seg.base));
 	}
-	line(request, "blocks", "%s", item->found->info.blocks ? "" : "none");
-	ctl_grid_end(&grid, request, "    ");
+	fclose(out);
+	line(request, "blocks", "%s", ((char *)ctl_memory(text))[0] ? text : "none");
+	free(text);
 }
 
 static void show_header(const struct ctl_request *request, const struct ctl_scene *scene,

@@ -267,7 +267,7 @@ static void choose(const struct ctl_scene *scene, const char *target, roaring_bi
 
 static void report_none(const struct ctl_scene *scene, const char *target)
 {
-	char hint[120] = "";
+	char hint[160] = "";
 	uint64_t pid;
 
 	if (scene->list.denied)

@@ -83,6 +83,9 @@ const char *ctl_ending(const struct ctl_item *item);
 /** ctl_trouble() - why nothing can be said of this segment. */
 const char *ctl_trouble(int error);
 
+/** ctl_denied() - why processes could not be looked into, and what to do. */
+const char *ctl_denied(void);
+
 /** ctl_clean() - a foreign name without anything that could trouble a terminal; @text has @size bytes. */
 const char *ctl_clean(const char *name, char *text, size_t size);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <plx/subscriber.h>
 #include <string.h>
+#include <unistd.h>
 
 const char *ctl_kind(uint32_t kind)
 {
@@ -54,6 +55,12 @@ const char *ctl_trouble(int error)
 	case -EINVAL: return "not a segment: not a regular file, or too short";
 	default: return plx_strerror(error);
 	}
+}
+
+const char *ctl_denied(void)
+{
+	return geteuid() == 0 ? "they are protected, even from root"
+			      : "another user's, or protected; root sees more";
 }
 
 const char *ctl_clean(const char *name, char *text, size_t size)
