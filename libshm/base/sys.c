@@ -26,7 +26,7 @@
 #endif
 
 #define ALLOCATE_STEP  (64ull << 20) /* bytes per fallocate(): a signal costs at most one step */
-#define ALLOCATE_LEAST (1ull << 20)
+#define ALLOCATE_LEAST (64ull << 10)
 
 /* ---- the gate ------------------------------------------------------------------------------------ */
 
@@ -143,7 +143,7 @@ int plx_sys_allocate(int fd, uint64_t off, uint64_t len)
 	uint64_t step = ALLOCATE_STEP, done = 0;
 	int ret = plx_sys_gate("allocate", ENOSPC);
 
-	if (ret < 0)
+	if (ret < 0 && ret != -EINTR) /* held shut with EINTR: as if the first step had been interrupted */
 		return ret;
 	if (off > INT64_MAX || len > INT64_MAX - off)
 		return -EFBIG;
@@ -152,13 +152,18 @@ int plx_sys_allocate(int fd, uint64_t off, uint64_t len)
 	while (done < len) {
 		uint64_t part = len - done < step ? len - done : step;
 
-		if (fallocate(fd, 0, (off_t)(off + done), (off_t)part) == 0) {
+		if (ret == 0 && fallocate(fd, 0, (off_t)(off + done), (off_t)part) < 0)
+			ret = -errno;
+		if (ret == 0) {
 			done += part;
-		} else if (errno != EINTR) {
-			return -errno;
-		} else if (step > ALLOCATE_LEAST) {
-			step /= 2; /* the kernel undid the step: a periodic signal would let us begin for ever */
+			continue;
 		}
+		if (ret != -EINTR)
+			return ret;
+		/* kernels until 2024 undo the step then: under a periodic signal a long one would begin for ever */
+		if (step > ALLOCATE_LEAST)
+			step /= 2;
+		ret = 0;
 	}
 	return 0;
 }

@@ -143,6 +143,24 @@ static void a_storm_of_signals_does_not_starve_an_allocation(void **state)
 	plx_sys_close(fd);
 }
 
+static void an_interrupted_allocation_goes_on(void **state)
+{
+	struct stat st;
+	int fd = plx_sys_memfd("t");
+
+	(void)state;
+	assert_int_equal(plx_sys_truncate(fd, 65536), 0);
+	plx_fault_door = "allocate";
+	plx_fault_seen = 0;
+	plx_fault_at = 0;
+	plx_fault_error = EINTR; /* as older kernels have it */
+	assert_int_equal(plx_sys_allocate(fd, 0, 65536), 0);
+	assert_string_equal(plx_fault_failed, "allocate");
+	assert_int_equal(plx_sys_stat(fd, &st), 0);
+	assert_int_equal(st.st_blocks * 512, 65536);
+	plx_sys_close(fd);
+}
+
 static void more_memory_than_there_is_gives_enospc_and_takes_none(void **state)
 {
 	struct stat st;
@@ -567,6 +585,7 @@ int main(void)
 		cmocka_unit_test(a_memfd_is_private_to_its_owner_sealable_and_closed_on_exec),
 		cmocka_unit_test(a_file_size_limit_is_an_error_and_not_a_signal),
 		cmocka_unit_test(a_storm_of_signals_does_not_starve_an_allocation),
+		cmocka_unit_test(an_interrupted_allocation_goes_on),
 		cmocka_unit_test(more_memory_than_there_is_gives_enospc_and_takes_none),
 		cmocka_unit_test(what_is_no_memfd_has_no_seals),
 		cmocka_unit_test(two_descriptors_arrive_when_two_are_wanted_and_close_on_exec),
