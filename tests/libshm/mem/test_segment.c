@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "base/memory.h"
 #include "base/sys.h"
 #include "mem/segment_layout.h"
 #include "tests/support/support.h"
@@ -88,6 +89,12 @@ static void more_than_the_machine_has_is_an_error_at_creation_not_a_sigbus_later
 	assert_int_equal(count_open_fds(), fds);
 }
 
+#ifdef PLX_SAN
+#define SPARSE (1ull << 36) /* a sanitizer leaves us fewer addresses */
+#else
+#define SPARSE (1ull << 40)
+#endif
+
 static void every_byte_is_allocated_unless_the_segment_is_sparse(void **state)
 {
 	struct plx_segment seg;
@@ -99,19 +106,19 @@ static void every_byte_is_allocated_unless_the_segment_is_sparse(void **state)
 	assert_int_equal(st.st_blocks * 512, 1 << 20);
 	plx_segment_close(&seg);
 
-	assert_int_equal(plx_segment_create(&seg, "memfd", "plx:test:sparse", 1ull << 40, PLX_SEGMENT_SPARSE),
-			 0);
+	assert_int_equal(plx_segment_create(&seg, "memfd", "plx:test:sparse", SPARSE, PLX_SEGMENT_SPARSE), 0);
 	assert_int_equal(fstat(seg.fd, &st), 0);
 	assert_int_equal(st.st_blocks, 0);
-	assert_int_equal(plx_segment_commit(&seg, (1ull << 39) + 5, 4096), 0); /* two pages */
-	assert_int_equal(plx_segment_commit(&seg, (1ull << 39) + 5, 4096), 0);
+	assert_int_equal(plx_segment_commit(&seg, SPARSE / 2 + 5, 4096), 0); /* two pages */
+	assert_int_equal(plx_segment_commit(&seg, SPARSE / 2 + 5, 4096), 0);
 	assert_int_equal(fstat(seg.fd, &st), 0);
 	assert_int_equal(st.st_blocks * 512, 8192);
-	((unsigned char *)seg.base)[(1ull << 39) + 4100] = 1;
-	assert_int_equal(plx_segment_commit(&seg, 1ull << 40, 0), 0);
-	assert_int_equal(plx_segment_commit(&seg, 1ull << 40, 1), -ERANGE);
+	((unsigned char *)seg.base)[SPARSE / 2 + 4100] = 1;
+	assert_int_equal(plx_segment_commit(&seg, SPARSE, 0), 0);
+	assert_int_equal(plx_segment_commit(&seg, SPARSE, 1), -ERANGE);
 	assert_int_equal(plx_segment_commit(&seg, 4096, UINT64_MAX), -ERANGE);
-	assert_int_equal(plx_segment_commit(&seg, 0, 1ull << 40), -ENOSPC);
+	if (plx_memory_available() < SPARSE)
+		assert_int_equal(plx_segment_commit(&seg, 0, SPARSE), -ENOSPC);
 	plx_segment_close(&seg);
 	assert_int_equal(plx_segment_commit(&seg, 0, 1), -ERANGE);
 
