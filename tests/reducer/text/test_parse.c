@@ -2,7 +2,9 @@
  * test_parse.c - texts that are programs, texts that are not and what is said about them, texts that are very large.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "reducer/net/num.h"
 #include "reducer/text/text.h"
@@ -423,6 +425,66 @@ static void a_million_variables_in_one_definition_are_no_problem(void **state)
 	free(text);
 }
 
+/* With every amount of memory, from too little to enough: an answer. */
+static int parse_with_little_memory(void *arg)
+{
+	const size_t levels = 40000;
+	char *text, *end;
+	unsigned refused = 0;
+
+	(void)arg;
+	mallopt(M_MMAP_THRESHOLD, 1 << 14); /* what is freed goes back to the kernel */
+	malloc_trim(0);
+	text = malloc(levels * 24 + 64);
+	CHECK(text);
+	end = text + sprintf(text, "@main = ");
+	for (size_t i = 0; i < levels; i++)
+		end += sprintf(end, i % 2 ? "(v%zu " : "{@d%zu ", i / 2);
+	for (size_t i = 1; i < levels; i += 2)
+		end += sprintf(end, "(v%zu ", i / 2);
+	*end++ = '*';
+	end = repeat(end, ")", levels / 2);
+	end = repeat(end, ")}", levels / 2);
+	for (size_t i = 0; i < levels; i += 2)
+		end += sprintf(end, "@d%zu = *", i / 2);
+	for (rlim_t more = 0;; more += 1 << 16) {
+		struct rlimit limit;
+		struct text_error error;
+		struct book *book;
+		size_t pages = 0;
+		FILE *file = fopen("/proc/self/statm", "r");
+		int ret;
+
+		CHECK(file && fscanf(file, "%zu", &pages) == 1);
+		fclose(file);
+		CHECK(getrlimit(RLIMIT_AS, &limit) == 0);
+		limit.rlim_cur = pages * 4096 + more;
+		CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+		ret = text_parse(text, (size_t)(end - text), &book, &error);
+		limit.rlim_cur = RLIM_INFINITY;
+		CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+		if (ret != -ENOMEM)
+			CHECK(ret == 0 && book);
+		free(book);
+		if (ret == 0)
+			break;
+		refused++;
+		malloc_trim(0);
+	}
+	CHECK(refused > 10);
+	free(text);
+	return 0;
+}
+
+static void too_little_memory_is_an_answer(void **state)
+{
+	(void)state;
+#ifdef PLX_SAN
+	skip(); /* its shadow needs all the addresses there are */
+#endif
+	assert_int_equal(run_in_child(parse_with_little_memory, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,6 +502,7 @@ int main(void)
 		cmocka_unit_test(a_chain_of_a_hundred_thousand_definitions_is_no_problem),
 		cmocka_unit_test(sixty_thousand_labels_and_definitions_are_no_problem),
 		cmocka_unit_test(a_million_variables_in_one_definition_are_no_problem),
+		cmocka_unit_test(too_little_memory_is_an_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
