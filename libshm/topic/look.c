@@ -58,27 +58,31 @@ static int same_line(const struct plx_topic_head *a, const struct plx_topic_head
 	return memcmp(a, b, PLX_LINE) == 0;
 }
 
-/* Make the copy one of a publisher that paused: see above. */
-static void freeze(struct plx_look *look, const struct plx_topic_head *last)
+/*
+ * Make the copy one of a publisher that paused: see above. @last is the second look at the head block, @head_last what
+ * head was after it: of an honest log, no tail is ahead of a head read later.
+ */
+static void freeze(struct plx_look *look, const struct plx_topic_head *last, uint64_t head_last)
 {
 	uint64_t head = look->head.head, tail = last->tail, mask = look->head.depth - 1;
 
-	look->head_last = last->head;
-	if (last->head - tail > look->head.depth) /* never true of a log; the checker says so */
-		head = last->head;
-	else if (last->head - head > last->head - tail) /* all of it went by while we looked */
-		head = tail;
+	look->head_last = head_last;
+	if ((int64_t)(head_last - tail) < 0)
+		head = head_last; /* never true of a log; the checker says so */
+	else if ((int64_t)(last->head - tail) > (int64_t)look->head.depth)
+		head = last->head; /* nor is this */
+	else if ((int64_t)(head - tail) < 0)
+		head = tail; /* all of it went by while we looked */
 	for (uint64_t i = 0; i <= mask; i++) {
 		uint64_t position = look->log[i].sequence - 1;
 
 		/* one more than head says: the sequence is stored before it */
-		if (position - head <= last->head - head && (position & mask) == i)
+		if (position - head <= head_last - head && (position & mask) == i)
 			look->log[i].sequence = 0;
 	}
-	if ((last->attention & PLX_ATTENTION_ENDED) && last->end_position == last->head)
+	look->head.end_position = last->end_position;
+	if ((last->attention & PLX_ATTENTION_ENDED) && last->end_position == head_last)
 		look->head.end_position = head;
-	else
-		look->head.end_position = last->end_position;
 	look->head.head = head;
 	look->head.tail = tail;
 	look->head.bytes = last->bytes;
@@ -91,6 +95,7 @@ static int take(struct plx_look *look, const struct plx_segment *seg, const char
 {
 	uint64_t head_off, log_off, bitmap_off, slots_off;
 	struct plx_topic_head last;
+	uint64_t head_last = 0;
 	int ret;
 
 	*why = "topic: a block is missing";
@@ -118,7 +123,7 @@ static int take(struct plx_look *look, const struct plx_segment *seg, const char
 	look->parts.log = look->log;
 	look->parts.bitmap = look->bitmap;
 
-	/* now, close together: head, log, bitmaps, head */
+	/* now, close together: head, log, bitmaps, head and tail, head */
 	ret = plx_look_bytes(seg, head_off, &last, sizeof(last));
 	if (ret == 0) {
 		look->head.head = last.head;
@@ -128,12 +133,14 @@ static int take(struct plx_look *look, const struct plx_segment *seg, const char
 		ret = plx_look_bytes(seg, bitmap_off, look->bitmap, look->parts.bitmap_size);
 	if (ret == 0)
 		ret = plx_look_bytes(seg, head_off, &last, sizeof(last));
+	if (ret == 0)
+		ret = plx_look_bytes(seg, head_off + offsetof(struct plx_topic_head, head), &head_last, 8);
 	if (ret < 0)
 		return ret;
 	*why = "topic: the geometry changes";
 	if (!same_line(&look->head, &last))
 		return -EBADMSG;
-	freeze(look, &last);
+	freeze(look, &last, head_last);
 	return 0;
 }
 
