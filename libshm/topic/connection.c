@@ -46,7 +46,7 @@ static void remove_from(struct plx_connection **list, uint32_t *count, const str
 	}
 }
 
-/* Not to be asked again: an id is never used twice. */
+/* Not to be connected to again: an id is never used twice. */
 static void shun(struct plx_subscriber *sub, uint64_t id)
 {
 	if (sub->shunned_count == sub->shunned_capacity) {
@@ -86,6 +86,7 @@ void plx_connection_end(struct plx_connection *c)
 		sub->bytes += c->reader.bytes;
 		sub->lost += c->reader.lost;
 		remove_from(sub->readers, &sub->reader_count, c);
+		shun(sub, c->id); /* it may stay for a while: what it had to say it said */
 	} else {
 		sub->asking--;
 	}

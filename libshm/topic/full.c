@@ -47,10 +47,11 @@ static void announce(struct plx_publisher *pub, uint64_t wanted)
 /* Inside again when it returns. */
 static int sleep_on(struct plx_publisher *pub, const struct plx_follower *who, uint32_t bell, uint64_t ns)
 {
+	const uint32_t *word = &who->link->bell; /* outside, who may be gone */
 	int ret;
 
 	plx_bias_leave(&pub->bias);
-	ret = plx_futex_wait(&who->link->bell, bell, ns < SLICE_NS ? ns : SLICE_NS);
+	ret = plx_futex_wait(word, bell, ns < SLICE_NS ? ns : SLICE_NS);
 	plx_bias_enter(&pub->bias);
 	return ret == -EINTR ? -EINTR : 0;
 }

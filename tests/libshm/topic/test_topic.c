@@ -370,27 +370,34 @@ static void a_loan_says_its_own_type_and_flags(void **state)
 	plx_publisher_close(pub);
 }
 
+static int32_t refusal(struct plx_subscriber *sub)
+{
+	uint64_t end = plx_now_ns() + 10 * SECOND;
+	struct plx_subscriber_stats stats;
+
+	do {
+		(void)!plx_subscriber_wait(sub, SECOND / 10);
+		plx_subscriber_stats(sub, &stats);
+	} while (stats.refused == 0 && plx_now_ns() < end);
+	assert_int_equal(stats.publishers, 0);
+	assert_int_equal(stats.refused, 1);
+	return stats.refused_why;
+}
+
 static void who_wants_another_type_or_comes_too_late_is_refused(void **state)
 {
 	struct plx_publisher *pub = publisher(
 		(struct plx_publisher_options){ .type = 5, .subscribers_max = 1 });
 	struct plx_subscriber *wrong = subscriber((struct plx_subscriber_options){ .type = 6 });
 	struct plx_subscriber *sub, *late;
-	struct plx_subscriber_stats stats;
 	struct plx_publisher_stats figures;
 
 	(void)state;
-	assert_int_equal(plx_subscriber_wait(wrong, SECOND), 0);
-	plx_subscriber_stats(wrong, &stats);
-	assert_int_equal(stats.publishers, 0);
-	assert_int_equal(stats.refused, 1);
-	assert_int_equal(stats.refused_why, -EPROTOTYPE);
+	assert_int_equal(refusal(wrong), -EPROTOTYPE);
 	sub = subscriber((struct plx_subscriber_options){ .type = 5 });
 	assert_true(connected(sub, 1));
 	late = subscriber(PLX_SUBSCRIBER_DEFAULTS);
-	assert_int_equal(plx_subscriber_wait(late, SECOND), 0);
-	plx_subscriber_stats(late, &stats);
-	assert_int_equal(stats.refused_why, -EUSERS);
+	assert_int_equal(refusal(late), -EUSERS);
 	plx_publisher_stats(pub, &figures);
 	assert_int_equal(figures.refused, 2);
 	assert_int_equal(figures.subscribers, 1);
@@ -459,6 +466,31 @@ static void a_publisher_wakes_only_who_sleeps_and_only_once_for_each_sleep(void 
 	plx_publisher_close(pub);
 }
 
+static void a_stream_ends_once_even_if_its_publisher_stays(void **state)
+{
+	struct plx_publisher *pub = publisher(PLX_PUBLISHER_DEFAULTS), *other;
+	struct plx_subscriber *sub = subscriber(PLX_SUBSCRIBER_DEFAULTS);
+	struct plx_publisher_stats stats;
+	struct plx_buffer b;
+
+	(void)state;
+	assert_true(connected(sub, 1));
+	plx_publisher_end(pub, 0);
+	assert_int_equal(plx_publisher_send(pub, "x", 1), -ESHUTDOWN);
+	assert_int_equal(take(sub, &b), -ESHUTDOWN);
+	other = publisher(PLX_PUBLISHER_DEFAULTS);
+	assert_true(connected(sub, 1));
+	assert_int_equal(plx_publisher_wait_subscribers(other, 1, SECOND), 0);
+	assert_int_equal(plx_subscriber_wait(sub, SECOND / 50), -ETIMEDOUT);
+	assert_int_equal(plx_subscriber_take(sub, &b), 0);
+	plx_publisher_stats(pub, &stats);
+	assert_int_equal(stats.joined, 1);
+	plx_publisher_close(other);
+	assert_int_equal(take(sub, &b), -ESHUTDOWN);
+	plx_subscriber_close(sub);
+	plx_publisher_close(pub);
+}
+
 static void waiting_times_out_when_nothing_comes(void **state)
 {
 	struct plx_subscriber *sub = subscriber(PLX_SUBSCRIBER_DEFAULTS);
@@ -523,6 +555,7 @@ int main(void)
 		cmocka_unit_test(who_wants_another_type_or_comes_too_late_is_refused),
 		cmocka_unit_test(the_descriptor_is_readable_when_there_is_something_to_take),
 		cmocka_unit_test(a_publisher_wakes_only_who_sleeps_and_only_once_for_each_sleep),
+		cmocka_unit_test(a_stream_ends_once_even_if_its_publisher_stays),
 		cmocka_unit_test(waiting_times_out_when_nothing_comes),
 		cmocka_unit_test(nothing_is_left_open_or_mapped),
 	};
