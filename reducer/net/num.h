@@ -6,7 +6,9 @@
 #ifndef REDUCER_NET_NUM_H
 #define REDUCER_NET_NUM_H
 
+#include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "reducer/net/port.h"
 
@@ -57,6 +59,40 @@ static inline uint32_t num_payload(port p)
 static inline port num_u24(uint32_t value)
 {
 	return num_make(NUM_U24, value & NUM_PAYLOAD_MASK);
+}
+
+static inline int32_t num_i24_value(uint32_t payload)
+{
+	return (int32_t)((payload ^ 0x800000u) & NUM_PAYLOAD_MASK) - 0x800000;
+}
+
+static inline port num_i24(int64_t value)
+{
+	return num_make(NUM_I24, (uint32_t)value & NUM_PAYLOAD_MASK);
+}
+
+static inline float num_f24_value(uint32_t payload)
+{
+	uint32_t bits = payload << 8;
+	float value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+/* The low 8 bits go, rounded half to even; a NaN whose payload is only there must not become an infinity. */
+static inline port num_f24(float value)
+{
+	uint32_t bits, kept, lost;
+
+	memcpy(&bits, &value, sizeof(bits));
+	kept = bits >> 8;
+	lost = bits & 0xff;
+	if (isnan(value))
+		kept |= 1;
+	else if (lost > 0x80 || (lost == 0x80 && (kept & 1)))
+		kept++;
+	return num_make(NUM_F24, kept & NUM_PAYLOAD_MASK);
 }
 
 /*

@@ -107,8 +107,7 @@ static void blanks_comments_and_hints_do_not_matter(void **state)
 	static const char *const same[] = {
 		"@main=(a(b c))& @f~(a(b c))@f=*",
 		"\xef\xbb\xbf@main = (a (b c)) & @f ~ (a (b c))\n@f = *",
-		"// first\r\n@ main\t=\f( a ( b c ) ) //\xe2\x82\xac\n &! @f ~ ( a ( b c ) ) // end\n@f = * "
-		"//",
+		"// first\r\n@ main\t=\f( a ( b c ) ) //\xe2\x82\xac\n&! @f ~ (a(b c)) // end\n@f = *//",
 		"@main = (x.1 (y$ z-)) & ! @f ~ (x.1 (y$ z-)) @f = *",
 	};
 	struct book *first = parse(same[0]);
