@@ -71,17 +71,17 @@ static int wait_readers(struct service *service)
 static void note(const struct service *service, const struct job_request *request, const char *what,
 		 const struct net_result *result)
 {
+	const char *open = request->name[0] ? " (" : "", *close = request->name[0] ? ")" : "";
+
 	if (!service->opt->verbose)
 		return;
 	if (result)
-		cli_note("job %" PRIu64 " %s%s%s: %s, %" PRIu64 " interactions in %.1f ms by %" PRIu32
+		cli_note("job %" PRIu64 "%s%s%s: %s, %" PRIu64 " interactions in %.1f ms by %" PRIu32
 			 " worker%s",
-			 request->id, request->name[0] ? "(" : "", request->name, request->name[0] ? ")" : "",
-			 what, result->interactions, (double)result->time_ns / 1e6, result->took_part,
-			 result->took_part == 1 ? "" : "s");
+			 request->id, open, request->name, close, what, result->interactions,
+			 (double)result->time_ns / 1e6, result->took_part, result->took_part == 1 ? "" : "s");
 	else
-		cli_note("job %" PRIu64 "%s%s%s: %s", request->id, request->name[0] ? " (" : "",
-			 request->name, request->name[0] ? ")" : "", what);
+		cli_note("job %" PRIu64 "%s%s%s: %s", request->id, open, request->name, close, what);
 }
 
 /* The reply is out, or it is not. */
@@ -171,7 +171,10 @@ static void handle(struct service *service, const struct job_request *request)
 		answer(service, request, &result);
 	} else {
 		failure.reason = job_reason(result.status);
-		failure.message = result.error;
+		failure.message =
+			result.status == NET_CANCELLED
+				? "the service was asked to stop, and the program did not end in time"
+				: result.error;
 		fail(service, request, &failure, &result);
 	}
 }
