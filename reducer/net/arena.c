@@ -14,7 +14,9 @@
 #define ARENA_GROW_MAX   (4ull << 20)
 #define ARENA_PAGE       4096u
 
-static_assert((1ull << (ARENA_STRIDE_MIN - 4)) >= 8ull * (ARENA_NODE_CACHE + ARENA_VAR_CACHE), "caches fit");
+#define ARENA_CACHES_BYTES                                                                                   \
+	(sizeof(port) * (ARENA_NODE_CACHE + ARENA_VAR_CACHE) + sizeof(struct pair) * ARENA_LATER)
+static_assert((1ull << (ARENA_STRIDE_MIN - 4)) >= ARENA_CACHES_BYTES, "caches fit");
 
 enum arena_block {
 	BLOCK_CONTROL,
@@ -30,7 +32,7 @@ enum arena_block {
 
 static const struct plx_column worker_columns[ARENA_WORKER_COLUMNS] = {
 	[ARENA_WORKER_PID] = { "pid", PLX_COLUMN_PID, NULL },
-	[ARENA_WORKER_STATE] = { "state", PLX_COLUMN_STATE, "busy|idle" },
+	[ARENA_WORKER_STATE] = { "state", PLX_COLUMN_STATE, "busy|idle|waits" },
 	[ARENA_WORKER_ITRS] = { "interactions", PLX_COLUMN_COUNT, NULL },
 	[ARENA_WORKER_SENT] = { "sent", PLX_COLUMN_COUNT, NULL },
 	[ARENA_WORKER_RECEIVED] = { "received", PLX_COLUMN_COUNT, NULL },
@@ -102,8 +104,7 @@ static int arena_commit_fixed(struct arena *arena)
 	int ret = arena_commit(arena, 0, head);
 
 	for (uint32_t i = 0; i < arena->n && ret == 0; i++)
-		ret = arena_commit(arena, arena_caches_off(arena, i),
-				   sizeof(port) * (ARENA_NODE_CACHE + ARENA_VAR_CACHE));
+		ret = arena_commit(arena, arena_caches_off(arena, i), ARENA_CACHES_BYTES);
 	return ret;
 }
 

@@ -15,6 +15,8 @@
  *	           0            1/2          3/4          7/8        15/16          1
  *	           | node cells | variables  | redexes    | caches    | spilled mail |
  *
+ * (caches: free node cells at hand, free variables at hand, redexes put off)
+ *
  * Memory is committed from the start of each area as it grows. Only the owner writes the cells of its partition, except
  * that a freed foreign cell is chained by whoever freed it until it is home again.
  *
@@ -39,6 +41,7 @@
 #define ARENA_TICK       256u
 #define ARENA_NODE_CACHE 4096u /* free node cells a worker has at hand */
 #define ARENA_VAR_CACHE  4096u
+#define ARENA_LATER      64u /* redexes put off */
 
 struct arena_control {
 	/* line 0: geometry; the supervisor writes it once */
@@ -76,12 +79,18 @@ static_assert(offsetof(struct arena_control, committed) == 5 * PLX_LINE, "commit
 static_assert(offsetof(struct arena_control, gas) == 6 * PLX_LINE, "gas has its own line");
 static_assert(sizeof(struct arena_control) == 7 * PLX_LINE, "protocol.md: net control");
 
-/* arena_line.state: how often it changed, and whether the worker is idle. */
-#define ARENA_IDLE 1u
+/* arena_line.state: changes << ARENA_STATE_BITS | one of these. */
+#define ARENA_STATE_BITS 2u
+#define ARENA_STATE_MASK 3u
+enum arena_state {
+	ARENA_BUSY = 0,
+	ARENA_IDLE = 1,  /* has nothing */
+	ARENA_WAITS = 2, /* has only redexes that had better wait for others; see queue.h */
+};
 
 struct arena_line {
 	/* line 0: this worker writes, all read when they look for the end */
-	_Atomic uint64_t state;    /* changes << 1 | ARENA_IDLE */
+	_Atomic uint64_t state;    /* see enum arena_state */
 	_Atomic uint64_t sent;     /* messages; exact while idle */
 	_Atomic uint64_t received; /* messages; exact while idle */
 	_Atomic uint64_t interactions;

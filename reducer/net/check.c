@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "reducer/net/check.h"
+#include "reducer/net/link.h"
 
 #define FREE 0x80u /* in the notes about a cell; the rest counts the ends that lead to it */
 #define ENDS 0x7fu
@@ -163,7 +164,7 @@ static bool add_ends(struct check *c, uint32_t i)
 	for (uint64_t k = 0; k < n->vars; k++) {
 		const port value = *arena_var(c->arena, port_var(n->var_first + k));
 
-		if (!(n->var[k] & FREE) && value != PORT_NONE && !add_end(c, value))
+		if (!(n->var[k] & FREE) && link_is_bound(value) && !add_end(c, value))
 			return false;
 	}
 	return true;
@@ -180,7 +181,7 @@ static bool count_ends(struct check *c, uint32_t i)
 	for (uint64_t k = 0; k < n->vars; k++) {
 		const port value = *arena_var(c->arena, port_var(n->var_first + k));
 
-		if (!(n->var[k] & FREE) && n->var[k] != (value == PORT_NONE ? 2 : 1))
+		if (!(n->var[k] & FREE) && n->var[k] != (link_is_bound(value) ? 1 : 2))
 			return fail(c, value == PORT_NONE ? "an unbound variable has not two ends"
 							  : "a bound variable has not one end");
 	}

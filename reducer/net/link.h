@@ -26,6 +26,17 @@ hot_inline bool link_belongs_elsewhere(const struct worker *w, port a, port b)
 #define LINK_NODE_BITS ((port)TAG_CON | (port)TAG_ASYNC)
 
 /*
+ * What an unbound variable contains when its other end has gone to another worker, or waits for something that has: a
+ * hint, and as good as PORT_NONE. No port has this tag.
+ */
+#define LINK_LATE (~(port)0)
+
+hot_inline bool link_is_bound(port value)
+{
+	return value + 1 > 1;
+}
+
+/*
  * link_ports() - join @a and @b. When two principal ports meet they are left in @r: true, somebody has to reduce them.
  *
  * Of two unbound variables @a takes the place of @b: pass the younger one first, and chains stay short.
@@ -41,7 +52,7 @@ hot_inline bool link_ports(struct worker *w, struct hot *h, port a, port b, stru
 				return false;
 			}
 			value = *cells_var(h, a);
-			if (value != PORT_NONE) {
+			if (multi ? link_is_bound(value) : value != PORT_NONE) {
 				cells_free_var(w, h, a);
 				a = value;
 				continue;
@@ -52,7 +63,7 @@ hot_inline bool link_ports(struct worker *w, struct hot *h, port a, port b, stru
 					return false;
 				}
 				value = *cells_var(h, b);
-				if (value != PORT_NONE) {
+				if (multi ? link_is_bound(value) : value != PORT_NONE) {
 					cells_free_var(w, h, b);
 					b = value;
 					continue;

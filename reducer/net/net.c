@@ -20,6 +20,7 @@
 #include <plx/process.h>
 
 #include "reducer/net/check.h"
+#include "reducer/net/link.h"
 #include "reducer/net/worker.h"
 
 #define NET_RING       1024u
@@ -496,7 +497,8 @@ int net_worker(const struct net *net, uint32_t worker, struct net_worker_stats *
 	line = &net->arena.lines[worker];
 	/* relaxed: numbers to look at */
 	stats->pid = (int32_t)plx_table_get(&net->arena.workers, worker, ARENA_WORKER_PID);
-	stats->idle = atomic_load_explicit(&line->state, memory_order_relaxed) & ARENA_IDLE;
+	stats->idle = (atomic_load_explicit(&line->state, memory_order_relaxed) & ARENA_STATE_MASK) !=
+		      ARENA_BUSY;
 	stats->interactions = atomic_load_explicit(&line->interactions, memory_order_relaxed);
 	stats->sent = atomic_load_explicit(&line->sent, memory_order_relaxed);
 	stats->received = atomic_load_explicit(&line->received, memory_order_relaxed);
@@ -536,7 +538,9 @@ static struct pair source_node(const void *net, port p)
 
 static port source_var(const void *net, port p)
 {
-	return *arena_var(&((const struct net *)net)->arena, p);
+	const port value = *arena_var(&((const struct net *)net)->arena, p);
+
+	return link_is_bound(value) ? value : PORT_NONE;
 }
 
 void net_source(const struct net *net, struct text_source *source)

@@ -3,17 +3,22 @@
  *
  * What lies below the low-water mark has not been touched since the last look: it is old, so it is large, and nobody
  * here is about to get to it. A sequential program keeps nothing there and so never gives, and never wakes anybody.
- * Every other redex goes: neighbours on the stack come from one expansion, and what belongs together on different levels
- * of a recursion then tends to move together.
+ * Of those that have all they need every other one goes, the oldest first: in a recursion that halves, that is a good half.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "reducer/net/link.h"
 #include "reducer/net/queue.h"
+#include "reducer/net/quiesce.h"
 
-#define QUEUE_GIVE_MAX   64u /* redexes given in one go */
-#define QUEUE_SETTLE_MAX 64u /* nodes of a redex looked at before it goes */
+#define QUEUE_LOOK      32u     /* oldest redexes looked at, at most */
+#define QUEUE_STARVING  4u      /* looks without anything ready, until what is nearly ready is given */
+#define QUEUE_STARVED   64u     /* ... until anything is given */
+#define QUEUE_LONG      100000u /* interactions: who has had enough for so long is not hungry soon */
+#define QUEUE_BOLD      4096u   /* interactions without putting anything off, at first */
+#define QUEUE_ARGUMENTS 8u
+#define QUEUE_NODES     16u /* nodes of arguments looked at */
 
 static void queue_shift_down(struct worker *w)
 {
@@ -24,6 +29,7 @@ static void queue_shift_down(struct worker *w)
 	w->bottom -= by;
 	w->hot.top -= by;
 	w->hot.low -= by;
+	w->mark -= w->mark ? by : 0;
 }
 
 int queue_room(struct worker *w, uint64_t redexes)
@@ -51,7 +57,37 @@ int queue_room(struct worker *w, uint64_t redexes)
 	return 0;
 }
 
-/* What a wire leads to, as far as our variables know. */
+/* ---- what a redex needs --------------------------------------------------------------------------- */
+
+/*
+ * A call as compilers make them, @f ~ (argument (argument ... result)): along the right ports of its CON nodes, the left
+ * ports are arguments, and what comes last is where the result goes. Nothing but the choice of what to do first depends on
+ * programs keeping to that.
+ */
+struct call {
+	port argument[QUEUE_ARGUMENTS];
+	uint32_t arguments;
+	port result;
+};
+
+/* What is known about the arguments of a call. */
+struct needs {
+	bool late; /* something comes from what was given away or put off */
+	bool open; /* something is not there yet: an end of a wire whose other end is not in the arguments */
+	bool last_open; /* the same, but only the whole last argument: may also be a part of the result */
+};
+
+/* Does a reference meet a node? */
+static bool queue_is_call(const struct pair *redex)
+{
+	return (port_tag(redex->a) == TAG_REF && port_is_node(redex->b)) ||
+	       (port_tag(redex->b) == TAG_REF && port_is_node(redex->a));
+}
+
+/*
+ * What a wire leads to, as far as our variables know: put it into the node, the variables are free then. Otherwise each
+ * would cost two messages after the redex has gone, and bring the work back.
+ */
 static port queue_follow(struct worker *w, port p, bool is_first_of_operator)
 {
 	struct hot *h = &w->hot;
@@ -60,7 +96,7 @@ static port queue_follow(struct worker *w, port p, bool is_first_of_operator)
 		port value = *cells_var(h, p);
 
 		/* a number that comes to an operator by a variable is counted when it comes */
-		if (value == PORT_NONE || (is_first_of_operator && port_tag(value) == TAG_NUM))
+		if (!link_is_bound(value) || (is_first_of_operator && port_tag(value) == TAG_NUM))
 			break;
 		cells_free_var(w, h, p);
 		p = value;
@@ -68,32 +104,83 @@ static port queue_follow(struct worker *w, port p, bool is_first_of_operator)
 	return p;
 }
 
-/*
- * Before a redex goes, put what our variables are bound to into the nodes that go with it: otherwise each would cost two
- * messages, and bring the work back.
- */
-static void queue_settle(struct worker *w, const struct pair *redex)
+/* The two ports of a node, followed; false when it is not ours to look into. */
+static bool queue_look_into(struct worker *w, port p, struct pair *ports)
 {
-	port todo[QUEUE_SETTLE_MAX + 2];
-	uint32_t n = 0, seen = 0;
+	struct pair *cell;
 
-	todo[n++] = redex->a;
-	todo[n++] = redex->b;
-	while (n > 0 && seen++ < QUEUE_SETTLE_MAX) {
-		port p = todo[--n];
-		struct pair *cell;
+	if (!port_is_node(p) || !cells_own_node(w, p))
+		return false;
+	cell = cells_node(&w->hot, p);
+	cell->a = queue_follow(w, cell->a, port_tag(p) == TAG_OPR);
+	cell->b = queue_follow(w, cell->b, false);
+	*ports = *cell;
+	return true;
+}
 
-		if (!port_is_node(p) || !cells_own_node(w, p))
-			continue;
-		cell = cells_node(&w->hot, p);
-		cell->a = queue_follow(w, cell->a, port_tag(p) == TAG_OPR);
-		cell->b = queue_follow(w, cell->b, false);
-		if (n + 2 <= QUEUE_SETTLE_MAX + 2) {
-			todo[n++] = cell->b;
-			todo[n++] = cell->a;
+static void queue_read_call(struct worker *w, const struct pair *redex, struct call *call)
+{
+	port p = port_tag(redex->a) == TAG_REF ? redex->b : redex->a;
+	struct pair ports;
+
+	call->arguments = 0;
+	while (call->arguments < QUEUE_ARGUMENTS && port_head(p) == TAG_CON &&
+	       queue_look_into(w, p, &ports)) {
+		call->argument[call->arguments++] = ports.a;
+		p = ports.b;
+	}
+	call->result = p;
+	if (port_tag(p) == TAG_OPR)
+		(void)queue_look_into(w, p, &ports);
+}
+
+static bool queue_is_late(const struct worker *w, port var)
+{
+	return cells_own_var(w, var) && *cells_var(&w->hot, var) == LINK_LATE;
+}
+
+/* Breadth first through the arguments, as far as QUEUE_NODES. */
+static void queue_examine(struct worker *w, const struct call *call, struct needs *needs)
+{
+	port todo[QUEUE_ARGUMENTS + 2 * QUEUE_NODES], once[QUEUE_ARGUMENTS + 2 * QUEUE_NODES];
+	uint32_t n = 0, nodes = 0, vars = 0;
+	struct pair ports;
+
+	*needs = (struct needs){ false, false, false };
+	for (uint32_t i = 0; i < call->arguments; i++)
+		todo[n++] = call->argument[i];
+	for (uint32_t i = 0; i < n; i++) {
+		if (port_tag(todo[i]) == TAG_VAR) {
+			uint32_t k = 0;
+
+			needs->late |= queue_is_late(w, todo[i]);
+			while (k < vars && once[k] != todo[i])
+				k++;
+			if (k == vars)
+				once[vars++] = todo[i];
+			else
+				once[k] = once[--vars]; /* both ends are in here */
+		} else if (nodes < QUEUE_NODES && queue_look_into(w, todo[i], &ports)) {
+			nodes++;
+			todo[n++] = ports.a;
+			todo[n++] = ports.b;
 		}
 	}
+	if (vars == 1 && call->arguments > 0 && once[0] == call->argument[call->arguments - 1])
+		needs->last_open = true;
+	else
+		needs->open = vars > 0;
 }
+
+/* The result of this call will come late: who needs it had better wait. */
+static void queue_mark_late(struct worker *w, const struct call *call)
+{
+	if (port_tag(call->result) == TAG_VAR && cells_own_var(w, call->result) &&
+	    *cells_var(&w->hot, call->result) == PORT_NONE)
+		cells_set_var(&w->hot, call->result, LINK_LATE);
+}
+
+/* ---- giving --------------------------------------------------------------------------------------- */
 
 /* Who is hungry, one of them, and now ours to feed; NET_WORKERS_MAX when there is nobody. */
 static uint32_t queue_claim(struct worker *w, uint64_t *hungry)
@@ -112,37 +199,138 @@ static uint32_t queue_claim(struct worker *w, uint64_t *hungry)
 	return NET_WORKERS_MAX;
 }
 
+/*
+ * Which of the oldest redexes to give: bits, the oldest is bit 0. Best are calls that have all they need; an expansion that
+ * waits for something would only build what waits with it, and somewhere else than what it waits for.
+ */
+static uint32_t queue_choose(struct worker *w, uint64_t old)
+{
+	const uint32_t n = old < QUEUE_LOOK ? (uint32_t)old : QUEUE_LOOK;
+	uint32_t chosen = 0, ready[QUEUE_LOOK], found = 0, nearly = 0, any = 0;
+
+	for (uint32_t i = n; i-- > 0;) {
+		struct needs needs;
+		struct call call;
+
+		if (!queue_is_call(&w->bottom[i]))
+			continue;
+		queue_read_call(w, &w->bottom[i], &call);
+		queue_examine(w, &call, &needs);
+		any = 1u << i;
+		if (needs.late || needs.open)
+			continue;
+		if (needs.last_open)
+			nearly = 1u << i;
+		else
+			ready[found++] = i;
+	}
+	for (uint32_t i = 0; i < w->generous && i < (found + 1) / 2; i++)
+		chosen |= 1u << ready[found - 1 - i];
+	if (chosen)
+		return chosen;
+	w->starving++;
+	return w->starving > QUEUE_STARVED ? any : w->starving > QUEUE_STARVING ? nearly : 0;
+}
+
+/* Who is hungry again so soon got little: twice as much next time. */
+static void queue_adapt(struct worker *w)
+{
+	const uint64_t since = w->interactions - w->gave_at;
+
+	w->gave_at = w->interactions;
+	if (since > QUEUE_LONG)
+		w->generous = 1;
+	else if (w->generous < QUEUE_LOOK / 2)
+		w->generous *= 2;
+}
+
 void queue_give(struct worker *w)
 {
 	/* relaxed: see queue_claim() */
 	uint64_t hungry = atomic_load_explicit(&w->arena->control->hungry, memory_order_relaxed) &
 			  ~(1ull << w->me);
-	uint64_t idle = (uint64_t)(w->hot.low - w->bottom), window, give;
-	uint32_t eaters[NET_WORKERS_MAX], n = 0;
+	const uint64_t old = (uint64_t)(w->hot.low - w->bottom);
+	uint32_t eater[NET_WORKERS_MAX], eaters = 0, given = 0, chosen;
 	struct pair *kept;
 
-	if (idle > 0 && hungry != 0) {
-		window = idle < 2 * QUEUE_GIVE_MAX ? idle : 2 * QUEUE_GIVE_MAX;
-		give = (window + 1) / 2;
-		while (n < give && (eaters[n] = queue_claim(w, &hungry)) != NET_WORKERS_MAX)
-			n++;
-		if (n == 0)
-			goto out;
-		kept = w->bottom + window;
-		for (uint64_t i = window; i-- > 0;) {
-			const struct pair r = w->bottom[i];
-
-			if (i % 2 == 1) {
-				*--kept = r;
-				continue;
-			}
-			queue_settle(w, &r);
-			mail_send(w, eaters[i / 2 % n], r.a, r.b);
-			w->given++;
-		}
-		w->bottom = kept;
-		mail_flush(w);
-	}
-out:
 	w->hot.low = w->hot.top;
+	if (old == 0 || hungry == 0)
+		return;
+	chosen = queue_choose(w, old);
+	while (eaters < (uint32_t)__builtin_popcount(chosen) &&
+	       (eater[eaters] = queue_claim(w, &hungry)) != NET_WORKERS_MAX)
+		eaters++;
+	if (eaters == 0)
+		return;
+	for (uint32_t i = 0; i < QUEUE_LOOK; i++) {
+		struct call call;
+
+		if (!(chosen & 1u << i))
+			continue;
+		queue_read_call(w, &w->bottom[i], &call);
+		queue_mark_late(w, &call);
+		mail_send(w, eater[given++ % eaters], w->bottom[i].a, w->bottom[i].b);
+	}
+	kept = w->bottom + (32 - __builtin_clz(chosen));
+	for (struct pair *r = kept; r-- > w->bottom;)
+		if (!(chosen & 1u << (r - w->bottom)))
+			*--kept = *r;
+	w->bottom = kept;
+	w->mark = w->hot.top;
+	w->given += given;
+	queue_adapt(w);
+	w->starving = 0;
+	mail_flush(w);
+}
+
+/* ---- putting off ---------------------------------------------------------------------------------- */
+
+static bool queue_must_wait(struct worker *w, const struct pair *r, struct call *call)
+{
+	struct needs needs;
+
+	queue_read_call(w, r, call);
+	queue_examine(w, call, &needs);
+	return needs.late;
+}
+
+bool queue_put_off(struct worker *w, const struct pair *r)
+{
+	struct call call;
+
+	w->mark = w->hot.top;
+	if (w->laters == ARENA_LATER || w->interactions < w->bold_until || !queue_is_call(r) ||
+	    !queue_must_wait(w, r, &call) || !quiesce_others_busy(w))
+		return false;
+	queue_mark_late(w, &call);
+	/* in the order of the stack: what is put off before we resume comes under what was put off before it */
+	memmove(&w->later[w->resumed + 1], &w->later[w->resumed], (w->laters++ - w->resumed) * sizeof(*r));
+	w->later[w->resumed] = *r;
+	return true;
+}
+
+/* The youngest first: so it would have been without putting off. */
+static void queue_take_up(struct worker *w, uint32_t i)
+{
+	*w->hot.top++ = w->later[i];
+	memmove(&w->later[i], &w->later[i + 1], (--w->laters - i) * sizeof(*w->later));
+	w->resumed = w->laters;
+}
+
+void queue_resume(struct worker *w)
+{
+	w->resumed = w->laters;
+	for (uint32_t i = w->laters; i-- > 0;) {
+		struct call call;
+
+		if (!queue_must_wait(w, &w->later[i], &call)) {
+			queue_take_up(w, i);
+			return;
+		}
+	}
+	if (quiesce_wait(w))
+		return;
+	queue_take_up(w, w->laters - 1);
+	w->boldness = w->boldness ? 2 * w->boldness : QUEUE_BOLD;
+	w->bold_until = w->interactions + w->boldness;
 }

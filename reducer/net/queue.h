@@ -16,7 +16,18 @@
 /* queue_room() - see that @redexes fit, and slack on top of them. Works on w->hot. Return: 0 or -errno. */
 int queue_room(struct worker *w, uint64_t redexes);
 
-/* queue_give() - hand about half of the redexes below the low-water mark to hungry workers, every other one. */
+/* queue_give() - hand some of the redexes below the low-water mark to hungry workers. */
 void queue_give(struct worker *w);
+
+/*
+ * queue_put_off() - @r was taken from below the mark: should it wait for what other workers are doing?
+ *
+ * An expansion whose arguments do not exist yet builds a large structure that waits for them. Alone we would have computed
+ * them first, but they were given away. So it is put off until they have come, or nobody is busy who could send them.
+ */
+bool queue_put_off(struct worker *w, const struct pair *r);
+
+/* queue_resume() - nothing else is left: take up again what was put off, or wait for mail. */
+void queue_resume(struct worker *w);
 
 #endif

@@ -15,18 +15,31 @@
 #include "reducer/net/quiesce.h"
 
 #define QUIESCE_SPIN_NS 10000u
+#define QUIESCE_WAIT_NS 10000000u /* who waits looks for a reason to stop so often */
 
-static void quiesce_set_state(struct worker *w, bool idle)
+/* One turn of a loop that spins. */
+#if defined(__x86_64__) || defined(__i386__)
+#define QUIESCE_PAUSE() __builtin_ia32_pause()
+#else
+#define QUIESCE_PAUSE() atomic_signal_fence(memory_order_seq_cst)
+#endif
+
+static void quiesce_set_state(struct worker *w, enum arena_state state)
 {
-	uint64_t changes = atomic_load_explicit(&w->line->state, memory_order_relaxed) >> 1;
+	uint64_t changes = atomic_load_explicit(&w->line->state, memory_order_relaxed) >> ARENA_STATE_BITS;
 
 	/*
 	 * Q1 seq_cst: going idle, our counters before and our looks at the others after it: of two that go idle together
 	 * one sees the other. Going busy, before our look at ended and stop.
 	 */
-	atomic_store_explicit(&w->line->state, (changes + 1) << 1 | (idle ? ARENA_IDLE : 0),
+	atomic_store_explicit(&w->line->state, (changes + 1) << ARENA_STATE_BITS | state,
 			      memory_order_seq_cst);
-	plx_table_set(&w->arena->workers, w->me, ARENA_WORKER_STATE, idle);
+	plx_table_set(&w->arena->workers, w->me, ARENA_WORKER_STATE, state);
+}
+
+static enum arena_state quiesce_state(uint64_t state)
+{
+	return (enum arena_state)(state & ARENA_STATE_MASK);
 }
 
 /* The program is over: whoever notices first says so. */
@@ -47,17 +60,24 @@ static void quiesce_look(struct worker *w)
 	struct arena *arena = w->arena;
 	uint64_t state[NET_WORKERS_MAX];
 	uint64_t sent = 1, received = 0;
+	uint32_t waits = NET_WORKERS_MAX;
 
 	for (uint32_t i = 0; i < w->n; i++) {
 		struct arena_line *line = &arena->lines[i];
 
 		/* Q2 seq_cst: pairs with Q1; who is seen idle, its counters and cells are seen too */
 		state[i] = atomic_load_explicit(&line->state, memory_order_seq_cst);
-		if (!(state[i] & ARENA_IDLE))
+		if (quiesce_state(state[i]) == ARENA_BUSY)
 			return;
+		if (quiesce_state(state[i]) == ARENA_WAITS && waits == NET_WORKERS_MAX)
+			waits = i;
 		/* relaxed: ordered by Q2, and only believed when the state has not changed */
 		sent += atomic_load_explicit(&line->sent, memory_order_relaxed);
 		received += atomic_load_explicit(&line->received, memory_order_relaxed);
+	}
+	if (waits != NET_WORKERS_MAX) { /* nobody can send it what it waits for */
+		mail_wake(w, waits);
+		return;
 	}
 	if (sent != received && atomic_load_explicit(&arena->control->stop, memory_order_seq_cst) == NET_DONE)
 		return;
@@ -68,7 +88,7 @@ static void quiesce_look(struct worker *w)
 }
 
 /* Until somebody rings; returns at once when there is a reason already. */
-static void quiesce_sleep(struct worker *w, bool over)
+static void quiesce_sleep(struct worker *w, bool over, uint64_t timeout_ns)
 {
 	struct arena_control *control = w->arena->control;
 
@@ -78,8 +98,8 @@ static void quiesce_sleep(struct worker *w, bool over)
 	    atomic_load_explicit(&control->job, memory_order_seq_cst) == w->job &&
 	    !atomic_load_explicit(&control->leave, memory_order_seq_cst)) {
 		w->parked++;
-		if (plx_futex_wait((const uint32_t *)&w->line->asleep, 1, UINT64_MAX) < 0) {
-			/* interrupted: look again */
+		if (plx_futex_wait((const uint32_t *)&w->line->asleep, 1, timeout_ns) < 0) {
+			/* interrupted or late: look again */
 		}
 	}
 	atomic_store_explicit(&w->line->asleep, 0, memory_order_relaxed);
@@ -108,7 +128,7 @@ bool quiesce_rest(struct worker *w)
 	uint64_t since = 0;
 
 	quiesce_set_hungry(w, true);
-	quiesce_set_state(w, true);
+	quiesce_set_state(w, ARENA_IDLE);
 	if (!quiesce_is_over(w))
 		quiesce_look(w);
 	for (;;) {
@@ -118,26 +138,85 @@ bool quiesce_rest(struct worker *w)
 			return false;
 		/* S2 acquire: pairs with S1; the book and the empty partitions are seen */
 		if (atomic_load_explicit(&control->job, memory_order_acquire) != w->job) {
-			quiesce_set_state(w, false);
+			quiesce_set_state(w, ARENA_BUSY);
 			break;
 		}
 		if (!over && atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0) {
-			quiesce_set_state(w, false);
+			quiesce_set_state(w, ARENA_BUSY);
 			if (!quiesce_is_over(w))
 				break;
 			/* what is there was left by a program that was stopped: not to be touched */
-			quiesce_set_state(w, true);
+			quiesce_set_state(w, ARENA_IDLE);
 			continue;
 		}
 		if (since == 0)
 			since = plx_now_ns();
 		if (over || plx_now_ns() - since > QUIESCE_SPIN_NS) {
-			quiesce_sleep(w, over);
+			quiesce_sleep(w, over, UINT64_MAX);
 			since = 0;
 		} else {
-			__builtin_ia32_pause();
+			QUIESCE_PAUSE();
 		}
 	}
 	quiesce_set_hungry(w, false);
 	return true;
+}
+
+/* Who has mail will be busy in a moment, whatever it says. */
+static enum arena_state quiesce_state_of(const struct worker *w, uint32_t who)
+{
+	const struct arena_line *line = &w->arena->lines[who];
+	/* seq_cst: of two that begin to wait together, or one and the last that goes idle, one sees the other */
+	const uint64_t state = atomic_load_explicit(&line->state, memory_order_seq_cst);
+
+	if (atomic_load_explicit(&line->inbox, memory_order_seq_cst) != 0)
+		return ARENA_BUSY;
+	return quiesce_state(state);
+}
+
+bool quiesce_others_busy(const struct worker *w)
+{
+	for (uint32_t i = 0; i < w->n; i++)
+		if (i != w->me && quiesce_state_of(w, i) == ARENA_BUSY)
+			return true;
+	return false;
+}
+
+/* Of those that wait, are we the first, and is nobody busy? */
+static bool quiesce_is_my_turn(const struct worker *w)
+{
+	for (uint32_t i = 0; i < w->n; i++) {
+		const enum arena_state state = i == w->me ? ARENA_IDLE : quiesce_state_of(w, i);
+
+		if (state == ARENA_BUSY || (state == ARENA_WAITS && i < w->me))
+			return false;
+	}
+	return true;
+}
+
+bool quiesce_wait(struct worker *w)
+{
+	struct arena_control *control = w->arena->control;
+	uint64_t since = 0;
+	bool mail = false, mine = false;
+
+	quiesce_set_hungry(w, true);
+	quiesce_set_state(w, ARENA_WAITS);
+	while (!mail && !mine) {
+		mail = atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0 ||
+		       atomic_load_explicit(&control->stop, memory_order_relaxed) != NET_DONE ||
+		       atomic_load_explicit(&control->leave, memory_order_relaxed);
+		mine = quiesce_is_my_turn(w);
+		if (mail || mine)
+			break;
+		if (since == 0)
+			since = plx_now_ns();
+		if (plx_now_ns() - since > QUIESCE_SPIN_NS)
+			quiesce_sleep(w, false, QUIESCE_WAIT_NS);
+		else
+			QUIESCE_PAUSE();
+	}
+	quiesce_set_state(w, ARENA_BUSY);
+	quiesce_set_hungry(w, false);
+	return mail;
 }

@@ -18,4 +18,13 @@
  */
 bool quiesce_rest(struct worker *w);
 
+/* quiesce_others_busy() - is anybody else computing? */
+bool quiesce_others_busy(const struct worker *w);
+
+/*
+ * quiesce_wait() - sleep until there is mail, though there are redexes; hungry meanwhile.
+ * Return: true when there is mail or a reason to stop; false when nobody is busy: then what is put off must be done, by us.
+ */
+bool quiesce_wait(struct worker *w);
+
 #endif

@@ -69,8 +69,18 @@ hot_inline void worker_burn(struct worker *w, const bool multi)
 
 	while (h.top != w->bottom) {
 		r = *--h.top;
-		if (multi && h.top < h.low)
+		if (multi && h.top < h.low) {
 			h.low = h.top;
+			if (plx_unlikely(h.top < w->mark)) {
+				bool put_off;
+
+				w->hot = h;
+				put_off = queue_put_off(w, &r);
+				h = w->hot;
+				if (put_off)
+					continue;
+			}
+		}
 		do {
 			if (plx_unlikely(h.fuel <= 0)) {
 				*h.top++ = r;
@@ -191,7 +201,11 @@ static void worker_reduce(struct worker *w)
 				worker_burn_among(w);
 		} else if (w->pending) {
 			sched_yield(); /* a ring is full: its reader has to run */
-		} else if (w->n == 1 || atomic_load_explicit(&w->line->inbox, memory_order_relaxed) == 0) {
+		} else if (w->n > 1 && atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0) {
+			continue;
+		} else if (w->laters > 0) {
+			queue_resume(w);
+		} else {
 			return;
 		}
 	}
@@ -218,7 +232,12 @@ static void worker_adopt_queues(struct worker *w)
 	w->pending = w->away = 0;
 	w->sent = w->received = w->given = w->parked = 0;
 	w->interactions = w->skipped = 0;
-	w->quiet = 0;
+	w->quiet = w->starving = 0;
+	w->generous = 1;
+	w->mark = w->redexes;
+	w->laters = w->resumed = w->boldness = 0;
+	w->bold_until = 0;
+	w->gave_at = 0;
 	w->failed = false;
 	for (uint32_t i = 0; i < w->n; i++) {
 		struct arena_ring *out = arena_ring(arena, w->me, i), *in = arena_ring(arena, i, w->me);
@@ -326,6 +345,7 @@ static void worker_init(struct worker *w, struct arena *arena, uint32_t me, int 
 		.spill = (struct arena_spilled *)(arena->base + arena_spill_off(arena, me)),
 	};
 	w->var_cache = w->node_cache + ARENA_NODE_CACHE;
+	w->later = (struct pair *)(w->var_cache + ARENA_VAR_CACHE);
 	w->job = atomic_load_explicit(&arena->control->ended, memory_order_relaxed);
 }
 

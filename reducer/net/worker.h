@@ -42,6 +42,12 @@ struct worker {
 	struct pair *bottom;  /* oldest redex */
 	struct pair *redexes; /* start of the area */
 	struct pair *limit;   /* where its memory ends, less what ARENA_TICK interactions push */
+	struct pair *mark;    /* what lies below was there when we last gave: it may depend on what is gone */
+	struct pair *later;   /* redexes put off */
+	uint32_t laters;
+	uint32_t resumed;    /* of these, how many there were when we last looked for one to resume */
+	uint32_t boldness;   /* after having put something off in vain: interactions, doubling ... */
+	uint64_t bold_until; /* ... during which nothing is put off */
 	port *node_cache;
 	port *var_cache;
 	const struct book *book;
@@ -64,7 +70,10 @@ struct worker {
 	uint64_t away;    /* bit per worker of whose cells a long chain is here */
 	uint64_t pending; /* bit per worker to which something is unpublished or spilled */
 	uint64_t sent, received, given, parked;
-	uint32_t quiet; /* ticks since the last look for hungry workers */
+	uint32_t starving; /* looks at hungry workers with nothing ready for them */
+	uint32_t generous; /* redexes to give at a time */
+	uint64_t gave_at;  /* interactions done when we last gave */
+	uint32_t quiet;    /* ticks since the last look for hungry workers */
 	struct arena_spilled *spill;
 	uint64_t spill_free; /* records to be used again, chained; 0 = none */
 	struct worker_out out[NET_WORKERS_MAX];
