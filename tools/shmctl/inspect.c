@@ -80,7 +80,7 @@ static void show_header(const struct ctl_request *request, const struct ctl_scen
 	fprintf(request->out, "%s%s %s%s\n", ctl_paint(request, BOLD), ctl_kind(found->info.kind),
 		ctl_clean(found->info.name, name, sizeof(name)), ctl_paint(request, PLAIN));
 	if (item->error)
-		line(request, "trouble", "%s%s%s", ctl_paint(request, RED), ctl_trouble(item->error),
+		line(request, "trouble", "%s%s%s", ctl_paint(request, RED), ctl_item_trouble(item),
 		     ctl_paint(request, PLAIN));
 	if (item->path)
 		line(request, "file", "%s", item->path);

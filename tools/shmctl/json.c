@@ -260,7 +260,7 @@ json *ctl_json_segment(const struct ctl_scene *scene, const struct ctl_item *ite
 	ctl_json_number(object, "created_ns", found->info.created_ns);
 	ctl_json_number(object, "age_ns", ctl_since(scene, found->info.created_ns));
 	json_object_object_add(object, "error",
-			       item->error ? json_object_new_string(ctl_trouble(item->error)) : NULL);
+			       item->error ? json_object_new_string(ctl_item_trouble(item)) : NULL);
 	if (item->path)
 		ctl_json_text(object, "file", item->path);
 	json_object_object_add(object, "creator", json_creator(scene, found));

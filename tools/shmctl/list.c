@@ -87,7 +87,7 @@ static void add_segment(struct ctl_grid *grid, const struct ctl_scene *scene, co
 		}
 	}
 	if (item->error) {
-		snprintf(words, sizeof(words), "%s", ctl_trouble(item->error));
+		snprintf(words, sizeof(words), "%s", ctl_item_trouble(item));
 		colour = item->error == -EAGAIN || item->error == -ESRCH ? DIM : RED;
 	}
 	ctl_clean(found->info.name, name, sizeof(name));

@@ -201,7 +201,7 @@ int ctl_scene_file(struct ctl_scene *scene, const char *path)
 	item->path = path;
 	item->found = &item->file;
 	item->file.bytes = item->file.resident = item->seg.size;
-	item->error = plx_segment_info(&item->seg, &item->file.info);
+	item->error = item->file.error = plx_segment_info(&item->seg, &item->file.info);
 	if (item->error == 0)
 		item->error = ctl_item_reload(item);
 	return 0;

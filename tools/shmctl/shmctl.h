@@ -82,6 +82,7 @@ const char *ctl_reading(uint32_t reading);
 const char *ctl_ending(const struct ctl_item *item);
 /** ctl_trouble() - why nothing can be said of this segment. */
 const char *ctl_trouble(int error);
+const char *ctl_item_trouble(const struct ctl_item *item);
 
 /** ctl_denied() - why processes could not be looked into, and what to do. */
 const char *ctl_denied(void);

@@ -129,9 +129,9 @@ static void draw_row(const struct ctl_request *request, const struct plx_topic_v
 
 static void draw_legend(const struct ctl_request *request, const struct plx_topic_view *topic, uint32_t each)
 {
-	fprintf(request->out, "  slots ");
+	fprintf(request->out, "  slots");
 	if (each > 1)
-		fprintf(request->out, " (a letter is %u slots, the hardest held shows)", each);
+		fprintf(request->out, "  (a letter is %u slots, the hardest held shows)", each);
 	fputc('\n', request->out);
 	for (size_t i = 0; i < STATES; i++) {
 		roaring_bitmap_t *set = ctl_slots_in(topic, states[i].letter);
@@ -140,10 +140,11 @@ static void draw_legend(const struct ctl_request *request, const struct plx_topi
 		if (count > 0) {
 			char *ranges = states[i].letter == PLX_SLOT_FREE ? NULL : ctl_ranges(set, 8);
 
-			fprintf(request->out, "    %s%c%s %-7s %8llu  %s%s%s\n",
+			fprintf(request->out, "    %s%c%s %-7s %8llu%s%s%s%s\n",
 				ctl_paint(request, states[i].colour), states[i].letter,
 				ctl_paint(request, PLAIN), states[i].name, (unsigned long long)count,
-				states[i].meaning, ranges ? ": " : "", ranges ? ranges : "");
+				states[i].meaning[0] ? "  " : "", states[i].meaning, ranges ? ": " : "",
+				ranges ? ranges : "");
 			free(ranges);
 		}
 		roaring_bitmap_free(set);

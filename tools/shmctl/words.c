@@ -57,6 +57,15 @@ const char *ctl_trouble(int error)
 	}
 }
 
+const char *ctl_item_trouble(const struct ctl_item *item)
+{
+	if (item->found->error == 0 && item->error == -EBADMSG)
+		return "damaged behind its header; shmctl check says where";
+	if (item->found->error == 0 && item->error == -EPROTO)
+		return "of a layout this shmctl does not know";
+	return ctl_trouble(item->error);
+}
+
 const char *ctl_denied(void)
 {
 	return geteuid() == 0 ? "they are protected, even from root"
