@@ -14,6 +14,8 @@
 #include "topic/subscriber_state.h"
 #include "topic/wire.h"
 
+#define INPUTS 64 /* packets taken at once */
+
 /* ---- lists ---------------------------------------------------------------------------------------- */
 
 static int add_to_all(struct plx_subscriber *sub, struct plx_connection *c)
@@ -169,8 +171,11 @@ static int start_reading(struct plx_connection *c)
 static int attach(struct plx_connection *c, struct plx_datagram *d)
 {
 	const struct plx_grant *g = &c->guest.grant;
-	int ret = plx_segment_attach(&c->data, d->fd[PLX_GRANT_FD_DATA], g->data_size, PLX_KIND_TOPIC, 0);
+	int ret;
 
+	if (g->segment != c->id) /* another one's: nobody publishes in a name that is not its own */
+		return -EBADMSG;
+	ret = plx_segment_attach(&c->data, d->fd[PLX_GRANT_FD_DATA], g->data_size, PLX_KIND_TOPIC, 0);
 	if (ret < 0)
 		return ret;
 	d->fd[PLX_GRANT_FD_DATA] = -1;
@@ -229,7 +234,8 @@ static void act(struct plx_connection *c, const struct plx_step *step, struct pl
 
 void plx_connection_input(struct plx_connection *c)
 {
-	while (c->state != PLX_CONNECTION_OVER && !c->hung_up) {
+	/* a publisher that sends faster than we read must not keep us here: epoll brings us back */
+	for (int i = 0; i < INPUTS && c->state != PLX_CONNECTION_OVER && !c->hung_up; i++) {
 		struct plx_datagram d = { .fds = 0 };
 		struct plx_step step;
 		int ret = plx_wire_recv(c->fd, &d, c->state == PLX_CONNECTION_ASKING);

@@ -9,6 +9,7 @@
  * was still there, and when the liar has gone, P holds as many descriptors and links as before.
  */
 #include "tests/support/liar.h"
+#include "tests/support/numbered.h"
 
 #include "base/sys.h"
 #include "topic/topic_layout.h"
@@ -28,7 +29,7 @@
 #include <sys/wait.h>
 
 #define TOPIC       "hostile/clients"
-#define TYPE        7u
+#define TYPE        NUMBERED_TYPE
 #define SLOT_SIZE   1024u
 #define SUBSCRIBERS 24u
 #define HELD_MAX    1200
@@ -68,37 +69,6 @@ static struct scene scene;
 
 /* ---- the honest ones ------------------------------------------------------------------------------------------- */
 
-/* A message carries its number and bytes that follow from it; every third is too long for an entry. */
-static uint64_t message_size(uint64_t n)
-{
-	return n % 3 ? 16 + n % 24 : 100 + n % 900;
-}
-
-static void message_fill(unsigned char *bytes, uint64_t n)
-{
-	uint64_t i, size = message_size(n);
-
-	memcpy(bytes, &n, 8);
-	for (i = 8; i < size; i++)
-		bytes[i] = (unsigned char)(n * 31 + i);
-}
-
-static bool message_good(const struct plx_buffer *b)
-{
-	const unsigned char *bytes = b->data;
-	uint64_t i, n;
-
-	if (b->length < 8 || b->type != TYPE)
-		return false;
-	memcpy(&n, bytes, 8);
-	if (n != b->sequence || b->length != message_size(n))
-		return false;
-	for (i = 8; i < b->length; i++)
-		if (bytes[i] != (unsigned char)(n * 31 + i))
-			return false;
-	return true;
-}
-
 static int publisher_run(void)
 {
 	struct plx_publisher_options opt = { .slot_size = SLOT_SIZE,
@@ -118,9 +88,9 @@ static int publisher_run(void)
 	int ret = plx_publisher_open(&pub, TOPIC, &opt);
 
 	for (n = 0; ret == 0 && !READ(board->stop); n++) {
-		message_fill(bytes, n);
+		numbered_fill(bytes, n);
 		before = plx_now_ns();
-		ret = plx_publisher_send(pub, bytes, message_size(n));
+		ret = plx_publisher_send(pub, bytes, numbered_size(n));
 		took = plx_now_ns() - before;
 		if (took > READ(board->longest_ns))
 			WRITE(board->longest_ns, took);
@@ -150,7 +120,7 @@ static int honest_run(void)
 			ret = plx_subscriber_wait(sub, 20000000);
 			ret = ret == -ETIMEDOUT ? 0 : ret;
 		} else if (ret == 1) {
-			if (!message_good(&b) || (next != UINT64_MAX && b.sequence != next))
+			if (!numbered_good(&b) || (next != UINT64_MAX && b.sequence != next))
 				ret = -EILSEQ;
 			next = b.sequence + 1;
 			plx_buffer_release(&b);
@@ -233,20 +203,10 @@ static int child_end(pid_t pid)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-static int scene_close(void **state)
+static void child_kill(pid_t pid)
 {
-	int honest, publisher;
-
-	(void)state;
-	WRITE(scene.board->stop, 1);
-	honest = child_end(scene.honest);
-	publisher = child_end(scene.publisher);
-	plx_place_close(&scene.place);
-	drop_directory(scene.dir);
-	print_message("note: longest publish beside liars: %llu us\n",
-		      (unsigned long long)(READ(scene.board->longest_ns) / 1000));
-	munmap(scene.board, 4096);
-	return honest != 0 || publisher != 0;
+	kill(pid, SIGKILL);
+	child_end(pid);
 }
 
 /* ---- what the liar holds until the newcomer has been in -------------------------------------------------------- */
@@ -310,13 +270,26 @@ static void let_go(void)
 		scene.flips = false;
 	}
 	while (scene.helper_count > 0) {
-		kill(scene.helpers[--scene.helper_count], SIGKILL);
-		child_end(scene.helpers[scene.helper_count]);
+		child_kill(scene.helpers[--scene.helper_count]);
 	}
 	while (scene.grant_count > 0)
 		liar_leave(&scene.grants[--scene.grant_count]);
 	while (scene.held_count > 0)
 		close(scene.held[--scene.held_count]);
+}
+
+static int scene_close(void **state)
+{
+	(void)state;
+	let_go();
+	if (child_alive(scene.honest)) /* a test failed */
+		child_kill(scene.honest);
+	if (child_alive(scene.publisher))
+		child_kill(scene.publisher);
+	plx_place_close(&scene.place);
+	drop_directory(scene.dir);
+	munmap(scene.board, 4096);
+	return 0;
 }
 
 static int knock(void)
@@ -982,8 +955,7 @@ static void killed_at_every_stage(void)
 			pid = hold_helper(come_so_far);
 			sleep_ms((unsigned int)i);
 			scene.helper_count--;
-			kill(pid, SIGKILL);
-			child_end(pid);
+			child_kill(pid);
 		}
 	}
 }
@@ -1104,7 +1076,7 @@ static void newcomer_gets_in(void)
 			continue;
 		}
 		assert_int_equal(ret, 1);
-		assert_true(message_good(&b));
+		assert_true(numbered_good(&b));
 		plx_buffer_release(&b);
 		got++;
 	}
@@ -1164,10 +1136,22 @@ static void liars_harm_nobody(void **state)
 	}
 }
 
+/* Instrumented builds say here what they saw in the children. */
+static void the_honest_end_well(void **state)
+{
+	(void)state;
+	WRITE(scene.board->stop, 1);
+	assert_int_equal(child_end(scene.honest), 0);
+	assert_int_equal(child_end(scene.publisher), 0);
+	print_message("note: longest publish beside liars: %llu us\n",
+		      (unsigned long long)(READ(scene.board->longest_ns) / 1000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(liars_harm_nobody),
+		cmocka_unit_test(the_honest_end_well),
 	};
 
 	return cmocka_run_group_tests_name("hostile clients", tests, scene_open, scene_close);
