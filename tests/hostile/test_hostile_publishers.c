@@ -592,6 +592,18 @@ static void in_somebody_elses_name(void)
 	put_some();
 }
 
+/* The segment has another id than its name and its grant. */
+static void a_segment_of_another_id(void)
+{
+	make_data();
+	settle_grant();
+	seal_data();
+	fake.grant.segment ^= 1;
+	appear_as(fake.grant.segment);
+	answer_both(grant_honestly);
+	put_some();
+}
+
 /* ---- attacks: the segments ------------------------------------------------------------------------------------- */
 
 static int fd_of_a_pipe(void)
@@ -1216,6 +1228,7 @@ static const struct attack ATTACKS[] = {
 	ATTACK(a_grant_that_starts_at_the_end_of_time, REFUSED, -EBADMSG),
 	ATTACK(a_grant_with_flags, REFUSED, -EBADMSG),
 	ATTACK(in_somebody_elses_name, REFUSED, -EBADMSG),
+	ATTACK(a_segment_of_another_id, REFUSED, -EBADMSG),
 
 	ATTACK(data_is_of_a_pipe, REFUSED, -EINVAL),
 	ATTACK(data_is_of_dev_zero, REFUSED, -EINVAL),
