@@ -6,7 +6,8 @@
  *	 program       normal form               interactions         ms  workers    at the end
  *	 bitonic       6814853                      7,090,102      143.2        2  ok
  *
- * A reply belongs to the program of that name, when it has a name, and otherwise to the program with its number. Right is an
+ * A reply belongs to the program of that name, when it has a name, and otherwise to the program with its number; one with a
+ * name that no file has belongs to the program whose turn it is. Right is an
  * answer that equals what the file beside the program says (NAME.expected beside NAME.hvm); without such a file, one that
  * is no error. A program that gets no answer, or two, is wrong as well.
  */
@@ -124,13 +125,15 @@ int report_ask_folder(struct report *report, const char *path)
 
 static struct report_job *find(struct report *report, const char *name, uint64_t id)
 {
-	if (name)
-		for (size_t i = 0; i < report->count; i++)
-			if (strcmp(report->jobs[i].name, name) == 0)
-				return &report->jobs[i];
-	if (!name && id >= 1 && id <= report->asked)
-		return &report->jobs[id - 1];
-	return NULL;
+	struct report_job *next = report->answers < report->asked ? &report->jobs[report->answers] : NULL;
+
+	if (!name)
+		return id >= 1 && id <= report->asked ? &report->jobs[id - 1] : NULL;
+	for (size_t i = 0; i < report->count; i++)
+		if (strcmp(report->jobs[i].name, name) == 0)
+			return &report->jobs[i];
+	/* the program says a name that is not its file's; answers come in the order of the programs */
+	return next && next->answers == 0 ? next : NULL;
 }
 
 static const char *string_of(struct json_object *reply, const char *key)
