@@ -45,7 +45,8 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototyp
 ALL_CPPFLAGS := -D_GNU_SOURCE -I. -Ilibshm $(CPPFLAGS)
 ALL_CFLAGS := -std=gnu11 $(WARN) -fPIC -fno-semantic-interposition $(if $(WERROR),-Werror) $(CFLAGS) $(EXTRA_CFLAGS)
 ALL_LDFLAGS := $(LDFLAGS) $(EXTRA_LDFLAGS)
-LDLIBS := -pthread
+# what libshm needs: libshm.pc.in names it too, and tests that compile by hand get it in LIBSHM_LIBS
+LDLIBS := -lsodium -pthread
 
 ifdef SAN
 ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined -DPLX_SAN
@@ -159,7 +160,7 @@ $B/tests/%: $B/tests/%.o $B/libshm-test.a $(SUPPORT_OBJ)
 .PRECIOUS: $B/%.o
 
 # ---- run and test ------------------------------------------------------------------------------
-TEST_ENV = BIN='$(abspath $(BIN))' B='$(abspath $B)' OUT='$(abspath $(OUT))' SAN='$(SAN)' CC='$(CC)'
+TEST_ENV = BIN='$(abspath $(BIN))' B='$(abspath $B)' OUT='$(abspath $(OUT))' SAN='$(SAN)' CC='$(CC)' LIBSHM_LIBS='$(LDLIBS)'
 
 run: all
 	$(Q)BIN='$(abspath $(BIN))' tools/main-job $(FILES)

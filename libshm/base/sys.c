@@ -21,6 +21,9 @@
 #include "base/memory.h"
 #include "base/sys.h"
 
+#ifndef MFD_HUGE_SHIFT
+#define MFD_HUGE_SHIFT 26
+#endif
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008u
 #endif
@@ -103,13 +106,13 @@ static int memfd(const char *name, unsigned int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-int plx_sys_memfd(const char *name)
+static int memfd_private(const char *name, unsigned int flags)
 {
-	const unsigned int flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
 	int fd, ret = plx_sys_gate("memfd", EMFILE);
 
 	if (ret < 0)
 		return ret;
+	flags |= MFD_CLOEXEC | MFD_ALLOW_SEALING;
 	fd = memfd(name, flags | MFD_NOEXEC_SEAL);
 	if (fd == -EINVAL) /* before 6.3 */
 		fd = memfd(name, flags);
@@ -121,6 +124,16 @@ int plx_sys_memfd(const char *name)
 		return ret;
 	}
 	return fd;
+}
+
+int plx_sys_memfd(const char *name)
+{
+	return memfd_private(name, 0);
+}
+
+int plx_sys_memfd_huge(const char *name, unsigned int shift)
+{
+	return memfd_private(name, MFD_HUGETLB | shift << MFD_HUGE_SHIFT);
 }
 
 int plx_sys_truncate(int fd, uint64_t size)
@@ -138,7 +151,7 @@ int plx_sys_truncate(int fd, uint64_t size)
 	return ftruncate(fd, (off_t)size) < 0 ? -errno : 0;
 }
 
-int plx_sys_allocate(int fd, uint64_t off, uint64_t len)
+static int allocate(int fd, uint64_t off, uint64_t len, bool look)
 {
 	uint64_t step = ALLOCATE_STEP, done = 0;
 	int ret = plx_sys_gate("allocate", ENOSPC);
@@ -147,7 +160,7 @@ int plx_sys_allocate(int fd, uint64_t off, uint64_t len)
 		return ret;
 	if (off > INT64_MAX || len > INT64_MAX - off)
 		return -EFBIG;
-	if (!plx_memory_plausible(len))
+	if (look && !plx_memory_plausible(len))
 		return -ENOSPC;
 	while (done < len) {
 		uint64_t part = len - done < step ? len - done : step;
@@ -166,6 +179,16 @@ int plx_sys_allocate(int fd, uint64_t off, uint64_t len)
 		ret = 0;
 	}
 	return 0;
+}
+
+int plx_sys_allocate(int fd, uint64_t off, uint64_t len)
+{
+	return allocate(fd, off, len, true);
+}
+
+int plx_sys_allocate_there(int fd, uint64_t off, uint64_t len)
+{
+	return allocate(fd, off, len, false);
 }
 
 int plx_sys_map(void **addr, uint64_t size, int prot, int flags, int fd)

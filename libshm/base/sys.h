@@ -26,6 +26,12 @@
 /** An anonymous file that can be sealed and not be executed (as far as the kernel knows how), mode 0600. */
 int plx_sys_memfd(const char *name) plx_must_check;
 
+/**
+ * The same of huge pages, each of 1 << @shift bytes; nothing is taken from the machine before it is allocated.
+ * -ENODEV or -EINVAL when this kernel has no pages of that size.
+ */
+int plx_sys_memfd_huge(const char *name, unsigned int shift) plx_must_check;
+
 /** Set the size of a file. -EFBIG above RLIMIT_FSIZE, without the signal. */
 int plx_sys_truncate(int fd, uint64_t size) plx_must_check;
 
@@ -34,6 +40,8 @@ int plx_sys_truncate(int fd, uint64_t size) plx_must_check;
  * -ENOSPC when the machine plainly has not that much, instead of waking the kernel's out-of-memory killer.
  */
 int plx_sys_allocate(int fd, uint64_t off, uint64_t len) plx_must_check;
+/** The same without that look: for what is not taken from free memory (huge pages set aside, a disk). */
+int plx_sys_allocate_there(int fd, uint64_t off, uint64_t len) plx_must_check;
 
 /** mmap; @fd -1 for private anonymous memory. @flags are added to MAP_SHARED or MAP_PRIVATE|MAP_ANONYMOUS. */
 int plx_sys_map(void **addr, uint64_t size, int prot, int flags, int fd) plx_must_check;
@@ -48,9 +56,10 @@ int plx_sys_seals(int fd) plx_must_check;
 
 int plx_sys_chmod(int fd, mode_t mode) plx_must_check;
 int plx_sys_stat(int fd, struct stat *st) plx_must_check;
-/** Which kind of filesystem a file is on: PLX_SYS_TMPFS, or another number, or -errno. */
+/** Which kind of filesystem a file is on: one of these, or another number, or -errno. */
 int64_t plx_sys_filesystem(int fd) plx_must_check;
-#define PLX_SYS_TMPFS 0x01021994
+#define PLX_SYS_TMPFS     0x01021994
+#define PLX_SYS_HUGETLBFS 0x958458f6
 
 /** A new open file of the same inode, with rights of its own: @flags O_RDONLY or O_RDWR. */
 int plx_sys_reopen(int fd, int flags) plx_must_check;
@@ -65,6 +74,18 @@ ssize_t plx_sys_read_at(int fd, void *buf, size_t size, uint64_t off) plx_must_c
 ssize_t plx_sys_write(int fd, const void *buf, size_t size) plx_must_check;
 /** lseek with SEEK_DATA or SEEK_HOLE: where the next one begins; -ENXIO past the last. */
 int64_t plx_sys_seek(int fd, uint64_t off, int whence) plx_must_check;
+
+/* Files that keep their contents (sys_file.c). */
+/** mmap of [@off, @off + @size), shared. */
+int plx_sys_map_file(void **addr, uint64_t size, int prot, int fd, uint64_t off) plx_must_check;
+ssize_t plx_sys_write_at(int fd, const void *buf, size_t size, uint64_t off) plx_must_check;
+/** fsync: all that was written, also through maps, is on the disk. */
+int plx_sys_sync(int fd) plx_must_check;
+/**
+ * Lock a whole file, for all who lock; -EBUSY when another open file has it. It belongs to the open file: it ends when the
+ * last descriptor and the last map made from it are gone, in whatever process.
+ */
+int plx_sys_lock(int fd, bool exclusive) plx_must_check;
 
 int plx_sys_mkdir(int dir, const char *path, mode_t mode) plx_must_check;
 int plx_sys_rmdir(int dir, const char *path) plx_must_check;

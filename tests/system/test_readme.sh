@@ -13,11 +13,12 @@ program() { # NAME.c: the code block after its "file:" mark
 }
 
 flags=${SAN:+-fsanitize=$SAN}
+: "${LIBSHM_LIBS:=-lsodium -pthread}" # make test says what the library needs
 for name in hello_pub hello_sub; do
 	program $name.c > "$work/$name.c"
 	[ "$(wc -l < "$work/$name.c")" -gt 10 ] || { echo "README.md has no program $name.c"; exit 1; }
 	[ "$(wc -l < "$work/$name.c")" -le 32 ] || { echo "$name.c is longer than 32 lines"; exit 1; }
-	${CC:-cc} -Wall -Wextra -Werror $flags -I"$root/libshm" -o "$work/$name" "$work/$name.c" "$B/libshm.a" -pthread
+	${CC:-cc} -Wall -Wextra -Werror $flags -I"$root/libshm" -o "$work/$name" "$work/$name.c" "$B/libshm.a" $LIBSHM_LIBS
 done
 
 printf 'hello, number %d\n' 0 1 2 3 4 > "$work/expected"
