@@ -301,11 +301,9 @@ static void show_notes(const struct ctl_request *request, const struct ctl_scene
 			ctl_paint(request, YELLOW), stale, stale == 1 ? "" : "s", sockets->directory,
 			stale == 1 ? "it" : "them", ctl_paint(request, PLAIN));
 	if (scene->list.denied)
-		fprintf(request->out,
-			"%s%zu process%s could not be looked into (another user's, or protected); root sees "
-			"more%s\n",
+		fprintf(request->out, "%s%zu process%s could not be looked into: %s%s\n",
 			ctl_paint(request, DIM), scene->list.denied, scene->list.denied == 1 ? "" : "es",
-			ctl_paint(request, PLAIN));
+			ctl_denied(), ctl_paint(request, PLAIN));
 }
 
 static void show_json(const struct ctl_request *request, const struct ctl_scene *scene,

@@ -271,8 +271,8 @@ static void report_none(const struct ctl_scene *scene, const char *target)
 	uint64_t pid;
 
 	if (scene->list.denied)
-		snprintf(hint, sizeof(hint), "; %zu processes could not be looked into (try as root)",
-			 scene->list.denied);
+		snprintf(hint, sizeof(hint), "; %zu process%s could not be looked into: %s",
+			 scene->list.denied, scene->list.denied == 1 ? "" : "es", ctl_denied());
 	if (!target)
 		cli_error("no live segments%s", hint);
 	else if (cli_count(target, 1, INT32_MAX, &pid) == 0)

@@ -2,7 +2,7 @@
  * slots.c - sets of slots: which are in what state, written as ranges or drawn as a picture.
  *
  * Up to 4096 slots each has its own letter. Beyond that a letter stands for 2, 4, 8 ... slots and shows the one that
- * is held hardest: L, then P, W, - and last the free ones.
+ * is held hardest: L, then P, W, - and last the free ones. Rows like the one before them are drawn as one star.
  */
 #include "tools/shmctl/shmctl.h"
 
@@ -151,11 +151,28 @@ static void draw_legend(const struct ctl_request *request, const struct plx_topi
 	}
 }
 
+/* Are the @slots from @from on in the same states as the @slots before? */
+static bool repeats(const struct plx_topic_view *topic, uint64_t from, uint64_t slots)
+{
+	return from >= slots && from + slots <= topic->slots &&
+	       memcmp(topic->slot_state + from, topic->slot_state + from - slots, slots) == 0;
+}
+
 void ctl_picture(const struct ctl_request *request, const struct plx_topic_view *topic)
 {
 	uint32_t each = slots_per_cell(topic->slots), cells = cells_per_row(request->width);
+	uint64_t row = (uint64_t)cells * each;
+	bool starred = false;
 
 	draw_legend(request, topic, each);
-	for (uint64_t from = 0; from < topic->slots; from += (uint64_t)cells * each)
-		draw_row(request, topic, from, cells, each);
+	for (uint64_t from = 0; from < topic->slots; from += row) {
+		/* rows like the one before become a star; the last one is always drawn, so that the end shows */
+		bool star = repeats(topic, from, row) && from + row < topic->slots;
+
+		if (!star)
+			draw_row(request, topic, from, cells, each);
+		else if (!starred)
+			fputs("       *\n", request->out);
+		starred = star;
+	}
 }
