@@ -4,11 +4,14 @@
 . tests/support/shell.sh
 
 endless() { yes 0123456789abcdef0123456789abcdef0123456789abcdef; }
+# what an earlier one wrote must not be taken for output of this one
+new() { rm -f copy copy1 copy2 pub.err sub.err; }
 has_bytes() { [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -gt "$2" ]; }
 
 # publisher interrupted
 for signal in INT TERM; do
 	number=$(kill -l $signal)
+	new
 	subscriber -t cut$signal -o copy 2>sub.err & sub=$!
 	publisher -t cut$signal <(endless) 2>pub.err & pub=$!
 	until_true 5 has_bytes copy 100000
@@ -43,6 +46,7 @@ check 'at once' test $((SECONDS - began)) -le 2
 # subscriber interrupted
 for signal in INT TERM; do
 	number=$(kill -l $signal)
+	new
 	subscriber -t off$signal -o copy 2>sub.err & sub=$!
 	publisher -t off$signal <(endless) 2>pub.err & pub=$!
 	until_true 5 has_bytes copy 100000
@@ -63,6 +67,7 @@ code_of $sub
 same 'a signal ends the wait for a publisher' 130 $code
 
 # killed
+new
 subscriber -t kill1 -o copy 2>sub.err & sub=$!
 publisher -t kill1 <(endless) 2>/dev/null & pub=$!
 until_true 5 has_bytes copy 100000
@@ -73,6 +78,7 @@ same 'kill -9 of the publisher: the subscriber knows' 3 $code
 says 'and names it' sub.err "publisher $pub died after [0-9]+ messages"
 check 'and has written what was sent' cmp -s copy <(endless | head -c "$(stat -c %s copy)")
 
+new
 subscriber -t kill2 -o copy 2>sub.err & sub=$!
 publisher -t kill2 <(endless) 2>pub.err & pub=$!
 until_true 5 has_bytes copy 100000
@@ -83,6 +89,7 @@ same 'kill -9 of the only subscriber: the publisher knows' 3 $code
 says 'and names it' pub.err "subscriber $sub left or died: it had read [0-9]+ of [0-9]+ messages"
 
 endless | head -c 30000000 >input
+new
 subscriber -t kill3 -o copy1 2>/dev/null & one=$!
 subscriber -t kill3 -o copy2 2>/dev/null & two=$!
 (until has_bytes copy2 1000; do sleep 0.01; done; kill -KILL $two) & killer=$!
@@ -94,6 +101,7 @@ same 'regularly' 0 $code
 wait $killer $two 2>/dev/null
 check 'with everything' cmp -s copy1 input
 
+new
 subscriber -t next --follow -o copy 2>sub.err & sub=$!
 publisher -t next <(endless) 2>/dev/null & pub=$!
 until_true 5 has_bytes copy 1000
@@ -122,6 +130,7 @@ same '--full fail: it is an error at once' 1 $?
 says 'with a message' pub.err 'a whole log behind'
 exec 3<&-
 wait $sub
+new
 subscriber -t slow3 -o copy & quick=$!
 subscriber -t slow3 -o pipe 2>sub.err & sub=$!
 exec 3<pipe

@@ -81,6 +81,7 @@ subscriber -t old --history 5 -o copy
 same 'a late subscriber may begin with history' "$(seq 96 100)" "$(cat copy)"
 wait $publisher
 
+rm -f copy
 subscriber -t follow --follow -o copy 2>err &
 subscriber=$!
 for i in 1 2 3; do seq $i $i | publisher -t follow; done

@@ -55,6 +55,7 @@ same 'a pipe that pauses is streamed' 0 $?
 wait $!
 check 'and arrives whole' cmp -s copy <(cat f65537 f4097)
 
+rm -f copy
 subscriber -t pipe2 -o copy &
 subscriber=$!
 (echo early; sleep 1; echo late) | publisher -t pipe2 -s 64K &

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # make install into a folder: what lands there is enough to build the README's programs with pkg-config and run
-# them, linked either way, as C and C++; make uninstall takes all of it away again.
+# them, linked either way; make uninstall takes all of it away again.
 # Timeout: 120
 . tests/support/shell.sh
 if [ -n "${SAN:-}" ] || [ "${B##*/}" = cov ]; then
@@ -41,7 +41,6 @@ check 'the README has a publisher and a subscriber' test -s hello_pub.c -a -s he
 for program in hello_pub hello_sub; do
 	check "$program of the README compiles with pkg-config" $cc -Wall -Wextra -Werror -o $program $program.c $flags
 	check "$program links statically" $cc -Wall -Wextra -Werror -o $program.static $program.c ${static/-lshm/-l:libshm.a}
-	check "$program is C++ as well" ${cc/gcc/g++} -x c++ -fsyntax-only $program.c $flags
 	same "$program has at most 30 lines" yes "$([ "$(grep -cve '^[[:space:]]*$' $program.c)" -le 30 ] && echo yes)"
 done
 
