@@ -66,6 +66,24 @@ kill -INT $sub
 code_of $sub
 same 'a signal ends the wait for a publisher' 130 $code
 
+# asked twice
+mkfifo held
+subscriber -t twice -o held 2>/dev/null & sub=$!
+exec 3<held
+publisher -t twice <(endless) 2>pub.err & pub=$!
+sleep 0.5
+kill -INT $pub
+sleep 0.3
+check 'after one signal a publisher waits a little for those who have to read' kill -0 $pub
+kill -INT $pub
+began=${EPOCHREALTIME/[.,]/}
+wait $pub
+same 'a second signal ends it' 130 $?
+took=$(((${EPOCHREALTIME/[.,]/} - began) / 1000))
+check "at once ($took ms)" test $took -lt 1000
+exec 3<&-
+wait $sub
+
 # killed
 new
 subscriber -t kill1 -o copy 2>sub.err & sub=$!
@@ -175,6 +193,14 @@ check 'and nothing is printed into the stream' cmp -s copy input
 publisher -t never --timeout 0.2 input 2>err
 same 'no subscriber within --timeout' 5 $?
 says 'is said' err '0 of 1 subscribers came within --timeout'
+subscriber -t never 2>/dev/null & sub=$!
+sleep 0.3
+ticks() { awk '{ print $14 + $15 }' /proc/$sub/stat; }
+before=$(ticks)
+sleep 1
+check 'who waits uses no time of the processor' test $(($(ticks) - before)) -le 1
+kill -TERM $sub
+wait $sub
 subscriber -t never --timeout 0.2 2>err >copy
 same 'no message within --timeout' 5 $?
 says 'is said' err 'nothing came within --timeout'
