@@ -4,9 +4,6 @@
 . tests/support/shell.sh
 
 job=$repository/tools/main-job
-# Processes of ours that are still there.
-left_over() { pgrep -x 'publisher|reducer|subscriber' -s 0 2>/dev/null | wc -l; }
-# Colours would be written to a terminal only.
 no_folder_stays() { [ -z "$(ls -d "$TMPDIR"/parallax-run.* 2>/dev/null)" ]; }
 
 "$job" >out 2>err
@@ -66,7 +63,7 @@ cat >endless.hvm <<'END'
 @more = ($([+] $(2 n)) (* r)) & @loop ~ (n r)
 @main = r & @loop ~ (1 r)
 END
-for signal in INT TERM; do
+for signal in INT TERM HUP; do
 	# as from a terminal: in a group of its own, the signal for all of it
 	setsid env --default-signal=INT "$job" endless.hvm >out 2>err & pid=$!
 	sleep 1
@@ -75,9 +72,14 @@ for signal in INT TERM; do
 	code_of $pid
 	same "SIG$signal stops it" $((128 + $(kill -l $signal))) $code
 	check 'soon' test $((SECONDS - began)) -le 5
-	same 'no process stays' 0 "$(pgrep -g $pid | wc -l)"
+	same 'no process stays' '' "$(pgrep -a -g $pid | grep -v defunct)"
 	check 'nor a folder' no_folder_stays
 done
+
+# nobody looks any more
+"$job" 2>err | head -1 >out
+check 'a reader that leaves stops it' test "${PIPESTATUS[0]}" -ne 0
+check 'no folder stays' no_folder_stays
 
 # a part that fails
 mkdir -p fake
