@@ -222,7 +222,7 @@ format:
 
 check-symbols: $(LIBS)
 	$(call say,CHECK,symbols)
-	$(Q)tools/check-symbols $(OUT) $B
+	$(Q)SAN='$(SAN)' COV='$(COV)' tools/check-symbols $(OUT) $B
 
 check-warnings:
 	$(call say,CHECK,no warnings from gcc)
