@@ -83,7 +83,7 @@ static void say_gone(struct feed *feed, uint32_t pid, uint64_t position, int32_t
 		  (unsigned long long)position, (unsigned long long)feed->messages);
 }
 
-void feed_readers(struct feed *feed, bool all)
+void feed_readers(struct feed *feed, enum feed_moment moment)
 {
 	struct plx_reader_end gone;
 
@@ -95,9 +95,8 @@ void feed_readers(struct feed *feed, bool all)
 			feed->last_read = gone.position;
 		}
 	}
-	if (feed->last_pid != 0 && (all || feed->messages > feed->last_read)) {
-		if (feed->messages > feed->last_read)
-			say_gone(feed, feed->last_pid, feed->last_read, -EPIPE);
+	if (feed->last_pid != 0 && (moment == FEED_CUT || feed->messages > feed->last_read)) {
+		say_gone(feed, feed->last_pid, feed->last_read, -EPIPE);
 		feed->last_pid = 0;
 	}
 }
@@ -110,7 +109,7 @@ enum feed_end feed_look(struct feed *feed)
 	cli_meter_step(&feed->meter, feed->bytes, feed->messages);
 	if (plx_stop_signal() != 0)
 		return FEED_STOPPED;
-	feed_readers(feed, false);
+	feed_readers(feed, FEED_AMID);
 	if (feed->opt->subscribers == 0)
 		return FEED_ALL;
 	plx_publisher_stats(feed->pub, &stats);

@@ -54,8 +54,14 @@ enum feed_end feed_open(struct source *source, const char *file);
  */
 enum feed_end feed_look(struct feed *feed);
 
-/** feed_readers() - say who left with something unread; at the end (@all) also who left before it. */
-void feed_readers(struct feed *feed, bool all);
+enum feed_moment {
+	FEED_AMID, /* more may come: who left with nothing unread is remembered until it does */
+	FEED_END,  /* nothing more comes: that one has missed nothing */
+	FEED_CUT,  /* more should have come: it has */
+};
+
+/** feed_readers() - say who left and missed something. */
+void feed_readers(struct feed *feed, enum feed_moment moment);
 
 /**
  * feed_loan(), feed_publish(), feed_send() - the library's calls, tried again after signals that do not stop us.

@@ -140,7 +140,7 @@ static int finish(struct feed *feed)
 
 	plx_publisher_end(feed->pub, 0);
 	err = drain(feed, feed->opt->linger_ns);
-	feed_readers(feed, true);
+	feed_readers(feed, FEED_END);
 	cli_meter_end(&feed->meter, feed->bytes, feed->messages);
 	if (err == -EINTR) {
 		cli_error("%s: interrupted while subscribers read the rest", feed->opt->topic);
@@ -165,7 +165,7 @@ static int cut_short(struct feed *feed, enum feed_end why)
 
 	plx_publisher_end(feed->pub, why == FEED_FAILED ? -EIO : -ECANCELED);
 	(void)drain(feed, linger < INTERRUPTED_LINGER_NS ? linger : INTERRUPTED_LINGER_NS);
-	feed_readers(feed, true);
+	feed_readers(feed, why == FEED_DESERTED ? FEED_CUT : FEED_END);
 	cli_human((double)feed->bytes, amount);
 	switch (why) {
 	case FEED_STOPPED:

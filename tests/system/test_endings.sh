@@ -66,6 +66,13 @@ kill -INT $sub
 code_of $sub
 same 'a signal ends the wait for a publisher' 130 $code
 
+rm -f copy
+subscriber -t all -c 1 -o copy & sub=$!
+(echo one; until_true 5 test -s copy; sleep 0.3; echo two) | publisher -t all 2>pub.err
+same 'one that had read all there was has still left before the end' 3 $?
+says 'and is named' pub.err "subscriber $sub left or died: it had read 1 of 1 messages"
+wait $sub
+
 # asked twice
 mkfifo held
 subscriber -t twice -o held 2>/dev/null & sub=$!
@@ -207,5 +214,5 @@ says 'is said' err 'nothing came within --timeout'
 
 # what ends regularly leaves no trace
 publisher -t again input -n 0 2>/dev/null
-same 'no socket stays' 0 "$(find "$XDG_RUNTIME_DIR/parallax/again" -name '*.sock' | wc -l)"
+same 'no socket stays' 0 "$(find "$XDG_RUNTIME_DIR/parallax" -path '*/again/*.sock' | wc -l)"
 finish
