@@ -28,8 +28,11 @@ int cells_tend(struct worker *w, uint64_t nodes, uint64_t vars);
 /* cells_send_home() - freed foreign cells: offer their chains to their owners. */
 void cells_send_home(struct worker *w);
 
+/* cells_free_foreign() - a cell of another partition that was consumed here. */
 void cells_free_foreign(struct worker *w, port p);
-void cells_spill_vars(struct worker *w);
+
+/* cells_spill_vars() - the stack of variables is full. Works on w->hot. */
+plx_cold void cells_spill_vars(struct worker *w);
 
 hot_inline struct pair *cells_node(const struct hot *h, port p)
 {
@@ -63,12 +66,9 @@ hot_inline port cells_new_node(struct hot *h, port a, port b)
 	return p;
 }
 
-hot_inline void cells_free_node(struct worker *w, struct hot *h, port p, const bool multi)
+/* Of this partition: foreign nodes are brought home first, see worker_foreign(). */
+hot_inline void cells_free_node(struct hot *h, port p)
 {
-	if (multi && plx_unlikely(!cells_own_node(w, p))) {
-		cells_free_foreign(w, p);
-		return;
-	}
 	*h->nodes++ = p & ~(port)PORT_HEAD_MASK;
 }
 
@@ -85,11 +85,9 @@ hot_inline void cells_free_var(struct worker *w, struct hot *h, port p)
 {
 	*h->vars++ = p;
 	if (plx_unlikely(h->vars == w->var_cache + ARENA_VAR_CACHE)) {
-		struct hot copy = *h; /* its address goes nowhere else */
-
-		w->hot = copy;
+		w->hot = *h;
 		cells_spill_vars(w);
-		h->vars = w->hot.vars;
+		*h = w->hot;
 	}
 }
 

@@ -9,18 +9,6 @@
 #define REDUCER_NET_LINK_H
 
 #include "reducer/net/cells.h"
-#include "reducer/net/mail.h"
-
-/*
- * A number or eraser that meets a node of another partition is better dealt with there: what hangs on the node is there
- * too. A reference is work, and work stays with who has time for it.
- */
-hot_inline bool link_belongs_elsewhere(const struct worker *w, port a, port b)
-{
-	const uint32_t tag = port_tag(a);
-
-	return port_is_node(b) && !cells_own_node(w, b) && (tag == TAG_NUM || tag == TAG_ERA);
-}
 
 /* Set in the tags of nodes, and not in those of references, erasers and numbers. */
 #define LINK_NODE_BITS ((port)TAG_CON | (port)TAG_ASYNC)
@@ -36,6 +24,9 @@ hot_inline bool link_is_bound(port value)
 	return value + 1 > 1;
 }
 
+/* link_far() - @a is a variable of another worker. Works on w->hot. */
+plx_cold void link_far(struct worker *w, port a, port b);
+
 /*
  * link_ports() - join @a and @b. When two principal ports meet they are left in @r: true, somebody has to reduce them.
  *
@@ -48,7 +39,9 @@ hot_inline bool link_ports(struct worker *w, struct hot *h, port a, port b, stru
 			port value;
 
 			if (multi && plx_unlikely(!cells_own_var(w, a))) {
-				mail_send(w, arena_home(w->arena, a), a, b);
+				w->hot = *h;
+				link_far(w, a, b);
+				*h = w->hot;
 				return false;
 			}
 			value = *cells_var(h, a);
@@ -77,11 +70,6 @@ hot_inline bool link_ports(struct worker *w, struct hot *h, port a, port b, stru
 		port swap = a;
 		a = b;
 		b = swap;
-	}
-	if (multi && (plx_unlikely(link_belongs_elsewhere(w, a, b)) ||
-		      plx_unlikely(link_belongs_elsewhere(w, b, a)))) {
-		mail_send(w, arena_home(w->arena, port_is_node(a) ? a : b), a, b);
-		return false;
 	}
 	if (!((a | b) & LINK_NODE_BITS)) { /* VOID: nothing is left, so nothing has to wait for its turn */
 		h->fuel--;

@@ -13,7 +13,7 @@
 #include "reducer/net/worker.h"
 
 /* mail_send() - to worker @to; seen by it after the next mail_flush(). Costs a store into a line that is ours alone. */
-void mail_send(struct worker *w, uint32_t to, port a, port b);
+plx_cold void mail_send(struct worker *w, uint32_t to, port a, port b);
 
 /* mail_flush() - publish all that was sent, wake who sleeps, retry what was put aside. */
 void mail_flush(struct worker *w);

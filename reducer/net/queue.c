@@ -8,9 +8,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "reducer/net/link.h"
+#include "reducer/net/mail.h"
 #include "reducer/net/queue.h"
 #include "reducer/net/quiesce.h"
+#include "reducer/net/settle.h"
 
 #define QUEUE_LOOK      32u     /* oldest redexes looked at, at most */
 #define QUEUE_STARVING  4u      /* looks without anything ready, until what is nearly ready is given */
@@ -28,7 +29,7 @@ static void queue_shift_down(struct worker *w)
 	memmove(w->redexes, w->bottom, bytes);
 	w->bottom -= by;
 	w->hot.top -= by;
-	w->hot.low -= by;
+	w->low -= by;
 	w->mark -= w->mark ? by : 0;
 }
 
@@ -84,54 +85,19 @@ static bool queue_is_call(const struct pair *redex)
 	       (port_tag(redex->b) == TAG_REF && port_is_node(redex->a));
 }
 
-/*
- * What a wire leads to, as far as our variables know: put it into the node, the variables are free then. Otherwise each
- * would cost two messages after the redex has gone, and bring the work back.
- */
-static port queue_follow(struct worker *w, port p, bool is_first_of_operator)
-{
-	struct hot *h = &w->hot;
-
-	while (port_tag(p) == TAG_VAR && cells_own_var(w, p)) {
-		port value = *cells_var(h, p);
-
-		/* a number that comes to an operator by a variable is counted when it comes */
-		if (!link_is_bound(value) || (is_first_of_operator && port_tag(value) == TAG_NUM))
-			break;
-		cells_free_var(w, h, p);
-		p = value;
-	}
-	return p;
-}
-
-/* The two ports of a node, followed; false when it is not ours to look into. */
-static bool queue_look_into(struct worker *w, port p, struct pair *ports)
-{
-	struct pair *cell;
-
-	if (!port_is_node(p) || !cells_own_node(w, p))
-		return false;
-	cell = cells_node(&w->hot, p);
-	cell->a = queue_follow(w, cell->a, port_tag(p) == TAG_OPR);
-	cell->b = queue_follow(w, cell->b, false);
-	*ports = *cell;
-	return true;
-}
-
 static void queue_read_call(struct worker *w, const struct pair *redex, struct call *call)
 {
 	port p = port_tag(redex->a) == TAG_REF ? redex->b : redex->a;
 	struct pair ports;
 
 	call->arguments = 0;
-	while (call->arguments < QUEUE_ARGUMENTS && port_head(p) == TAG_CON &&
-	       queue_look_into(w, p, &ports)) {
+	while (call->arguments < QUEUE_ARGUMENTS && port_head(p) == TAG_CON && settle_node(w, p, &ports)) {
 		call->argument[call->arguments++] = ports.a;
 		p = ports.b;
 	}
 	call->result = p;
 	if (port_tag(p) == TAG_OPR)
-		(void)queue_look_into(w, p, &ports);
+		(void)settle_node(w, p, &ports);
 }
 
 static bool queue_is_late(const struct worker *w, port var)
@@ -160,7 +126,7 @@ static void queue_examine(struct worker *w, const struct call *call, struct need
 				once[vars++] = todo[i];
 			else
 				once[k] = once[--vars]; /* both ends are in here */
-		} else if (nodes < QUEUE_NODES && queue_look_into(w, todo[i], &ports)) {
+		} else if (nodes < QUEUE_NODES && settle_node(w, todo[i], &ports)) {
 			nodes++;
 			todo[n++] = ports.a;
 			todo[n++] = ports.b;
@@ -249,11 +215,11 @@ void queue_give(struct worker *w)
 	/* relaxed: see queue_claim() */
 	uint64_t hungry = atomic_load_explicit(&w->arena->control->hungry, memory_order_relaxed) &
 			  ~(1ull << w->me);
-	const uint64_t old = (uint64_t)(w->hot.low - w->bottom);
+	const uint64_t old = (uint64_t)(w->low - w->bottom);
 	uint32_t eater[NET_WORKERS_MAX], eaters = 0, given = 0, chosen;
 	struct pair *kept;
 
-	w->hot.low = w->hot.top;
+	w->low = w->hot.top;
 	if (old == 0 || hungry == 0)
 		return;
 	chosen = queue_choose(w, old);
@@ -269,6 +235,8 @@ void queue_give(struct worker *w)
 			continue;
 		queue_read_call(w, &w->bottom[i], &call);
 		queue_mark_late(w, &call);
+		for (uint32_t k = 0; k < call.arguments; k++)
+			settle_tree(w, call.argument[k]);
 		mail_send(w, eater[given++ % eaters], w->bottom[i].a, w->bottom[i].b);
 	}
 	kept = w->bottom + (32 - __builtin_clz(chosen));

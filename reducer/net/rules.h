@@ -3,7 +3,7 @@
  *
  *	bool rule_X(w, h, a, b, r, multi)
  *
- * takes the redex a ~ b, which is nowhere any more, and the cells of both are its own; joins what was on their auxiliary ports,
+ * takes the redex a ~ b, which is nowhere any more, and whose cells lie in the own partition; joins what was on their auxiliary ports,
  * and returns true when the last of these wires is a redex again: it is in *r then and is reduced next, without a detour
  * through the stack. Each counts one interaction, which the loop has paid for; a rule that does the work of two at once
  * pays for the second itself, so that counts are those of the plain rules:
@@ -56,7 +56,7 @@ hot_inline bool rule_eras(struct worker *w, struct hot *h, port a, port b, struc
 {
 	const struct pair n = *cells_node(h, b);
 
-	cells_free_node(w, h, b, multi);
+	cells_free_node(h, b);
 	return link_both(w, h, (struct pair){ a, n.a }, (struct pair){ a, n.b }, r, multi);
 }
 
@@ -64,8 +64,8 @@ hot_inline bool rule_anni(struct worker *w, struct hot *h, port a, port b, struc
 {
 	const struct pair m = *cells_node(h, a), n = *cells_node(h, b);
 
-	cells_free_node(w, h, a, multi);
-	cells_free_node(w, h, b, multi);
+	cells_free_node(h, a);
+	cells_free_node(h, b);
 	return link_both(w, h, (struct pair){ m.a, n.a }, (struct pair){ m.b, n.b }, r, multi);
 }
 
@@ -74,8 +74,8 @@ hot_inline bool rule_comm(struct worker *w, struct hot *h, port a, port b, struc
 	const struct pair m = *cells_node(h, a), n = *cells_node(h, b);
 	const port v = cells_new_var(h), x = cells_new_var(h), y = cells_new_var(h), z = cells_new_var(h);
 
-	cells_free_node(w, h, a, multi);
-	cells_free_node(w, h, b, multi);
+	cells_free_node(h, a);
+	cells_free_node(h, b);
 	link_later(w, h, cells_new_node(h, y, z) | port_head(b), m.b, multi);
 	link_later(w, h, cells_new_node(h, x, z) | port_head(a), n.b, multi);
 	link_later(w, h, cells_new_node(h, v, y) | port_head(a), n.a, multi);
@@ -93,7 +93,7 @@ hot_inline bool rule_oper(struct worker *w, struct hot *h, port a, port b, struc
 	const struct pair n = *cells_node(h, b);
 	port value;
 
-	cells_free_node(w, h, b, multi);
+	cells_free_node(h, b);
 	if (port_tag(n.a) != TAG_NUM) { /* waits, with our number in it; variables are not looked through */
 		port wait = cells_new_node(h, a, n.b) | port_head(b);
 
@@ -117,14 +117,14 @@ hot_inline bool rule_swit(struct worker *w, struct hot *h, port a, port b, struc
 	const uint32_t value = num_payload(a);
 	port first = PORT_ERA, second = n.b;
 
-	cells_free_node(w, h, b, multi);
+	cells_free_node(h, b);
 	if (value != 0)
 		second = cells_new_node(h, num_u24(value - 1), n.b) | TAG_CON;
 	if (port_head(n.a) == TAG_CON && (!multi || cells_own_node(w, n.a))) {
 		const struct pair branch = *cells_node(h, n.a);
 
 		h->fuel--;
-		cells_free_node(w, h, n.a, multi);
+		cells_free_node(h, n.a);
 		link_later(w, h, value ? branch.a : branch.b, PORT_ERA, multi);
 		return link_ports(w, h, value ? branch.b : branch.a, second, r, multi);
 	}
@@ -173,7 +173,7 @@ hot_inline bool rule_call(struct worker *w, struct hot *h, port a, port b, struc
 	}
 	if (at_once) {
 		aux = *cells_node(h, b);
-		cells_free_node(w, h, b, multi);
+		cells_free_node(h, b);
 		h->fuel--;
 		places[def->left.place] = def->left_kind == CODE_AUX_PLACE ? aux.a : places[def->left.place];
 		places[def->right.place] = def->right_kind == CODE_AUX_PLACE ? aux.b

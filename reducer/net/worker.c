@@ -9,23 +9,96 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "reducer/net/mail.h"
 #include "reducer/net/queue.h"
 #include "reducer/net/quiesce.h"
 #include "reducer/net/rules.h"
+#include "reducer/net/settle.h"
 
 /* Ticks between two looks for hungry workers. */
 #define WORKER_GIVE 4u
 
 #define PAIR(x, y) ((TAG_##x) << 4 | (TAG_##y))
 
+/* Does a node slot hold a variable of the node's own partition? */
+static uint32_t worker_ties(const struct worker *w, port p)
+{
+	const struct pair cell = *cells_node(&w->hot, p);
+	const uint32_t home = arena_home(w->arena, p);
+
+	return (port_tag(cell.a) == TAG_VAR && arena_home(w->arena, cell.a) == home) +
+	       (port_tag(cell.b) == TAG_VAR && arena_home(w->arena, cell.b) == home);
+}
+
+/*
+ * A redex with nodes of other partitions goes where it has more ties: each variable of theirs is a message from here, each of
+ * ours one from there. A reference is work, and work stays with who has time for it.
+ */
+static bool worker_belongs_elsewhere(const struct worker *w, port a, port b)
+{
+	if (!port_is_node(b) || cells_own_node(w, b) || port_tag(a) == TAG_REF)
+		return false;
+	return worker_ties(w, b) > (port_is_node(a) ? worker_ties(w, a) : 0);
+}
+
+/* The node comes here: its contents in a cell of ours, its cell on its way home. */
+static port worker_import(struct worker *w, port p)
+{
+	struct pair cell;
+
+	if (!port_is_node(p) || cells_own_node(w, p))
+		return p;
+	cell = *cells_node(&w->hot, p);
+	cells_free_foreign(w, p);
+	return cells_new_node(&w->hot, cell.a, cell.b) | port_head(p);
+}
+
+/* Not all nodes are ours. True: now they are; false: the redex has gone where it belongs. Works on w->hot. */
+static plx_cold __attribute__((noinline)) bool worker_foreign(struct worker *w, struct pair *r)
+{
+	const bool away_b = worker_belongs_elsewhere(w, r->a, r->b);
+
+	if (away_b || worker_belongs_elsewhere(w, r->b, r->a)) {
+		settle_tree(w, r->a);
+		settle_tree(w, r->b);
+		mail_send(w, arena_home(w->arena, away_b ? r->b : r->a), r->a, r->b);
+		return false;
+	}
+	r->a = worker_import(w, r->a);
+	r->b = worker_import(w, r->b);
+	return true;
+}
+
+hot_inline bool worker_is_foreign(const struct worker *w, struct pair r)
+{
+	return (port_is_node(r.b) && !cells_own_node(w, r.b)) ||
+	       (port_is_node(r.a) && !cells_own_node(w, r.a));
+}
+
 /* One interaction. True: *r is the next one. */
 hot_inline bool worker_step(struct worker *w, struct hot *h, struct pair *r, const bool multi)
 {
 	port a = r->a, b = r->b;
 
+	if (multi && plx_unlikely(worker_is_foreign(w, *r))) {
+		struct pair copy = *r;
+		bool here;
+
+		w->hot = *h;
+		here = worker_foreign(w, &copy);
+		*h = w->hot;
+		if (!here) {
+			h->fuel++; /* counted where it is done */
+			return false;
+		}
+		a = copy.a;
+		b = copy.b;
+	}
 	if (port_tag(a) > port_tag(b)) {
-		a = r->b;
-		b = r->a;
+		const port swap = a;
+
+		a = b;
+		b = swap;
 	}
 	switch (port_tag(a) << 4 | port_tag(b)) {
 	case PAIR(VAR, REF): return rule_call(w, h, b, a, r, multi); /* only @main and the root */
@@ -61,6 +134,13 @@ hot_inline bool worker_step(struct worker *w, struct hot *h, struct pair *r, con
 	}
 }
 
+/* The stack is lower than it was: note it, and see whether @r had better wait. Works on w->hot. */
+static plx_cold __attribute__((noinline)) bool worker_below(struct worker *w, struct pair r)
+{
+	w->low = w->hot.top;
+	return w->low < w->mark && queue_put_off(w, &r);
+}
+
 /* Until the queue is empty or fuel is used up. */
 hot_inline void worker_burn(struct worker *w, const bool multi)
 {
@@ -69,17 +149,14 @@ hot_inline void worker_burn(struct worker *w, const bool multi)
 
 	while (h.top != w->bottom) {
 		r = *--h.top;
-		if (multi && h.top < h.low) {
-			h.low = h.top;
-			if (plx_unlikely(h.top < w->mark)) {
-				bool put_off;
+		if (multi && plx_unlikely(h.top < w->low)) {
+			bool put_off;
 
-				w->hot = h;
-				put_off = queue_put_off(w, &r);
-				h = w->hot;
-				if (put_off)
-					continue;
-			}
+			w->hot = h;
+			put_off = worker_below(w, r);
+			h = w->hot;
+			if (put_off)
+				continue;
 		}
 		do {
 			if (plx_unlikely(h.fuel <= 0)) {
@@ -175,6 +252,7 @@ static bool worker_tick(struct worker *w)
 	if (ret < 0)
 		worker_stop(w, NET_MEMORY, (uint64_t)-ret);
 	if (w->n > 1 && !w->failed) {
+		w->credit += w->credit < SETTLE_CREDIT_MAX ? SETTLE_CREDIT : 0;
 		worker_take_mail(w);
 		if (++w->quiet >= WORKER_GIVE) {
 			w->quiet = 0;
@@ -221,12 +299,11 @@ static void worker_adopt_queues(struct worker *w)
 	w->hot = (struct hot){
 		.base = arena->base,
 		.top = w->redexes,
-		.low = w->redexes,
 		.nodes = w->node_cache,
 		.vars = w->var_cache,
 		.fuel = ARENA_TICK,
 	};
-	w->bottom = w->redexes;
+	w->bottom = w->low = w->redexes;
 	w->limit = w->redexes + (part->redex_end ? part->redex_end - QUEUE_SLACK : 0);
 	w->spill_free = 0;
 	w->pending = w->away = 0;
@@ -234,6 +311,7 @@ static void worker_adopt_queues(struct worker *w)
 	w->interactions = w->skipped = 0;
 	w->quiet = w->starving = 0;
 	w->generous = 1;
+	w->credit = 0;
 	w->mark = w->redexes;
 	w->laters = w->resumed = w->boldness = 0;
 	w->bold_until = 0;

@@ -13,7 +13,6 @@
 struct hot {
 	char *base;       /* of the arena */
 	struct pair *top; /* of the redexes: one past the youngest */
-	struct pair *low; /* how low top has been since a giver last looked */
 	port *nodes;      /* of the free node cells at hand: one past the last */
 	port *vars;       /* of the free variables at hand: one past the last */
 	int64_t fuel;     /* interactions until the next look at the outside */
@@ -40,6 +39,7 @@ struct worker {
 	port var_low, var_span;
 	port node_low, node_span;
 	struct pair *bottom;  /* oldest redex */
+	struct pair *low;     /* how low top has been since we last looked for hungry workers */
 	struct pair *redexes; /* start of the area */
 	struct pair *limit;   /* where its memory ends, less what ARENA_TICK interactions push */
 	struct pair *mark;    /* what lies below was there when we last gave: it may depend on what is gone */
@@ -72,6 +72,7 @@ struct worker {
 	uint64_t sent, received, given, parked;
 	uint32_t starving; /* looks at hungry workers with nothing ready for them */
 	uint32_t generous; /* redexes to give at a time */
+	uint32_t credit;   /* nodes that may be settled, see settle.h */
 	uint64_t gave_at;  /* interactions done when we last gave */
 	uint32_t quiet;    /* ticks since the last look for hungry workers */
 	struct arena_spilled *spill;
