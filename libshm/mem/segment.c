@@ -1,15 +1,19 @@
 /*
- * segment.c - memory that can be given to other processes: made, given memory, locked, handed on, mapped by strangers.
+ * segment.c - memory that can be given to other processes: made, given memory, locked, handed on.
  *
- *   create -> format -> (fill in) -> seal -> export ----- SCM_RIGHTS ----> attach -> info, block
+ *   create -> format -> (fill in) -> seal -> export ----- SCM_RIGHTS ----> attach -> info, block   (segment_attach.c)
  *      \-> commit, as a sparse one grows
  *
- * What makes it safe to map a stranger's memory: the seals are looked at first, then the size (which they fix), then it is
- * mapped, then the header is copied and checked. In another order the size could change between the look and the use.
+ *   backend    memory is taken from            other processes get it by      after the last process
+ *   heap       this process                    -                              gone
+ *   memfd      the machine                     descriptor, sealed             gone
+ *   huge:2M/1G pages set aside for that        descriptor, sealed             gone
+ *   file:PATH  the disk PATH is on             path; descriptor, on trust     there (segment_file.c)
  *
  * Names given to the kernel begin with "plx:", whether the caller put it there or not; then the kind, then the name,
  * "plx:topic:prices". That is how tools find them in /proc, where nothing but the name can be seen from outside.
  */
+#include <plx/log.h>
 #include <plx/segment.h>
 
 #include <errno.h>
@@ -17,9 +21,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/memory.h"
 #include "base/size.h"
 #include "base/sys.h"
+#include "mem/segment_backend.h"
 #include "mem/segment_layout.h"
 
 #define NAME_MAX_BYTES 200u
@@ -28,23 +32,22 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define SEALS_SIZE  (F_SEAL_SHRINK | F_SEAL_GROW)
-#define SEALS_WRITE (F_SEAL_FUTURE_WRITE | F_SEAL_WRITE)
-
 /* ---- making -------------------------------------------------------------------------------------- */
+
+static const char *const backend_names[] = {
+	[PLX_BACKEND_NONE] = "none",       [PLX_BACKEND_HEAP] = "heap",       [PLX_BACKEND_MEMFD] = "memfd",
+	[PLX_BACKEND_HUGE_2M] = "huge:2M", [PLX_BACKEND_HUGE_1G] = "huge:1G", [PLX_BACKEND_FILE] = "file",
+};
+#define BACKENDS (sizeof(backend_names) / sizeof(backend_names[0]))
 
 static int backend_of(const char *name)
 {
 	if (!name)
 		return -EINVAL;
-	if (strcmp(name, "heap") == 0)
-		return PLX_BACKEND_HEAP;
-	if (strcmp(name, "memfd") == 0)
-		return PLX_BACKEND_MEMFD;
-	/* a word in its place for each backend to come */
-	if (strcmp(name, "huge:2M") == 0 || strcmp(name, "huge:1G") == 0 || strncmp(name, "file:", 5) == 0)
-		return -EOPNOTSUPP;
-	return -EINVAL;
+	for (int i = PLX_BACKEND_HEAP; i < PLX_BACKEND_FILE; i++)
+		if (strcmp(name, backend_names[i]) == 0)
+			return i;
+	return strncmp(name, "file:", 5) == 0 ? PLX_BACKEND_FILE : -EINVAL;
 }
 
 static bool name_is_sane(const char *name)
@@ -57,8 +60,7 @@ static bool name_is_sane(const char *name)
 	return n > 0 && n <= NAME_MAX_BYTES;
 }
 
-/* A child that inherits a map can write after its parent was declared dead: children do not, unless they should. */
-static int keep_from_children(const struct plx_segment *seg, unsigned int flags)
+int plx_segment_keep_from_children(const struct plx_segment *seg, unsigned int flags)
 {
 	return flags & PLX_SEGMENT_INHERIT ? 0 : plx_sys_advise(seg->base, seg->size, MADV_DONTFORK);
 }
@@ -71,17 +73,27 @@ static int create_heap(struct plx_segment *seg, unsigned int flags)
 	return plx_sys_map(&seg->base, seg->size, PROT_READ | PROT_WRITE, lazy, -1);
 }
 
+struct marked {
+	char text[4 + NAME_MAX_BYTES + 1];
+};
+
+/* Whatever the caller calls it: tools must find it. */
+static struct marked mark(const char *name)
+{
+	static const char prefix[] = "plx:";
+	struct marked m;
+	size_t n = strlen(name), skip = strncmp(name, prefix, 4) == 0 ? 4 : 0;
+
+	memcpy(m.text, prefix, 4);
+	memcpy(m.text + 4, name + skip, n - skip + 1);
+	return m;
+}
+
 static int create_memfd(struct plx_segment *seg, const char *name, unsigned int flags)
 {
-	static const char mark[] = "plx:";
-	char marked[sizeof(mark) + NAME_MAX_BYTES];
-	size_t n = strlen(name), skip = strncmp(name, mark, sizeof(mark) - 1) == 0 ? sizeof(mark) - 1 : 0;
 	int ret;
 
-	/* whatever the caller calls it: tools must find it */
-	memcpy(marked, mark, sizeof(mark) - 1);
-	memcpy(marked + sizeof(mark) - 1, name + skip, n - skip + 1);
-	seg->fd = plx_sys_memfd(marked);
+	seg->fd = plx_sys_memfd(mark(name).text);
 	if (seg->fd < 0)
 		return seg->fd;
 	ret = plx_sys_truncate(seg->fd, seg->size);
@@ -90,6 +102,59 @@ static int create_memfd(struct plx_segment *seg, const char *name, unsigned int 
 	if (ret == 0)
 		ret = plx_sys_map(&seg->base, seg->size, PROT_READ | PROT_WRITE, 0, seg->fd);
 	return ret;
+}
+
+/* All of it is allocated before it is mapped: a map alone is only a promise, which a control group need not keep. */
+static int create_huge(struct plx_segment *seg, const char *name)
+{
+	uint64_t page = plx_segment_huge_page(seg->backend);
+	int ret;
+
+	if (!plx_size_align(seg->size, page, &seg->size))
+		return -EINVAL;
+	seg->fd = plx_sys_memfd_huge(mark(name).text, (unsigned int)__builtin_ctzll(page));
+	if (seg->fd < 0)
+		return seg->fd;
+	ret = plx_sys_truncate(seg->fd, seg->size);
+	if (ret == 0)
+		ret = plx_sys_allocate_there(seg->fd, 0, seg->size);
+	if (ret == 0)
+		ret = plx_sys_map(&seg->base, seg->size, PROT_READ | PROT_WRITE, 0, seg->fd);
+	return ret;
+}
+
+/* Huge pages if there are enough of them; else ordinary ones, and the backend's name and a line on stderr say so. */
+static int create_huge_or_memfd(struct plx_segment *seg, const char *name)
+{
+	const struct plx_segment wanted = *seg;
+	uint64_t page = plx_segment_huge_page(wanted.backend);
+	int ret = create_huge(seg, name);
+
+	if (ret == 0 || ret == -EMFILE || ret == -ENFILE)
+		return ret;
+	plx_log(PLX_LOG_WARNING,
+		"%s: no huge pages for %llu bytes (%s): ordinary memory is used instead; "
+		"/sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages sets more aside",
+		name, (unsigned long long)wanted.size,
+		ret == -ENOSPC || ret == -ENOMEM ? "not enough are free" : plx_strerror(ret),
+		(unsigned long long)(page >> 10));
+	plx_segment_close(seg);
+	*seg = wanted;
+	seg->backend = PLX_BACKEND_MEMFD;
+	return create_memfd(seg, name, 0);
+}
+
+static int create(struct plx_segment *seg, const char *backend, const char *name, unsigned int flags)
+{
+	int ret;
+
+	switch (seg->backend) {
+	case PLX_BACKEND_HEAP: ret = create_heap(seg, flags); break;
+	case PLX_BACKEND_MEMFD: ret = create_memfd(seg, name, flags); break;
+	case PLX_BACKEND_FILE: return plx_segment_create_file(seg, backend + strlen("file:"), flags);
+	default: ret = create_huge_or_memfd(seg, name); break;
+	}
+	return ret < 0 ? ret : plx_segment_keep_from_children(seg, flags);
 }
 
 int plx_segment_create(struct plx_segment *seg, const char *backend, const char *name, uint64_t size,
@@ -104,13 +169,13 @@ int plx_segment_create(struct plx_segment *seg, const char *backend, const char 
 	if (!name_is_sane(name) || size == 0 || size > PLX_SEGMENT_SIZE_MAX ||
 	    (flags & ~(PLX_SEGMENT_SPARSE | PLX_SEGMENT_INHERIT)))
 		return -EINVAL;
+	if ((flags & PLX_SEGMENT_SPARSE) && ret > PLX_BACKEND_MEMFD)
+		return -EINVAL;
 	if (!plx_size_align(size, PLX_PAGE, &s.size))
 		return -EINVAL;
 	s.backend = (uint8_t)ret;
 	s.writable = 1;
-	ret = s.backend == PLX_BACKEND_HEAP ? create_heap(&s, flags) : create_memfd(&s, name, flags);
-	if (ret == 0)
-		ret = keep_from_children(&s, flags);
+	ret = create(&s, backend, name, flags);
 	if (ret < 0) {
 		plx_segment_close(&s);
 		return ret;
@@ -128,7 +193,7 @@ int plx_segment_commit(const struct plx_segment *seg, uint64_t off, uint64_t len
 		return -ERANGE;
 	if (!seg->writable)
 		return -EPERM;
-	if (len == 0)
+	if (len == 0 || seg->backend > PLX_BACKEND_MEMFD) /* huge pages and files are never sparse */
 		return 0;
 	if (!plx_size_align(off + len, PLX_PAGE, &end))
 		return -ERANGE;
@@ -143,18 +208,20 @@ int plx_segment_commit(const struct plx_segment *seg, uint64_t off, uint64_t len
 
 int plx_segment_seal(struct plx_segment *seg, enum plx_seal seal)
 {
-	const int want = SEALS_SIZE | F_SEAL_SEAL | (seal == PLX_SEAL_DATA ? F_SEAL_FUTURE_WRITE : 0);
+	const int want = PLX_SEALS_SIZE | F_SEAL_SEAL | (seal == PLX_SEAL_DATA ? F_SEAL_FUTURE_WRITE : 0);
 	int have, ret;
 
-	if (seg->backend != PLX_BACKEND_MEMFD)
+	if (seg->backend < PLX_BACKEND_MEMFD || seg->backend > PLX_BACKEND_HUGE_1G)
 		return -ENOTSUP;
+	if (seal == PLX_SEAL_LINK && seg->backend != PLX_BACKEND_MEMFD)
+		return -ENOTSUP; /* who may write could take a huge page out, and ours would be the SIGBUS */
 	if (seal != PLX_SEAL_DATA && seal != PLX_SEAL_LINK)
 		return -EINVAL;
 	have = plx_sys_seals(seg->fd);
 	if (have < 0)
 		return have;
 	if (have & F_SEAL_SEAL)
-		return (have & (SEALS_SIZE | SEALS_WRITE | F_SEAL_SEAL)) == want ? 0 : -EPERM;
+		return (have & (PLX_SEALS_SIZE | PLX_SEALS_WRITE | F_SEAL_SEAL)) == want ? 0 : -EPERM;
 	if (seal == PLX_SEAL_DATA) {
 		ret = plx_sys_chmod(seg->fd, 0400); /* other users cannot even open it again for writing */
 		if (ret < 0)
@@ -167,169 +234,34 @@ int plx_segment_export(const struct plx_segment *seg, bool write)
 {
 	int seals;
 
-	if (seg->backend != PLX_BACKEND_MEMFD || seg->fd < 0)
+	if (seg->backend < PLX_BACKEND_MEMFD || seg->fd < 0)
 		return -ENOTSUP;
+	/* opened again rather than duplicated: the offset and the flags of an open file belong to all who share it */
 	if (!write)
 		return plx_sys_reopen(seg->fd, O_RDONLY);
+	if (seg->backend == PLX_BACKEND_FILE)
+		return -EPERM; /* a file has one writer */
 	seals = plx_sys_seals(seg->fd);
 	if (seals < 0)
 		return seals;
-	if (seals & SEALS_WRITE)
+	if (seals & PLX_SEALS_WRITE)
 		return -EPERM;
-	/* opened again rather than duplicated: the offset and the flags of an open file belong to all who share it */
 	return plx_sys_reopen(seg->fd, O_RDWR);
-}
-
-/* ---- mapping what a stranger made ------------------------------------------------------------------ */
-
-/* Kinds that have one writer: they must be sealed such that there can be no other. */
-static bool has_one_writer(uint32_t kind)
-{
-	return kind == PLX_KIND_TOPIC;
-}
-
-static int check_seals(int fd, uint32_t kind, unsigned int flags)
-{
-	int seals = plx_sys_seals(fd);
-
-	if (flags & PLX_ATTACH_INSPECT) /* whatever it is; what cannot be sealed has none */
-		return seals == -EINVAL ? 0 : seals;
-	if (seals < 0)
-		return seals;
-	if ((seals & SEALS_SIZE) != SEALS_SIZE || !(seals & F_SEAL_SEAL))
-		return -EPERM;
-	if (has_one_writer(kind) && !(flags & PLX_ATTACH_WRITE) && !(seals & SEALS_WRITE))
-		return -EPERM;
-	return seals;
-}
-
-/* The size is that of the mapping, whoever says what; and with one writer, whether all its memory is there. */
-static int check_size(int fd, uint64_t said, uint32_t kind, struct stat *st)
-{
-	int ret = plx_sys_stat(fd, st);
-	uint64_t size;
-
-	if (ret < 0)
-		return ret;
-	if (!S_ISREG(st->st_mode))
-		return -EINVAL;
-	size = (uint64_t)st->st_size;
-	if (size < sizeof(struct plx_segment_hdr) || size > PLX_SEGMENT_SIZE_MAX ||
-	    (said != 0 && size != said))
-		return -ERANGE;
-	/* reading a hole would allocate it, at the reader's expense; sealed against writing, there can be no new ones */
-	if (has_one_writer(kind) && (uint64_t)st->st_blocks * 512 < size)
-		return -ERANGE;
-	return 0;
-}
-
-/* Read the parts of the file that are there; holes stay holes. */
-static int copy_file(const struct plx_segment *seg, int fd)
-{
-	uint64_t off = 0;
-
-	while (off < seg->size) {
-		int64_t data = plx_sys_seek(fd, off, SEEK_DATA), hole;
-
-		if (data == -ENXIO)
-			return 0;
-		hole = data < 0 ? data : plx_sys_seek(fd, (uint64_t)data, SEEK_HOLE);
-		if (hole < 0)
-			return (int)hole;
-		for (off = (uint64_t)data; off < (uint64_t)hole && off < seg->size;) {
-			uint64_t left = ((uint64_t)hole < seg->size ? (uint64_t)hole : seg->size) - off;
-			ssize_t n = plx_sys_read_at(fd, (unsigned char *)seg->base + off,
-						    left < 1 << 30 ? left : 1 << 30, off);
-
-			if (n < 0)
-				return (int)n;
-			if (n == 0)
-				return 0; /* it shrank under us: the rest reads as zero */
-			off += (uint64_t)n;
-		}
-	}
-	return 0;
-}
-
-/*
- * A file whose size is not sealed may shrink at any moment, and touching a page that is gone kills. A tool that looks
- * at one gets a private copy instead of a map.
- */
-static int attach_copy(struct plx_segment *seg, int fd, uint64_t data)
-{
-	int ret;
-
-	if (!plx_memory_plausible(data))
-		return -ENOMEM;
-	seg->backend = PLX_BACKEND_HEAP;
-	ret = plx_sys_map(&seg->base, seg->size, PROT_READ | PROT_WRITE, MAP_NORESERVE, -1);
-	return ret < 0 ? ret : copy_file(seg, fd);
-}
-
-static int attach_map(struct plx_segment *seg, int fd, unsigned int flags)
-{
-	int prot = PROT_READ | (flags & PLX_ATTACH_WRITE ? PROT_WRITE : 0);
-	int64_t filesystem = plx_sys_filesystem(fd);
-
-	if (filesystem < 0)
-		return (int)filesystem;
-	if (filesystem != PLX_SYS_TMPFS) /* huge pages can be sealed too, but touching one may fail later */
-		return -EINVAL;
-	seg->backend = PLX_BACKEND_MEMFD;
-	seg->writable = (flags & PLX_ATTACH_WRITE) != 0;
-	return plx_sys_map(&seg->base, seg->size, prot, 0, fd);
-}
-
-int plx_segment_attach(struct plx_segment *seg, int fd, uint64_t size, uint32_t kind, unsigned int flags)
-{
-	struct plx_segment s = PLX_SEGMENT_NONE;
-	struct plx_segment_hdr hdr;
-	struct stat st;
-	int seals, ret;
-
-	*seg = PLX_SEGMENT_NONE;
-	if ((flags & ~(PLX_ATTACH_WRITE | PLX_ATTACH_INSPECT)) ||
-	    flags == (PLX_ATTACH_WRITE | PLX_ATTACH_INSPECT))
-		return -EINVAL;
-	seals = check_seals(fd, kind, flags);
-	if (seals < 0)
-		return seals;
-	ret = check_size(fd, size, flags & PLX_ATTACH_INSPECT ? PLX_KIND_NONE : kind, &st);
-	if (ret < 0)
-		return ret;
-	s.size = (uint64_t)st.st_size;
-	ret = seals & F_SEAL_SHRINK ? attach_map(&s, fd, flags)
-				    : attach_copy(&s, fd, (uint64_t)st.st_blocks * 512);
-	if (ret == 0)
-		ret = keep_from_children(&s, 0);
-	if (ret == 0)
-		ret = plx_segment_header(&hdr, s.base, s.size, NULL);
-	if (ret == 0 && kind != PLX_KIND_NONE && hdr.kind != kind)
-		ret = -EPROTO;
-	if (ret < 0) {
-		plx_segment_close(&s); /* its fd is -1: the caller's stays open */
-		return ret;
-	}
-	s.fd = fd;
-	*seg = s;
-	return 0;
 }
 
 /* ---- the end ------------------------------------------------------------------------------------- */
 
 const char *plx_segment_backend_name(const struct plx_segment *seg)
 {
-	switch (seg->backend) {
-	case PLX_BACKEND_HEAP: return "heap";
-	case PLX_BACKEND_MEMFD: return "memfd";
-	default: return "none";
-	}
+	return backend_names[seg->backend < BACKENDS ? seg->backend : PLX_BACKEND_NONE];
 }
 
 void plx_segment_close(struct plx_segment *seg)
 {
 	if (seg->base)
 		plx_sys_unmap(seg->base, seg->size);
+	if (seg->backend == PLX_BACKEND_FILE && seg->base)
+		plx_segment_finish_file(seg);
 	plx_sys_close(seg->fd);
 	*seg = PLX_SEGMENT_NONE;
 }

@@ -19,7 +19,8 @@ void plx_log_open(const char *program, enum plx_level level);
 /**
  * plx_log() - one line, written with one write(2), so that lines of several processes do not mix.
  *
- * Safety: any thread; not in a signal handler. The library itself logs nothing above debug.
+ * Safety: any thread; not in a signal handler. The library itself logs nothing above debug, but for two
+ *         warnings of plx/segment.h: no huge pages, a file that could not be closed cleanly.
  */
 void plx_log(enum plx_level level, const char *format, ...) plx_printf(2, 3);
 

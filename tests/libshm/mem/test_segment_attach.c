@@ -254,23 +254,6 @@ static void a_file_a_pipe_a_device_or_a_directory_is_refused(void **state)
 	drop_directory(top);
 }
 
-static void huge_pages_are_refused_although_they_can_be_sealed(void **state)
-{
-	int fd = memfd_create("plx:test:huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
-	struct plx_segment out;
-
-	(void)state;
-	if (fd < 0)
-		skip();
-	if (ftruncate(fd, 2 << 20) < 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
-		close(fd);
-		skip();
-	}
-	assert_int_equal(plx_segment_attach(&out, fd, 0, PLX_KIND_LINK, 0), -EINVAL);
-	close(fd);
-}
-
 static void another_size_than_said_is_refused(void **state)
 {
 	struct plx_segment seg = make_sealed(PLX_KIND_TOPIC, PLX_SEAL_DATA), out;
@@ -585,7 +568,6 @@ int main(void)
 		cmocka_unit_test(a_sparse_segment_grows_also_after_it_is_sealed),
 		cmocka_unit_test(what_is_not_sealed_as_it_should_be_is_refused),
 		cmocka_unit_test(a_file_a_pipe_a_device_or_a_directory_is_refused),
-		cmocka_unit_test(huge_pages_are_refused_although_they_can_be_sealed),
 		cmocka_unit_test(another_size_than_said_is_refused),
 		cmocka_unit_test(what_is_smaller_than_a_header_or_larger_than_any_map_is_refused),
 		cmocka_unit_test(holes_in_a_topic_are_refused_their_reader_would_pay_for_them),
