@@ -142,25 +142,27 @@ $(BIN)/$1: $(OBJ_$1) $(CLI_OBJ) $(OUT)/libshm.a
 $B/lib$1-test.a: $(filter-out $B/$(DIR_$1)/main.o,$(OBJ_$1)) $(CLI_OBJ)
 	$$(call say,AR,$$@)
 	$$(archive)
-$B/$(TESTS_$1)/%: $B/$(TESTS_$1)/%.o $(SUPPORT_OBJ_$1) $B/lib$1-test.a $B/libshm-test.a $(SUPPORT_OBJ)
+$(filter $B/$(TESTS_$1)/%,$(TEST_BIN)): %: %.o $(SUPPORT_OBJ_$1) $B/lib$1-test.a $B/libshm-test.a $(SUPPORT_OBJ)
 	$$(call say,LD,$$@)
 	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$< $(SUPPORT_OBJ_$1) $(SUPPORT_OBJ) $B/lib$1-test.a $B/libshm-test.a -lcmocka -lroaring $(LIBS_$1) $$(LDLIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$p)))
 
-$B/tests/tools/cli/%: $B/tests/tools/cli/%.o $(CLI_OBJ) $B/libshm-test.a $(SUPPORT_OBJ)
+# Static patterns: with plain ones make would take whichever rule needs no object that is yet to be made.
+$(filter $B/tests/tools/cli/%,$(TEST_BIN)): %: %.o $(CLI_OBJ) $B/libshm-test.a $(SUPPORT_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(CLI_OBJ) $(SUPPORT_OBJ) $B/libshm-test.a -lcmocka $(LDLIBS)
-$B/tests/bench/%: $B/tests/bench/%.o $(OUT)/libshm.a
+$(BENCH_BIN): %: %.o $(OUT)/libshm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(OUT)/libshm.a $(LDLIBS)
-$B/tests/%: $B/tests/%.o $B/libshm-test.a $(SUPPORT_OBJ)
+PROGRAM_TESTS := $(foreach d,$(foreach p,$(PROGRAMS),$(TESTS_$p)) tests/tools/cli,$B/$d/%)
+$(filter-out $(PROGRAM_TESTS),$(TEST_BIN)): %: %.o $B/libshm-test.a $(SUPPORT_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(SUPPORT_OBJ) $B/libshm-test.a -lcmocka -lroaring $(LDLIBS)
 .PRECIOUS: $B/%.o
 
 # ---- run and test ------------------------------------------------------------------------------
-TEST_ENV = BIN='$(abspath $(BIN))' B='$(abspath $B)' OUT='$(abspath $(OUT))' SAN='$(SAN)' CC='$(CC)' LIBSHM_LIBS='$(LDLIBS)'
+TEST_ENV = BIN='$(abspath $(BIN))' B='$(abspath $B)' OUT='$(abspath $(OUT))' SAN='$(SAN)' COV='$(COV)' CC='$(CC)' LIBSHM_LIBS='$(LDLIBS)'
 
 run: all
 	$(Q)BIN='$(abspath $(BIN))' tools/main-job $(FILES)

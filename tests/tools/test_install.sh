@@ -3,7 +3,7 @@
 # them, linked either way; make uninstall takes all of it away again.
 # Timeout: 120
 . tests/support/shell.sh
-if [ -n "${SAN:-}" ] || [ "${B##*/}" = cov ]; then
+if [ -n "${SAN:-}" ] || [ -n "${COV:-}" ]; then
 	skip 'an instrumented library is not installed'
 	finish
 fi
