@@ -49,6 +49,7 @@ static int open_topic(struct feed *feed)
 		wanted.full_ns = DROP_NS;
 	wanted.stamp = opt->stamp;
 	wanted.directory = opt->directory;
+	wanted.backend = opt->backend;
 	err = plx_publisher_open(&feed->pub, opt->topic, &wanted);
 	switch (err) {
 	case 0: plx_publisher_batch(feed->pub, true); return 0;

@@ -38,6 +38,9 @@ static const char help[] =
 	"4 MiB of them,\n"
 	"                          64 to 16384)\n"
 	"      --slots N           slots (default: what --depth needs, at most 256 MiB of them)\n"
+	"      --backend NAME      memfd (the default), or huge:2M or huge:1G for huge pages, as far as the "
+	"machine has set\n"
+	"                          some aside\n"
 	"      --history N         messages kept for subscribers who come later (default 0)\n"
 	"\n"
 	"When a subscriber is slow or does not come:\n"
@@ -70,6 +73,7 @@ enum {
 	OPT_DIRECTORY,
 	OPT_DEPTH,
 	OPT_SLOTS,
+	OPT_BACKEND,
 	OPT_HISTORY,
 	OPT_FULL,
 	OPT_TIMEOUT,
@@ -90,6 +94,7 @@ static const struct option long_options[] = {
 	{ "directory", required_argument, NULL, OPT_DIRECTORY },
 	{ "depth", required_argument, NULL, OPT_DEPTH },
 	{ "slots", required_argument, NULL, OPT_SLOTS },
+	{ "backend", required_argument, NULL, OPT_BACKEND },
 	{ "history", required_argument, NULL, OPT_HISTORY },
 	{ "full", required_argument, NULL, OPT_FULL },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
@@ -128,6 +133,19 @@ static int read_full(enum plx_full *full)
 	return cli_usage_error("--full %s: wait, fail or drop is wanted", optarg);
 }
 
+static int read_backend(const char **backend)
+{
+	static const char *const names[] = { "memfd", "huge:2M", "huge:1G" };
+
+	for (int i = 0; i < 3; i++) {
+		if (strcmp(optarg, names[i]) == 0) {
+			*backend = names[i];
+			return -1;
+		}
+	}
+	return cli_usage_error("--backend %s: memfd, huge:2M or huge:1G is wanted", optarg);
+}
+
 /* One option; -1 to go on. */
 static int read_option(struct options *opt, int c)
 {
@@ -160,6 +178,7 @@ static int read_option(struct options *opt, int c)
 			return cli_usage_error("--depth %u: a power of two is wanted", opt->depth);
 		return -1;
 	case OPT_SLOTS: return read_count("--slots", 2, 1 << 24, &opt->slots);
+	case OPT_BACKEND: return read_backend(&opt->backend);
 	case OPT_HISTORY: return read_count("--history", 0, (1 << 20) - 1, &opt->history);
 	case OPT_FULL: return read_full(&opt->full);
 	case OPT_TIMEOUT: return read_time("--timeout", &opt->timeout_ns);

@@ -24,6 +24,7 @@ struct options {
 	uint64_t timeout_ns; /* UINT64_MAX: for ever */
 	uint64_t linger_ns;  /* UINT64_MAX: for ever */
 	const char *directory;
+	const char *backend; /* NULL = not said */
 	bool stamp;
 	bool quiet;
 };

@@ -27,6 +27,7 @@ struct plx_publisher_options {
 	uint64_t linger_ns;    /* how long close waits for subscribers to finish; default 0: not at all */
 	bool stamp;            /* stamp every message with CLOCK_MONOTONIC (costs a clock read each) */
 	const char *directory; /* discovery directory; NULL: $XDG_RUNTIME_DIR/parallax or /tmp/parallax-UID */
+	const char *backend;   /* of the slots: "memfd" (NULL), "huge:2M", "huge:1G"; see plx/segment.h */
 };
 #define PLX_PUBLISHER_DEFAULTS ((struct plx_publisher_options){ 0 })
 
@@ -70,7 +71,7 @@ PLX_BEGIN
  * A small control thread admits subscribers (same uid only), so that they connect while the caller
  * is busy elsewhere; the data path never waits for it.
  *
- * Return: 0, or -EINVAL (topic, options), -ENOSPC or -ENOMEM (no memory for the slots: nothing is
+ * Return: 0, or -EINVAL (topic, options), -ENOTSUP (a backend that cannot be sealed: heap, file), -ENOSPC or -ENOMEM (no memory for the slots: nothing is
  *         allocated later), -EMFILE, -EACCES (discovery directory not ours).
  * Owner:  the caller closes it.
  * Safety: one thread at a time uses a publisher; fork() leaves it behind in the parent.

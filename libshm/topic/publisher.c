@@ -31,6 +31,14 @@ static uint32_t default_slots(uint32_t depth, uint64_t stride)
 	return fit < depth + DEFAULT_SPARE ? (uint32_t)fit : depth + DEFAULT_SPARE;
 }
 
+/* Subscribers take nothing but what is sealed, and neither of those can be. */
+static int settle_backend(const char **backend)
+{
+	if (!*backend)
+		*backend = "memfd";
+	return strcmp(*backend, "heap") == 0 || strncmp(*backend, "file:", 5) == 0 ? -ENOTSUP : 0;
+}
+
 /* Fill in what is zero; -EINVAL for what cannot be. */
 static int settle_options(struct plx_publisher_options *o, uint64_t *stride)
 {
@@ -48,7 +56,9 @@ static int settle_options(struct plx_publisher_options *o, uint64_t *stride)
 		o->quota = o->slots / 2 < DEFAULT_QUOTA ? (o->slots + 1) / 2 : DEFAULT_QUOTA;
 	if (!o->subscribers_max)
 		o->subscribers_max = DEFAULT_SUBSCRIBERS;
-	return o->slots > PLX_SLOTS_MAX || o->quota > PLX_SLOTS_MAX ? -EINVAL : 0;
+	if (o->slots > PLX_SLOTS_MAX || o->quota > PLX_SLOTS_MAX)
+		return -EINVAL;
+	return settle_backend(&o->backend);
 }
 
 /* ---- the data segment ----------------------------------------------------------------------------- */
@@ -85,7 +95,7 @@ static int make_data(struct plx_publisher *pub, const struct plx_publisher_optio
 	snprintf(name, sizeof(name), "topic:%s", pub->topic);
 	if (size == 0 || size > PLX_DATA_SIZE_MAX)
 		return -EINVAL;
-	ret = plx_segment_create(&pub->data, "memfd", name, size, 0);
+	ret = plx_segment_create(&pub->data, o->backend, name, size, 0);
 	if (ret < 0)
 		return ret;
 	ret = plx_segment_format(&pub->data, PLX_KIND_TOPIC, PLX_TOPIC_VERSION, pub->topic, blocks, 4);

@@ -44,6 +44,7 @@ wrong publisher 'more than an address space holds' -t x -s 1G --slots 16777216
 wrong publisher '--depth 0: a number' -t x --depth 0
 wrong publisher '--history 8: less than' -t x --depth 8 --history 8
 wrong publisher '--full maybe: wait, fail or drop' -t x --full maybe
+wrong publisher '--backend heap: memfd, huge:2M or huge:1G' -t x --backend heap
 wrong publisher '--subscribers many: a number' -t x -n many
 wrong publisher 'not both' -t x --lines --whole
 wrong subscriber '--count 0: a number' -t x -c 0

@@ -8,79 +8,8 @@
 #include <sys/stat.h>
 
 #include "base/sys.h"
+#include "tests/support/huge.h"
 #include "tests/support/support.h"
-
-#define MIB2 (UINT64_C(2) << 20)
-#define GIB1 (UINT64_C(1) << 30)
-
-/* ---- pages set aside for the test, and given back ---- */
-
-struct reserve {
-	int fd; /* of nr_hugepages, locked: one test at a time */
-	unsigned long before;
-	uint64_t page;
-};
-
-static unsigned long number_in(int fd)
-{
-	char text[32] = { 0 };
-
-	assert_true(plx_sys_read_at(fd, text, sizeof(text) - 1, 0) > 0);
-	return strtoul(text, NULL, 10);
-}
-
-static unsigned long free_pages(uint64_t page)
-{
-	char path[128];
-	unsigned long n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%llukB/free_hugepages",
-		 (unsigned long long)(page >> 10));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = number_in(fd);
-	close(fd);
-	return n;
-}
-
-static void set_pages(const struct reserve *r, unsigned long n)
-{
-	char text[32];
-	int len = snprintf(text, sizeof(text), "%lu", n);
-
-	assert_int_equal(pwrite(r->fd, text, (size_t)len, 0), len);
-}
-
-static void give_back(struct reserve *r)
-{
-	set_pages(r, r->before);
-	assert_int_equal(number_in(r->fd), r->before);
-	close(r->fd);
-}
-
-/* Exactly @n free pages; skips the test when we may not, or the machine cannot. */
-static struct reserve set_aside(uint64_t page, unsigned long n)
-{
-	struct reserve r = { .page = page };
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%llukB/nr_hugepages",
-		 (unsigned long long)(page >> 10));
-	r.fd = open(path, O_RDWR | O_CLOEXEC);
-	if (r.fd < 0)
-		skip();
-	while (plx_sys_lock(r.fd, true) < 0)
-		sleep_ms(10);
-	r.before = number_in(r.fd);
-	set_pages(&r, r.before - free_pages(page) + n);
-	if (free_pages(page) != n) {
-		give_back(&r);
-		skip();
-	}
-	return r;
-}
 
 /* What is written on stderr meanwhile. */
 static int stderr_saved;
@@ -111,7 +40,7 @@ static const struct plx_block blocks[] = { { "head", 4096, 0 }, { "slots", 1 << 
 
 static void goes_the_whole_way(uint64_t page, const char *backend)
 {
-	struct reserve r = set_aside(page, 2);
+	struct huge_reserve r = huge_set_aside(page, 2);
 	int fds = count_open_fds(), fd;
 	struct plx_segment seg, out;
 	struct stat st;
@@ -122,7 +51,7 @@ static void goes_the_whole_way(uint64_t page, const char *backend)
 	assert_int_equal((uintptr_t)seg.base % page, 0);
 	assert_int_equal(fstat(seg.fd, &st), 0);
 	assert_int_equal(st.st_blocks * 512, 2 * page); /* all of it, before a byte was touched */
-	assert_int_equal(free_pages(page), 0);
+	assert_int_equal(huge_free(page), 0);
 	for (uint64_t at = 0; at < seg.size; at += 4096)
 		assert_int_equal(((unsigned char *)seg.base)[at], 0);
 	assert_int_equal(plx_segment_commit(&seg, 0, seg.size), 0);
@@ -149,8 +78,8 @@ static void goes_the_whole_way(uint64_t page, const char *backend)
 	plx_segment_close(&seg);
 	assert_int_equal(count_open_fds(), fds);
 	assert_int_equal(count_maps("plx:test:huge"), 0);
-	assert_int_equal(free_pages(page), 2);
-	give_back(&r);
+	assert_int_equal(huge_free(page), 2);
+	huge_give_back(&r);
 }
 
 static void pages_of_two_mebibytes_go_the_whole_way(void **state)
@@ -183,7 +112,7 @@ static int attack(void *arg)
 
 static void nobody_can_take_a_page_out_of_a_sealed_one(void **state)
 {
-	struct reserve r = set_aside(MIB2, 1);
+	struct huge_reserve r = huge_set_aside(MIB2, 1);
 	struct plx_segment seg;
 
 	(void)state;
@@ -193,7 +122,7 @@ static void nobody_can_take_a_page_out_of_a_sealed_one(void **state)
 	assert_int_equal(run_in_child(attack, &seg), 0);
 	assert_true(madvise(seg.base, MIB2, MADV_REMOVE) < 0); /* nor we ourselves */
 	plx_segment_close(&seg);
-	give_back(&r);
+	huge_give_back(&r);
 }
 
 static int maps_here(void *arg)
@@ -204,14 +133,14 @@ static int maps_here(void *arg)
 
 static void children_do_not_get_the_map(void **state)
 {
-	struct reserve r = set_aside(MIB2, 1);
+	struct huge_reserve r = huge_set_aside(MIB2, 1);
 	struct plx_segment seg;
 
 	(void)state;
 	assert_int_equal(plx_segment_create(&seg, "huge:2M", "plx:test:huge", MIB2, 0), 0);
 	assert_int_equal(run_in_child(maps_here, NULL), 0);
 	plx_segment_close(&seg);
-	give_back(&r);
+	huge_give_back(&r);
 }
 
 /* ---- what strangers send ---- */
@@ -231,7 +160,7 @@ static int stranger(uint64_t size, int seals, bool whole)
 static void huge_pages_that_may_go_missing_are_not_mapped(void **state)
 {
 	const int size_only = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-	struct reserve r = set_aside(MIB2, 2);
+	struct huge_reserve r = huge_set_aside(MIB2, 2);
 	struct plx_segment out;
 	int fd;
 
@@ -248,13 +177,13 @@ static void huge_pages_that_may_go_missing_are_not_mapped(void **state)
 	fd = stranger(2 * MIB2, 0, true);
 	assert_int_equal(plx_segment_attach(&out, fd, 0, PLX_KIND_USER, 0), -EPERM);
 	close(fd);
-	assert_int_equal(free_pages(MIB2), 2);
-	give_back(&r);
+	assert_int_equal(huge_free(MIB2), 2);
+	huge_give_back(&r);
 }
 
 static void a_tool_takes_a_copy_of_what_is_not_sealed(void **state)
 {
-	struct reserve r = set_aside(MIB2, 1);
+	struct huge_reserve r = huge_set_aside(MIB2, 1);
 	struct plx_segment seg, out;
 	int fd;
 
@@ -268,7 +197,7 @@ static void a_tool_takes_a_copy_of_what_is_not_sealed(void **state)
 	assert_int_equal(((unsigned char *)out.base)[MIB2 - 1], 7);
 	plx_segment_close(&out);
 	plx_segment_close(&seg);
-	give_back(&r);
+	huge_give_back(&r);
 }
 
 /* ---- there are none, or too few ---- */
@@ -320,7 +249,7 @@ static void without_huge_pages_it_is_ordinary_memory_with_a_warning(void **state
 
 static void too_few_pages_are_left_to_others(void **state)
 {
-	struct reserve r = set_aside(MIB2, 1);
+	struct huge_reserve r = huge_set_aside(MIB2, 1);
 	struct plx_segment seg;
 	char text[1024];
 
@@ -330,9 +259,9 @@ static void too_few_pages_are_left_to_others(void **state)
 	listen_end(text, sizeof(text));
 	assert_non_null(strstr(text, "not enough are free"));
 	assert_string_equal(plx_segment_backend_name(&seg), "memfd");
-	assert_int_equal(free_pages(MIB2), 1);
+	assert_int_equal(huge_free(MIB2), 1);
 	plx_segment_close(&seg);
-	give_back(&r);
+	huge_give_back(&r);
 }
 
 static void hold_each_door_shut(void)
@@ -379,12 +308,12 @@ static void each_door_held_shut_ends_in_an_error_or_in_ordinary_memory(void **st
 
 static void each_door_held_shut_gives_the_huge_pages_back(void **state)
 {
-	struct reserve r = set_aside(MIB2, 1);
+	struct huge_reserve r = huge_set_aside(MIB2, 1);
 
 	(void)state;
 	hold_each_door_shut();
-	assert_int_equal(free_pages(MIB2), 1);
-	give_back(&r);
+	assert_int_equal(huge_free(MIB2), 1);
+	huge_give_back(&r);
 }
 
 static void huge_pages_are_never_sparse(void **state)
