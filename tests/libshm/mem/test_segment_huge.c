@@ -196,6 +196,13 @@ static void a_tool_takes_a_copy_of_what_is_not_sealed(void **state)
 	assert_string_equal(plx_segment_backend_name(&out), "heap");
 	assert_int_equal(((unsigned char *)out.base)[MIB2 - 1], 7);
 	plx_segment_close(&out);
+	/* nor is a size that is sealed enough: a page could go missing */
+	assert_int_equal(plx_sys_seal(seg.fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
+	fd = plx_segment_export(&seg, false);
+	assert_int_equal(plx_segment_attach(&out, fd, 0, PLX_KIND_NONE, PLX_ATTACH_INSPECT), 0);
+	assert_string_equal(plx_segment_backend_name(&out), "heap");
+	assert_int_equal(((unsigned char *)out.base)[MIB2 - 1], 7);
+	plx_segment_close(&out);
 	plx_segment_close(&seg);
 	huge_give_back(&r);
 }
