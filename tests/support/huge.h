@@ -9,6 +9,7 @@
 
 struct huge_reserve {
 	int fd; /* of nr_hugepages, locked: one test at a time */
+	uint64_t page;
 	unsigned long before;
 };
 

@@ -5,7 +5,7 @@
 seq 1 20000 >numbers
 stream 'lines arrive as they were' numbers 2 --lines
 stream 'also with a log of two' numbers 1 --lines --depth 2 -s 64
-stream 'and through huge pages, or what stands in for them' numbers 2 --backend huge:2M
+stream 'and through huge pages, or what stands in for them' numbers 2 --backend huge:1G
 printf 'one\n\n\nfour' >odd
 stream 'empty lines and a last one without newline too' odd 1 --lines
 head -c 1000000 /dev/zero | tr '\0' x >endless
