@@ -51,6 +51,8 @@ struct arena_control {
 	uint32_t stride_shift;
 	uint64_t cells;      /* bytes from the segment base to partition 0 */
 	uint64_t memory_max; /* bytes that may be committed */
+	uint32_t tick;       /* interactions between two looks at the outside */
+	uint32_t scatter;    /* 1: give to anybody, for tests */
 	/* line 1: the supervisor writes, workers read */
 	_Alignas(PLX_LINE) _Atomic uint32_t job; /* number of the program; a new number is a new program */
 	_Atomic uint32_t leave;                  /* 1: workers are to end */
@@ -63,6 +65,8 @@ struct arena_control {
 	_Atomic uint64_t stop_detail; /* NET_UNSAFE: the definition; NET_MEMORY: errno */
 	/* line 3: the last worker that comes to rest */
 	_Alignas(PLX_LINE) _Atomic uint32_t ended; /* = job when it is over */
+	_Atomic uint64_t
+		closing; /* bit per worker that is about to say so: nobody may become busy meanwhile */
 	/* line 4: idle workers set their bit, a giver takes it */
 	_Alignas(PLX_LINE) _Atomic uint64_t hungry;
 	/* line 5: all workers, when they grow */

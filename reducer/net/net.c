@@ -191,8 +191,11 @@ static int net_init(struct net *net)
 	}
 	ret = arena_open(&net->arena, net->name, net->options.workers, net->options.ring,
 			 net->options.memory_max);
-	if (ret == 0)
-		ret = start_workers(net);
+	if (ret < 0)
+		goto fail;
+	net->arena.control->tick = net->options.tick;
+	net->arena.control->scatter = net->options.scatter;
+	ret = start_workers(net);
 	if (ret < 0)
 		goto fail;
 	net->broken = false;
@@ -213,8 +216,10 @@ static int choose_options(struct net *net, const struct net_options *options)
 		o->ring = NET_RING;
 	if (o->memory_max == 0)
 		o->memory_max = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
-	if (o->workers > NET_WORKERS_MAX || o->ring < NET_RING_MIN || o->ring > NET_RING_MAX ||
-	    (o->ring & (o->ring - 1)) || o->memory_max < NET_MEMORY_MIN)
+	if (o->tick == 0)
+		o->tick = ARENA_TICK;
+	if (o->workers > NET_WORKERS_MAX || o->tick > ARENA_TICK || o->ring < NET_RING_MIN ||
+	    o->ring > NET_RING_MAX || (o->ring & (o->ring - 1)) || o->memory_max < NET_MEMORY_MIN)
 		return -EINVAL;
 	snprintf(net->name, sizeof(net->name), "%s", o->name ? o->name : "net");
 	o->name = net->name;

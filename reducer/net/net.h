@@ -26,6 +26,8 @@ struct net_options {
 	uint64_t memory_max; /* bytes the arena may take; 0 means half of the machine's memory */
 	uint32_t ring;       /* messages in a mail ring, a power of two, 8 at least; 0 means the default */
 	bool threads;        /* workers are threads of the caller: for ThreadSanitizer, nothing else */
+	bool scatter;        /* hand out redexes to anybody all the time: for tests, nothing else */
+	uint32_t tick;       /* interactions between two looks at mail, 1 ... 256; 0 means the default */
 	const char *name;    /* of the arena, for tools; NULL means "net" */
 };
 

@@ -210,16 +210,61 @@ static void queue_adapt(struct worker *w)
 		w->generous *= 2;
 }
 
+/* The redexes @chosen leave the bottom of the stack for the workers @eater. */
+static void queue_hand_out(struct worker *w, uint32_t chosen, const uint32_t *eater, uint32_t eaters)
+{
+	struct pair *kept = w->bottom + (32 - __builtin_clz(chosen));
+	uint32_t given = 0;
+
+	for (struct pair *r = w->bottom; r < kept; r++) {
+		struct call call;
+
+		if (!(chosen & 1u << (r - w->bottom)))
+			continue;
+		if (queue_is_call(r)) {
+			queue_read_call(w, r, &call);
+			queue_mark_late(w, &call);
+			for (uint32_t k = 0; k < call.arguments; k++)
+				settle_tree(w, call.argument[k]);
+		}
+		mail_send(w, eater[given++ % eaters], r->a, r->b);
+	}
+	for (struct pair *r = kept; r-- > w->bottom;)
+		if (!(chosen & 1u << (r - w->bottom)))
+			*--kept = *r;
+	w->bottom = kept;
+	w->mark = w->hot.top;
+	w->given += given;
+	w->starving = 0;
+	mail_flush(w);
+}
+
+/* For tests: every other redex goes to whoever is next, ready or not. */
+static void queue_scatter(struct worker *w)
+{
+	const uint64_t old = (uint64_t)(w->hot.top - w->bottom);
+	const uint32_t n = old < QUEUE_LOOK ? (uint32_t)old : QUEUE_LOOK;
+	uint32_t eater[NET_WORKERS_MAX], eaters = 0;
+
+	for (uint32_t i = 1; i < w->n; i++)
+		eater[eaters++] = (w->me + i) % w->n;
+	if (n > 0)
+		queue_hand_out(w, 0x55555555u & (uint32_t)((1ull << n) - 1), eater, eaters);
+}
+
 void queue_give(struct worker *w)
 {
 	/* relaxed: see queue_claim() */
 	uint64_t hungry = atomic_load_explicit(&w->arena->control->hungry, memory_order_relaxed) &
 			  ~(1ull << w->me);
 	const uint64_t old = (uint64_t)(w->low - w->bottom);
-	uint32_t eater[NET_WORKERS_MAX], eaters = 0, given = 0, chosen;
-	struct pair *kept;
+	uint32_t eater[NET_WORKERS_MAX], eaters = 0, chosen;
 
 	w->low = w->hot.top;
+	if (plx_unlikely(w->arena->control->scatter)) {
+		queue_scatter(w);
+		return;
+	}
 	if (old == 0 || hungry == 0)
 		return;
 	chosen = queue_choose(w, old);
@@ -228,27 +273,8 @@ void queue_give(struct worker *w)
 		eaters++;
 	if (eaters == 0)
 		return;
-	for (uint32_t i = 0; i < QUEUE_LOOK; i++) {
-		struct call call;
-
-		if (!(chosen & 1u << i))
-			continue;
-		queue_read_call(w, &w->bottom[i], &call);
-		queue_mark_late(w, &call);
-		for (uint32_t k = 0; k < call.arguments; k++)
-			settle_tree(w, call.argument[k]);
-		mail_send(w, eater[given++ % eaters], w->bottom[i].a, w->bottom[i].b);
-	}
-	kept = w->bottom + (32 - __builtin_clz(chosen));
-	for (struct pair *r = kept; r-- > w->bottom;)
-		if (!(chosen & 1u << (r - w->bottom)))
-			*--kept = *r;
-	w->bottom = kept;
-	w->mark = w->hot.top;
-	w->given += given;
+	queue_hand_out(w, chosen, eater, eaters);
 	queue_adapt(w);
-	w->starving = 0;
-	mail_flush(w);
 }
 
 /* ---- putting off ---------------------------------------------------------------------------------- */

@@ -42,33 +42,37 @@ static enum arena_state quiesce_state(uint64_t state)
 	return (enum arena_state)(state & ARENA_STATE_MASK);
 }
 
+static bool quiesce_is_stopping(const struct worker *w)
+{
+	return atomic_load_explicit(&w->arena->control->stop, memory_order_seq_cst) != NET_DONE;
+}
+
 /* The program is over: whoever notices first says so. */
-static void quiesce_end(struct worker *w)
+static void quiesce_end(struct worker *w, uint32_t job)
 {
 	const uint64_t one = 1;
 
 	/* E1 seq_cst: with everything that all workers did before it; pairs with E2 in net_wait() */
-	if (atomic_exchange_explicit(&w->arena->control->ended, w->job, memory_order_seq_cst) == w->job)
+	if (atomic_exchange_explicit(&w->arena->control->ended, job, memory_order_seq_cst) == job)
 		return;
 	if (write(w->ended_fd, &one, sizeof(one)) < 0) {
 		/* an eventfd that is full is readable, and that is all we want */
 	}
 }
 
-static void quiesce_look(struct worker *w)
+/* The states of all workers, if none is busy and no message is on its way. */
+static bool quiesce_all_idle(struct worker *w, uint64_t state[NET_WORKERS_MAX])
 {
-	struct arena *arena = w->arena;
-	uint64_t state[NET_WORKERS_MAX];
 	uint64_t sent = 1, received = 0;
 	uint32_t waits = NET_WORKERS_MAX;
 
 	for (uint32_t i = 0; i < w->n; i++) {
-		struct arena_line *line = &arena->lines[i];
+		struct arena_line *line = &w->arena->lines[i];
 
 		/* Q2 seq_cst: pairs with Q1; who is seen idle, its counters and cells are seen too */
 		state[i] = atomic_load_explicit(&line->state, memory_order_seq_cst);
 		if (quiesce_state(state[i]) == ARENA_BUSY)
-			return;
+			return false;
 		if (quiesce_state(state[i]) == ARENA_WAITS && waits == NET_WORKERS_MAX)
 			waits = i;
 		/* relaxed: ordered by Q2, and only believed when the state has not changed */
@@ -77,14 +81,48 @@ static void quiesce_look(struct worker *w)
 	}
 	if (waits != NET_WORKERS_MAX) { /* nobody can send it what it waits for */
 		mail_wake(w, waits);
-		return;
+		return false;
 	}
-	if (sent != received && atomic_load_explicit(&arena->control->stop, memory_order_seq_cst) == NET_DONE)
+	return sent == received || quiesce_is_stopping(w);
+}
+
+static void quiesce_look(struct worker *w)
+{
+	struct arena_control *control = w->arena->control;
+	const uint32_t job = atomic_load_explicit(&control->job, memory_order_seq_cst);
+	const uint64_t bit = 1ull << w->me;
+	uint64_t state[NET_WORKERS_MAX];
+	bool same = true;
+
+	if (!quiesce_all_idle(w, state))
 		return;
+	/* Q3 seq_cst: between the two looks; pairs with Q4: who rises sees this, or we see that it rose */
+	atomic_fetch_or_explicit(&control->closing, bit, memory_order_seq_cst);
 	for (uint32_t i = 0; i < w->n; i++)
-		if (atomic_load_explicit(&arena->lines[i].state, memory_order_seq_cst) != state[i])
-			return;
-	quiesce_end(w);
+		same = same &&
+		       atomic_load_explicit(&w->arena->lines[i].state, memory_order_seq_cst) == state[i];
+	if (same)
+		quiesce_end(w, job);
+	atomic_fetch_and_explicit(&control->closing, ~bit, memory_order_seq_cst);
+}
+
+/*
+ * quiesce_rise() - become busy. False: the program is being declared over, or is; then nothing in the arena may be touched,
+ * for the supervisor may be looking.
+ */
+static bool quiesce_rise(struct worker *w)
+{
+	struct arena_control *control = w->arena->control;
+
+	quiesce_set_state(w, ARENA_BUSY);
+	/* Q4 seq_cst: after Q1; closing before ended, which is set first */
+	if (atomic_load_explicit(&control->closing, memory_order_seq_cst) == 0 &&
+	    atomic_load_explicit(&control->ended, memory_order_seq_cst) !=
+		    atomic_load_explicit(&control->job, memory_order_seq_cst))
+		return true;
+	quiesce_set_state(w, ARENA_IDLE);
+	quiesce_look(w); /* who looked while we tried has seen us, and left it to us */
+	return false;
 }
 
 /* Until somebody rings; returns at once when there is a reason already. */
@@ -94,7 +132,8 @@ static void quiesce_sleep(struct worker *w, bool over, uint64_t timeout_ns)
 
 	/* W2 seq_cst: before the looks that follow; pairs with W1 and W3 */
 	atomic_store_explicit(&w->line->asleep, 1, memory_order_seq_cst);
-	if ((over || atomic_load_explicit(&w->line->inbox, memory_order_seq_cst) == 0) &&
+	if ((over || quiesce_is_stopping(w) ||
+	     atomic_load_explicit(&w->line->inbox, memory_order_seq_cst) == 0) &&
 	    atomic_load_explicit(&control->job, memory_order_seq_cst) == w->job &&
 	    !atomic_load_explicit(&control->leave, memory_order_seq_cst)) {
 		w->parked++;
@@ -132,21 +171,18 @@ bool quiesce_rest(struct worker *w)
 	if (!quiesce_is_over(w))
 		quiesce_look(w);
 	for (;;) {
-		const bool over = quiesce_is_over(w);
+		/* S2 acquire: pairs with S1; the book and the empty partitions are seen */
+		const uint32_t job = atomic_load_explicit(&control->job, memory_order_acquire);
+		const bool over = quiesce_is_over(w), stopping = quiesce_is_stopping(w);
+		const bool mail = atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0;
 
 		if (atomic_load_explicit(&control->leave, memory_order_relaxed))
 			return false;
-		/* S2 acquire: pairs with S1; the book and the empty partitions are seen */
-		if (atomic_load_explicit(&control->job, memory_order_acquire) != w->job) {
-			quiesce_set_state(w, ARENA_BUSY);
-			break;
-		}
-		if (!over && atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0) {
-			quiesce_set_state(w, ARENA_BUSY);
-			if (!quiesce_is_over(w))
+		if (job != w->job || (mail && !over && !stopping)) {
+			if (quiesce_rise(w))
 				break;
-			/* what is there was left by a program that was stopped: not to be touched */
-			quiesce_set_state(w, ARENA_IDLE);
+			if (atomic_load_explicit(&control->ended, memory_order_seq_cst) == job)
+				w->job = job; /* over before we took part */
 			continue;
 		}
 		if (since == 0)

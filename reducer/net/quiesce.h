@@ -2,10 +2,11 @@
  * quiesce.h - resting, and knowing when everybody rests for good.
  *
  * A program is over when every worker is idle and every message sent has been received. Counters are exact while their
- * worker is idle. Whoever becomes idle looks at all states and counters, then at all states again: when no state has
- * changed, all were idle at the moment between the two looks, with just these counters. A worker that found somebody
- * busy need do nothing more: that one will look when it becomes idle itself. The supervisor counts as having sent one message,
- * the program, which worker 0 receives.
+ * worker is idle. Whoever becomes idle looks at all states and counters; when they say that it is over it announces that
+ * it is about to say so, and looks at all states again. When none has changed it is over: all were idle all the time from
+ * the first look to the second, with just these counters. Who would become busy after the second look sees the
+ * announcement first, and stays idle. A worker that finds somebody busy need do nothing more: that one will look when it becomes
+ * idle itself. The supervisor counts as having sent one message, the program, which worker 0 receives.
  */
 #ifndef REDUCER_NET_QUIESCE_H
 #define REDUCER_NET_QUIESCE_H

@@ -225,11 +225,11 @@ static void worker_take_mail(struct worker *w)
 /* Count what was burnt; fuel for the next round. */
 static uint64_t worker_account(struct worker *w)
 {
-	const uint64_t burnt = (uint64_t)((int64_t)ARENA_TICK - w->hot.fuel) - w->skipped;
+	const uint64_t burnt = (uint64_t)((int64_t)w->tick - w->hot.fuel) - w->skipped;
 
 	w->interactions += burnt;
 	w->skipped = 0;
-	w->hot.fuel = ARENA_TICK;
+	w->hot.fuel = w->tick;
 	/* relaxed: for those who watch */
 	atomic_store_explicit(&w->line->interactions, w->interactions, memory_order_relaxed);
 	atomic_store_explicit(&w->line->redexes, (uint64_t)(w->hot.top - w->bottom), memory_order_relaxed);
@@ -243,6 +243,10 @@ static bool worker_tick(struct worker *w)
 	const uint64_t burnt = worker_account(w);
 	int ret;
 
+	if (atomic_load_explicit(&control->stop, memory_order_relaxed) != NET_DONE) {
+		w->failed = true; /* touch nothing: the supervisor may be looking already */
+		return false;
+	}
 	if (atomic_load_explicit(&control->gas_limited, memory_order_relaxed) &&
 	    atomic_fetch_sub_explicit(&control->gas, (int64_t)burnt, memory_order_relaxed) < (int64_t)burnt)
 		worker_stop(w, NET_GAS, 0);
@@ -263,8 +267,6 @@ static bool worker_tick(struct worker *w)
 		if (w->away)
 			cells_send_home(w);
 	}
-	if (atomic_load_explicit(&control->stop, memory_order_relaxed) != NET_DONE)
-		w->failed = true;
 	return !w->failed;
 }
 
@@ -301,7 +303,7 @@ static void worker_adopt_queues(struct worker *w)
 		.top = w->redexes,
 		.nodes = w->node_cache,
 		.vars = w->var_cache,
-		.fuel = ARENA_TICK,
+		.fuel = w->tick,
 	};
 	w->bottom = w->low = w->redexes;
 	w->limit = w->redexes + (part->redex_end ? part->redex_end - QUEUE_SLACK : 0);
@@ -410,6 +412,7 @@ static void worker_init(struct worker *w, struct arena *arena, uint32_t me, int 
 	*w = (struct worker){
 		.me = me,
 		.n = arena->n,
+		.tick = arena->control->tick,
 		.ended_fd = ended_fd,
 		.arena = arena,
 		.line = &arena->lines[me],

@@ -59,6 +59,7 @@ struct worker {
 	uint64_t interactions;
 	bool failed; /* a reason to stop was met or seen */
 
+	uint32_t tick; /* fuel for one round */
 	uint32_t me;
 	uint32_t n;
 	uint32_t job;

@@ -16,6 +16,8 @@ struct net_options nets_options(uint32_t workers, uint32_t ring, bool threads)
 		.memory_max = 1ull << 30,
 		.ring = ring,
 		.threads = threads || getenv("PLX_NET_THREADS"),
+		.tick = getenv("PLX_NET_TICK") ? (uint32_t)atoi(getenv("PLX_NET_TICK")) : 0,
+		.scatter = getenv("PLX_NET_SCATTER") != NULL,
 		.name = "test",
 	};
 }
