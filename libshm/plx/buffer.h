@@ -16,15 +16,15 @@ struct plx_holder;
  * one hold, and the slot returns by itself when the last one is released - or its process is gone.
  */
 struct plx_buffer {
-	const void *data;      /* in the segment; read-only for subscribers */
-	uint64_t length;       /* bytes */
-	uint64_t sequence;     /* position in the publisher's log, from 0 */
-	uint64_t timestamp_ns; /* CLOCK_MONOTONIC at publish; 0 unless PLX_BUFFER_STAMPED */
-	uint64_t publisher;    /* id of the segment it came from */
-	uint32_t type;         /* type id; 0 = plain bytes */
-	uint32_t flags;        /* PLX_BUFFER_* */
-	uint32_t slot;         /* PLX_SLOT_NONE when the payload lies in the log entry */
-	uint32_t reserved;
+	const void *data;          /* in the segment; read-only for subscribers */
+	uint64_t length;           /* bytes */
+	uint64_t sequence;         /* position in the publisher's log, from 0 */
+	uint64_t timestamp_ns;     /* CLOCK_MONOTONIC at publish; 0 unless PLX_BUFFER_STAMPED */
+	uint64_t publisher;        /* id of the segment it came from */
+	uint32_t type;             /* type id; 0 = plain bytes */
+	uint32_t flags;            /* PLX_BUFFER_* */
+	uint32_t slot;             /* PLX_SLOT_NONE when the payload lies in the log entry */
+	uint32_t viewed;           /* type id it was checked against (plx/type.h); 0 = none yet */
 	struct plx_holder *holder; /* who holds; NULL when nothing does */
 };
 #define PLX_BUFFER_NONE ((struct plx_buffer){ .data = NULL })

@@ -12,5 +12,6 @@
 #include <plx/segment.h>
 #include <plx/subscriber.h>
 #include <plx/table.h>
+#include <plx/type.h>
 
 #endif

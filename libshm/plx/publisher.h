@@ -146,6 +146,12 @@ int plx_publisher_drain(struct plx_publisher *pub, uint64_t timeout_ns) plx_must
  */
 bool plx_publisher_gone(struct plx_publisher *pub, struct plx_reader_end *end);
 
+/** plx_publisher_id() - the id of its data segment: what plx_buffer.publisher says to subscribers. */
+uint64_t plx_publisher_id(const struct plx_publisher *pub);
+
+/** plx_publisher_type() - the type id its messages have unless told otherwise. */
+uint32_t plx_publisher_type(const struct plx_publisher *pub);
+
 /** plx_publisher_stats() - figures so far; safe from any thread. */
 void plx_publisher_stats(struct plx_publisher *pub, struct plx_publisher_stats *stats);
 

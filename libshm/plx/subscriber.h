@@ -98,6 +98,15 @@ void plx_subscriber_flush(struct plx_subscriber *sub);
 /** plx_subscriber_stats() - figures so far. */
 void plx_subscriber_stats(const struct plx_subscriber *sub, struct plx_subscriber_stats *stats);
 
+/**
+ * plx_subscriber_refusal() - why the last publisher refused us, or we refused it, for people; "" when none did.
+ *
+ * When the types differ, both are named, with their descriptions as far as either side knows them (plx/type.h).
+ *
+ * Return: a text that stays until the next refusal.
+ */
+const char *plx_subscriber_refusal(const struct plx_subscriber *sub);
+
 /** plx_subscriber_close() - leave; buffers still held become invalid; NULL is fine. */
 void plx_subscriber_close(struct plx_subscriber *sub);
 

@@ -34,6 +34,7 @@ int plx_buffer_slice(struct plx_buffer *part, const struct plx_buffer *buffer, u
 		return ret;
 	part->data = data + off;
 	part->length = length;
+	part->viewed = 0; /* a part is another value */
 	return 0;
 }
 

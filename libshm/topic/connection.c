@@ -8,7 +8,10 @@
  * segments are sealed and as large as they were said to be, or there is no connection: nothing can end in SIGBUS.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+#include <plx/type.h>
 
 #include "base/sys.h"
 #include "topic/subscriber_state.h"
@@ -107,13 +110,23 @@ void plx_connection_free(struct plx_connection *c)
 	free(c);
 }
 
-/* While ASKING: it will not be. */
-static void fail(struct plx_connection *c, int error)
+/* For people. The publisher knows what it has, we know what we want. */
+static void note_refusal(struct plx_subscriber *sub, int error, const char *text)
 {
-	struct plx_subscriber *sub = c->sub;
+	const char *wanted = error == -EPROTOTYPE ? plx_type_known(sub->terms.type) : NULL;
 
 	sub->refused++;
 	sub->refused_why = error;
+	snprintf(sub->refused_text, sizeof(sub->refused_text), "%s%s%s", text[0] ? text : plx_strerror(error),
+		 wanted ? "; wanted is " : "", wanted ? wanted : "");
+}
+
+/* While ASKING: it will not be. @text may be empty. */
+static void fail(struct plx_connection *c, int error, const char *text)
+{
+	struct plx_subscriber *sub = c->sub;
+
+	note_refusal(sub, error, text);
 	if (error == -ETIMEDOUT || error == -EPIPE)
 		sub->again_ns = plx_now_ns() +
 				PLX_AGAIN_NS; /* stopped, or on its way out: the next list tells */
@@ -194,7 +207,7 @@ static void granted(struct plx_connection *c, struct plx_datagram *d)
 
 	plx_wire_drop(d);
 	if (ret < 0) {
-		fail(c, ret);
+		fail(c, ret, "");
 		return;
 	}
 	sub->asking--;
@@ -212,7 +225,7 @@ static void act(struct plx_connection *c, const struct plx_step *step, struct pl
 	}
 	plx_wire_drop(d);
 	switch (step->what) {
-	case PLX_STEP_REFUSED: fail(c, step->error); break;
+	case PLX_STEP_REFUSED: fail(c, step->error, step->text); break;
 	case PLX_STEP_LET_GO:
 		c->let_go = true;
 		c->reason = step->error;
@@ -220,7 +233,7 @@ static void act(struct plx_connection *c, const struct plx_step *step, struct pl
 		break;
 	case PLX_STEP_FAILED:
 		if (c->state == PLX_CONNECTION_ASKING) {
-			fail(c, step->error);
+			fail(c, step->error, step->text);
 		} else if (step->error == -EPIPE) {
 			c->hung_up = true;
 		} else {
@@ -258,14 +271,14 @@ void plx_connection_expire(struct plx_connection *c)
 	struct plx_step step;
 
 	plx_guest_event(&c->guest, &step, PLX_EVENT_DEADLINE);
-	fail(c, step.error);
+	fail(c, step.error, step.text);
 }
 
 void plx_connection_died(struct plx_connection *c)
 {
 	plx_connection_input(c); /* what it still had to say */
 	if (c->state == PLX_CONNECTION_ASKING) {
-		fail(c, -EPIPE);
+		fail(c, -EPIPE, "");
 	} else if (c->state == PLX_CONNECTION_READING) {
 		c->hung_up = true;
 		hang_up(c);
@@ -314,6 +327,6 @@ int plx_connection_open(struct plx_subscriber *sub, const struct plx_sighting *s
 		ret = plx_wire_send(fd, &step, NULL);
 	}
 	if (ret < 0)
-		fail(c, ret);
+		fail(c, ret, "");
 	return 0;
 }

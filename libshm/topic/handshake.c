@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <plx/subscriber.h>
+#include <plx/type.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -135,9 +136,12 @@ static void host_hello(struct plx_host *host, struct plx_step *step, const struc
 		return;
 	}
 	if (terms->type != 0 && terms->type != offer->type) {
+		const char *known = plx_type_known(offer->type); /* cut when it does not fit */
+
 		host_refuse(host, step, offer, EPROTOTYPE,
-			    "topic %s has messages of type 0x%08x, the subscriber wants type 0x%08x",
-			    offer->topic, offer->type, terms->type);
+			    "topic %s has messages of type 0x%08x, the subscriber wants type 0x%08x%s%s",
+			    offer->topic, offer->type, terms->type, known ? "; here is " : "",
+			    known ? known : "");
 		return;
 	}
 	if (offer->subscribers >= offer->subscribers_max) {

@@ -223,6 +223,16 @@ void plx_publisher_close(struct plx_publisher *pub)
 	free(pub);
 }
 
+uint64_t plx_publisher_id(const struct plx_publisher *pub)
+{
+	return pub->id;
+}
+
+uint32_t plx_publisher_type(const struct plx_publisher *pub)
+{
+	return pub->type;
+}
+
 void plx_publisher_stats(struct plx_publisher *pub, struct plx_publisher_stats *stats)
 {
 	const struct plx_topic_head *head = pub->writer.head;

@@ -220,6 +220,11 @@ void plx_subscriber_flush(struct plx_subscriber *sub)
 		plx_reader_tell(&sub->readers[i]->reader);
 }
 
+const char *plx_subscriber_refusal(const struct plx_subscriber *sub)
+{
+	return sub->refused_text;
+}
+
 void plx_subscriber_stats(const struct plx_subscriber *sub, struct plx_subscriber_stats *stats)
 {
 	*stats = (struct plx_subscriber_stats){

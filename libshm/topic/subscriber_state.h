@@ -72,6 +72,7 @@ struct plx_subscriber {
 	uint64_t taken, bytes, lost, slept;
 	uint32_t ended, died, refused;
 	int32_t refused_why;
+	char refused_text[768];
 };
 
 /* Takes until we look at the sockets: empty ones are dear, messages cheap. */

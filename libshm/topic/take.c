@@ -66,7 +66,7 @@ static inline void hand_out(struct plx_reader *r, struct plx_buffer *b, const st
 	b->type = g->type;
 	b->flags = g->flags & 0xffffu;
 	b->slot = g->slot;
-	b->reserved = 0;
+	b->viewed = 0;
 	b->holder = h;
 	r->next++;
 	r->taken++;
