@@ -14,6 +14,7 @@
 #include <errno.h>
 
 #include "base/atomic.h"
+#include "base/mutant.h"
 #include "base/size.h"
 
 #define BITS 64u
@@ -86,6 +87,8 @@ static uint32_t claim_in(const struct plx_pool *pool, uint32_t i)
 	uint64_t word = plx_read_once(&pool->words[i]);
 
 	while ((free = word & valid) != 0) {
+		if (plx_mutant(MUT_CLAIM_NOT_ATOMIC))
+			plx_write_once(&pool->words[i], word);
 		/* PO1 acquire: pairs with PO2; whoever had the slot before is done with its bytes */
 		if (__atomic_compare_exchange_n(&pool->words[i], &word, word & ~(free & -free), true,
 						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED))

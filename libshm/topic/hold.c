@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/mutant.h"
 #include "base/size.h"
 #include "base/sys.h"
 #include "topic/fence.h"
@@ -111,6 +112,8 @@ static void pin(struct plx_reader *r, struct plx_holder *h)
 	plx_holder_unlist(r, h);
 	h->pinned = true;
 	r->pinned++;
+	if (plx_mutant(MUT_PIN_AFTER_CURSOR))
+		__atomic_store_n(&r->link->cursor, h->position + 1, __ATOMIC_RELEASE);
 	/* relaxed: ordered by T1 */
 	__atomic_store_n(&r->pins[h->slot / 64], *set_mine(r, h->slot, true), __ATOMIC_RELAXED);
 }
@@ -119,6 +122,8 @@ static void unpin(struct plx_reader *r, struct plx_holder *h)
 {
 	h->pinned = false;
 	r->pinned--;
+	if (plx_mutant(MUT_PIN_FOR_EVER))
+		return;
 	/* H1 release: pairs with P1; we are done reading the slot */
 	__atomic_store_n(&r->pins[h->slot / 64], *set_mine(r, h->slot, false), __ATOMIC_RELEASE);
 }
@@ -173,7 +178,7 @@ void plx_reader_tell(struct plx_reader *r)
 
 	while (r->oldest) {
 		if (r->oldest->slot == PLX_SLOT_NONE) { /* lies in the log: nothing else protects it */
-			cursor = r->oldest->position;
+			cursor = r->oldest->position + plx_mutant(MUT_CURSOR_PASSES_HELD);
 			break;
 		}
 		pin(r, r->oldest);

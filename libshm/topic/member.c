@@ -13,6 +13,7 @@
 
 #include <plx/subscriber.h>
 
+#include "base/mutant.h"
 #include "base/sys.h"
 #include "topic/publisher_state.h"
 #include "topic/wire.h"
@@ -314,7 +315,7 @@ void plx_member_leave(struct plx_member *m)
 	unlist_shaking(m);
 	forget(m);
 	plx_bias_claim(&pub->bias);
-	if (m->joined)
+	if (m->joined && !plx_mutant(MUT_DEAD_FOLLOWED))
 		part(pub, m, -EPIPE);
 	plx_bias_yield(&pub->bias);
 	if (m->peer.pidfd >= 0)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/mutant.h"
 #include "topic/publisher_state.h"
 #include "topic/wire.h"
 
@@ -32,7 +33,7 @@ static int room(struct plx_publisher *pub)
 static inline void published(struct plx_publisher *pub)
 {
 	pub->unflushed = pub->batch;
-	if (plx_unlikely(pub->sleepers) && !pub->batch)
+	if (plx_unlikely(pub->sleepers) && !pub->batch && !plx_mutant(MUT_WAKE_BEFORE_MESSAGE))
 		plx_publisher_wake(pub);
 }
 
@@ -112,6 +113,8 @@ static int send_inside(struct plx_publisher *pub, const void *data, uint64_t len
 	if (plx_likely(ret == 0)) {
 		uint32_t flags = stamp(pub);
 
+		if (plx_mutant(MUT_WAKE_BEFORE_MESSAGE))
+			plx_publisher_wake(pub);
 		plx_writer_put_inline(&pub->writer, data, (uint32_t)length, pub->type, flags);
 		published(pub);
 	}

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mutant.h"
 #include "base/size.h"
 #include "base/sys.h"
 #include "topic/publisher_state.h"
@@ -194,6 +195,8 @@ void plx_publisher_end(struct plx_publisher *pub, int reason)
 		return;
 	plx_bias_enter(&pub->bias);
 	pub->ended = true;
+	if (plx_mutant(MUT_END_BEFORE_REASON))
+		plx_publisher_attend(pub, pub->attention | PLX_ATTENTION_ENDED);
 	/* relaxed: ordered by W2 */
 	__atomic_store_n(&head->end_position, pub->writer.next, __ATOMIC_RELAXED);
 	__atomic_store_n(&head->end_reason, reason > 0 ? -reason : reason, __ATOMIC_RELAXED);

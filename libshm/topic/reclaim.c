@@ -12,6 +12,7 @@
  *
  * A dead reader is forgotten, and with it everything it held: there is nothing to give back.
  */
+#include "base/mutant.h"
 #include "topic/fence.h"
 #include "topic/writer.h"
 
@@ -27,7 +28,7 @@ static void read_cursor(struct plx_writer *writer, struct plx_follower *f)
 	/* C1 acquire: pairs with T1; pins set before this cursor are seen, and so is that the reader is done */
 	uint64_t cursor = __atomic_load_n(&f->link->cursor, __ATOMIC_ACQUIRE);
 
-	if (cursor - f->cursor <= behind(writer, f->cursor))
+	if (plx_mutant(MUT_CURSOR_BELIEVED) || cursor - f->cursor <= behind(writer, f->cursor))
 		f->cursor = cursor;
 	else if ((int64_t)(cursor - f->cursor) > 0)
 		f->liar = true; /* beyond the head; backwards is just not believed */
@@ -44,7 +45,7 @@ static void read_cursors(struct plx_writer *writer)
 
 		read_cursor(writer, f);
 		lag = behind(writer, f->cursor);
-		if (f->reliable && lag > gate)
+		if (f->reliable && lag > gate && !plx_mutant(MUT_GATE_OPEN))
 			gate = lag;
 		if (lag > asked)
 			asked = lag;
@@ -61,7 +62,7 @@ static uint64_t pins_of(const struct plx_writer *writer, uint32_t word)
 	uint64_t pins = 0;
 
 	/* P1 acquire: pairs with H1; who cleared a pin is done reading the slot */
-	for (uint32_t i = 0; i < writer->count; i++)
+	for (uint32_t i = 0; i < writer->count && !plx_mutant(MUT_PINS_IGNORED); i++)
 		pins |= __atomic_load_n(&writer->followers[i]->pins[word], __ATOMIC_ACQUIRE);
 	return pins;
 }
@@ -107,12 +108,15 @@ static void move_tail(struct plx_writer *writer, uint64_t to)
 	if (to == writer->tail)
 		return;
 	/* G1 relaxed: ordered by the fence; pairs with R2 and R3 of lossy readers */
-	__atomic_store_n(&writer->head->tail, to, __ATOMIC_RELAXED);
+	if (!plx_mutant(MUT_TAIL_AFTER_PINS))
+		__atomic_store_n(&writer->head->tail, to, __ATOMIC_RELAXED);
 	if (writer->lossy)
 		plx_fence_full();
 	else
 		plx_fence_stores();
 	empty_window(writer, to);
+	if (plx_mutant(MUT_TAIL_AFTER_PINS))
+		__atomic_store_n(&writer->head->tail, to, __ATOMIC_RELAXED);
 	writer->tail = to;
 	writer->limit = to + writer->mask + 1;
 }
@@ -125,7 +129,7 @@ static bool search_limbo(struct plx_writer *writer)
 
 		if (writer->limbo[word] == 0)
 			continue;
-		back = writer->limbo[word] & ~pins_of(writer, word);
+		back = plx_mutant(MUT_LIMBO_FOR_EVER) ? 0 : writer->limbo[word] & ~pins_of(writer, word);
 		if (back == 0)
 			continue;
 		writer->limbo[word] &= ~back;

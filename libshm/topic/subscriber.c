@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mutant.h"
 #include "base/sys.h"
 #include "topic/subscriber_state.h"
 
@@ -146,8 +147,8 @@ static inline int take_from(struct plx_subscriber *sub, struct plx_connection *c
 {
 	for (int tries = 0; tries < 3; tries++) {
 		bool quiet = !c->let_go && !c->hung_up;
-		enum plx_found_what found = c->let_go ? PLX_READER_NOTHING
-						      : plx_reader_take(&c->reader, buffer);
+		bool over = c->let_go || (plx_mutant(MUT_LOG_NOT_DRAINED) && c->hung_up);
+		enum plx_found_what found = over ? PLX_READER_NOTHING : plx_reader_take(&c->reader, buffer);
 		int ret;
 
 		if (plx_likely(found == PLX_READER_MESSAGE))

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 
+#include "base/mutant.h"
 #include "topic/fence.h"
 #include "topic/handshake_layout.h"
 #include "topic/hold.h"
@@ -37,7 +38,7 @@ static inline struct glance glance(const struct plx_entry *entry)
 static inline bool honest(const struct plx_reader *r, const struct glance *g)
 {
 	if (g->slot < r->slot_count)
-		return g->length <= r->slot_size;
+		return g->length <= r->slot_size || plx_mutant(MUT_LENGTH_BELIEVED);
 	return g->slot == PLX_SLOT_NONE &&
 	       g->length <= (g->flags & PLX_BUFFER_STAMPED ? PLX_ENTRY_STAMPED : PLX_ENTRY_PAYLOAD);
 }
@@ -100,7 +101,7 @@ static enum plx_found_what take_lossy(struct plx_reader *r, struct plx_buffer *b
 	for (int i = 0; i < 5; i++) /* relaxed: looked at only if the tail has not passed */
 		words[i] = __atomic_load_n(&entry->words[i], __ATOMIC_RELAXED);
 	plx_fence_loads();
-	if (count_lost(r))
+	if (!plx_mutant(MUT_NO_LOOK_AFTER_COPY) && count_lost(r))
 		return PLX_READER_LAPPED;
 	attention = __atomic_load_n(&r->head->attention, __ATOMIC_RELAXED);
 	if (plx_unlikely((attention ^ r->attention) & ~PLX_ATTENTION_ENDED) && somebody_let_go(r, attention))
@@ -116,7 +117,8 @@ static enum plx_found_what take_lossy(struct plx_reader *r, struct plx_buffer *b
 		data = h->copy;
 	} else {
 		plx_holder_pin_now(r, h);
-		if (count_lost(r)) { /* it may be in use again: the pin came too late */
+		/* it may be in use again: then the pin came too late */
+		if (!plx_mutant(MUT_NO_LOOK_AFTER_PIN) && count_lost(r)) {
 			plx_reader_release(r, h);
 			return PLX_READER_LAPPED;
 		}

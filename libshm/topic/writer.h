@@ -5,6 +5,7 @@
 #include <plx/buffer.h>
 #include <plx/pool.h>
 
+#include "base/mutant.h"
 #include "topic/topic_layout.h"
 
 /*
@@ -142,6 +143,8 @@ static inline void plx_writer_commit(struct plx_writer *writer, struct plx_entry
 {
 	uint64_t position = writer->next;
 
+	if (plx_mutant(MUT_SEQUENCE_FIRST))
+		__atomic_store_n(&entry->sequence, position + 1, __ATOMIC_RELEASE);
 	/* relaxed: ordered by the release below; lossy readers may look on while we write */
 	__atomic_store_n(&entry->place, (uint64_t)length << 32 | slot, __ATOMIC_RELAXED);
 	__atomic_store_n(&entry->meta, (uint64_t)flags << 32 | type, __ATOMIC_RELAXED);
@@ -170,7 +173,8 @@ static inline void plx_writer_stamp(struct plx_entry *entry, uint64_t now_ns)
 static inline void plx_writer_put(struct plx_writer *writer, uint32_t slot, uint32_t length, uint32_t type,
 				  uint32_t flags)
 {
-	plx_writer_loaned(writer, slot, false);
+	if (!plx_mutant(MUT_LOANED_FOR_EVER))
+		plx_writer_loaned(writer, slot, false);
 	writer->in_window++;
 	plx_writer_commit(writer, plx_writer_entry(writer), slot, length, type, flags);
 }
