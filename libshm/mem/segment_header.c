@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/atomic.h"
+#include "base/mutant.h"
 #include "base/size.h"
 #include "base/sys.h"
 #include "mem/segment_layout.h"
@@ -116,6 +117,8 @@ int plx_segment_format(struct plx_segment *seg, uint32_t kind, uint32_t version,
 	hdr.created_ns = plx_sys_wall_ns();
 	hdr.creator = (uint32_t)plx_sys_pid();
 	hdr.blocks = (uint32_t)n;
+	if (plx_mutant(MUT_SEGMENT_MAGIC_FIRST))
+		hdr.magic = PLX_SEGMENT_MAGIC;
 	memcpy(seg->base, &hdr, sizeof(hdr)); /* with magic 0 */
 	/* SG1 release: pairs with SG2; whoever sees the magic sees the whole header */
 	__atomic_store_n(&((struct plx_segment_hdr *)seg->base)->magic, PLX_SEGMENT_MAGIC, __ATOMIC_RELEASE);

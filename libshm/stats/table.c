@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/atomic.h"
+#include "base/mutant.h"
 #include "base/size.h"
 #include "stats/table_layout.h"
 
@@ -132,6 +133,8 @@ int plx_table_init(struct plx_table *table, void *block, uint64_t size, const ch
 	if (need > size)
 		return -ENOSPC;
 	memset(block, 0, need);
+	if (plx_mutant(MUT_TABLE_MAGIC_FIRST))
+		hdr.magic = PLX_TABLE_MAGIC;
 	memcpy(block, &hdr, sizeof(hdr)); /* with magic 0 */
 	memcpy(labels_of(&t), labels, n * sizeof(labels[0]));
 	/* TB1 release: pairs with TB2; whoever sees the magic sees the whole description and cells of 0 */

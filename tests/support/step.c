@@ -341,10 +341,12 @@ bool step_more(const struct step_count *counts, size_t n, uint64_t least)
 	}
 	if (seconds && now() - begun >= (double)seconds)
 		return false;
-#ifndef __x86_64__
-	return runs < 1000;
-#endif
+#ifdef __x86_64__
+	(void)runs;
 	return points < setting("CRASH_POINTS", least);
+#else
+	return runs < 1000 && least;
+#endif
 }
 
 uint64_t step_report(const char *title, const struct step_count *counts, size_t n)
