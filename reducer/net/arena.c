@@ -2,6 +2,7 @@
  * arena.c - see arena.h. Everything here is set-up or growth: nothing is called per interaction.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -78,8 +79,10 @@ static int arena_reserve(struct arena *arena, struct plx_block blocks[BLOCKS], c
 			 uint32_t ring, uint64_t memory_max)
 {
 	uint32_t shift = bits_for(memory_max) + 2;
+	char full[100]; /* in /proc: "plx:net:NAME" */
 	int ret = -ENOMEM;
 
+	snprintf(full, sizeof(full), "net:%s", name);
 	if (shift > ARENA_STRIDE_MAX)
 		shift = ARENA_STRIDE_MAX;
 	if (shift + bits_for(arena->n) > ARENA_TOTAL_MAX)
@@ -88,7 +91,7 @@ static int arena_reserve(struct arena *arena, struct plx_block blocks[BLOCKS], c
 		shift = ARENA_STRIDE_MIN;
 	for (; shift >= ARENA_STRIDE_MIN; shift--) {
 		arena_blocks(blocks, arena->n, ring, shift);
-		ret = plx_segment_create(&arena->seg, "memfd", name, plx_segment_need(blocks, BLOCKS),
+		ret = plx_segment_create(&arena->seg, "memfd", full, plx_segment_need(blocks, BLOCKS),
 					 PLX_SEGMENT_SPARSE | PLX_SEGMENT_INHERIT);
 		if (ret != -ENOMEM && ret != -ENOSPC && ret != -EINVAL && ret != -EFBIG)
 			break;

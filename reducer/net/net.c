@@ -28,6 +28,7 @@
 #define NET_RING_MAX   (1u << 20)
 #define NET_NAME_MAX   63
 #define NET_MEMORY_MIN (1ull << 20)
+#define NET_KEEP       (256ull << 20) /* bytes of arena kept from program to program */
 
 enum net_phase { PHASE_FRESH, PHASE_RUNNING, PHASE_OVER };
 
@@ -163,46 +164,50 @@ static void stop_workers(struct net *net)
 
 /* ---- open and close ------------------------------------------------------------------------------ */
 
-static void net_fini(struct net *net)
+/* Workers and arena; what the caller polls stays the same. */
+static void net_stop(struct net *net)
 {
 	stop_workers(net);
 	arena_close(&net->arena);
-	if (net->epoll_fd >= 0)
-		close(net->epoll_fd);
-	if (net->ended_fd >= 0)
-		close(net->ended_fd);
-	net->epoll_fd = net->ended_fd = -1;
 	net->broken = true;
 }
 
-static int net_init(struct net *net)
+static int net_begin(struct net *net)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.u32 = NET_WORKERS_MAX };
-	int ret;
+	const struct net_options *o = &net->options;
+	int ret = arena_open(&net->arena, net->name, o->workers, o->ring, o->memory_max);
 
-	for (uint32_t i = 0; i < NET_WORKERS_MAX; i++)
-		net->process[i] = PLX_PROCESS_NONE;
-	net->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	net->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (net->ended_fd < 0 || net->epoll_fd < 0 ||
-	    epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, net->ended_fd, &event) < 0) {
-		ret = -errno;
-		goto fail;
-	}
-	ret = arena_open(&net->arena, net->name, net->options.workers, net->options.ring,
-			 net->options.memory_max);
+	net->phase = PHASE_FRESH;
+
 	if (ret < 0)
-		goto fail;
-	net->arena.control->tick = net->options.tick;
-	net->arena.control->scatter = net->options.scatter;
+		return ret;
+	net->arena.control->tick = o->tick;
+	net->arena.control->scatter = o->scatter;
 	ret = start_workers(net);
 	if (ret < 0)
-		goto fail;
-	net->broken = false;
-	return 0;
-fail:
-	net_fini(net);
+		net_stop(net);
+	else
+		net->broken = false;
 	return ret;
+}
+
+static int net_renew(struct net *net)
+{
+	net_stop(net);
+	return net_begin(net);
+}
+
+static int open_descriptors(struct net *net)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = NET_WORKERS_MAX };
+
+	net->ended_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (net->ended_fd < 0)
+		return -errno;
+	net->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (net->epoll_fd < 0 || epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, net->ended_fd, &event) < 0)
+		return -errno;
+	return 0;
 }
 
 static int choose_options(struct net *net, const struct net_options *options)
@@ -236,11 +241,15 @@ int net_open(struct net **out, const struct net_options *options)
 		return -ENOMEM;
 	net->arena.seg = PLX_SEGMENT_NONE;
 	net->ended_fd = net->epoll_fd = -1;
+	for (uint32_t i = 0; i < NET_WORKERS_MAX; i++)
+		net->process[i] = PLX_PROCESS_NONE;
 	ret = choose_options(net, options);
 	if (ret == 0)
-		ret = net_init(net);
+		ret = open_descriptors(net);
+	if (ret == 0)
+		ret = net_begin(net);
 	if (ret < 0) {
-		free(net);
+		net_close(net);
 		return ret;
 	}
 	*out = net;
@@ -251,7 +260,11 @@ void net_close(struct net *net)
 {
 	if (!net)
 		return;
-	net_fini(net);
+	net_stop(net);
+	if (net->epoll_fd >= 0)
+		close(net->epoll_fd);
+	if (net->ended_fd >= 0)
+		close(net->ended_fd);
 	free(net);
 }
 
@@ -297,14 +310,24 @@ static bool find_dead(struct net *net, uint32_t *who, int32_t *pid, struct plx_e
 	return false;
 }
 
+/* A dead worker, or so much memory taken that the next program might lack it, or others: begin anew. */
+static bool must_renew(struct net *net)
+{
+	const uint64_t max = net->options.memory_max / 2;
+	struct plx_exit how;
+	uint32_t who;
+	int32_t pid;
+
+	return net->broken || find_dead(net, &who, &pid, &how) ||
+	       atomic_load_explicit(&net->arena.control->committed, memory_order_relaxed) >
+		       (max < NET_KEEP ? max : NET_KEEP);
+}
+
 int net_start(struct net *net, const struct book *book, const struct net_limits *limits)
 {
 	struct arena_control *control;
-	struct plx_exit how;
 	const char *why;
 	uint64_t count;
-	uint32_t who;
-	int32_t pid;
 	int ret;
 
 	if (net->phase == PHASE_RUNNING)
@@ -312,13 +335,10 @@ int net_start(struct net *net, const struct book *book, const struct net_limits 
 	ret = book_check(book, book->size, &why);
 	if (ret < 0)
 		return ret;
-	if (net->broken || find_dead(net, &who, &pid, &how)) {
-		net_fini(net);
-		ret = net_init(net);
-		if (ret < 0)
-			return ret;
-	}
-	ret = load_book(net, book);
+	if (must_renew(net))
+		ret = net_renew(net);
+	if (ret == 0)
+		ret = load_book(net, book);
 	if (ret < 0)
 		return ret;
 	arena_reset(&net->arena);
@@ -533,7 +553,7 @@ void net_progress(const struct net *net, struct net_progress *progress)
 
 port net_root(const struct net *net)
 {
-	return net->arena.control->root;
+	return net->phase == PHASE_OVER && net->arena.control ? net->arena.control->root : PORT_NONE;
 }
 
 static struct pair source_node(const void *net, port p)
