@@ -120,11 +120,15 @@ static int stopped(const struct reader *r)
 	return 128 + plx_stop_signal();
 }
 
+/* All that was taken is written: only now it counts as read for its publishers. */
 static int flush(struct reader *r)
 {
 	int err = sink_flush(&r->sink);
 
-	return err == 0 ? GO_ON : err == -EINTR ? stopped(r) : CLI_ERROR;
+	if (err < 0)
+		return err == -EINTR ? stopped(r) : CLI_ERROR;
+	plx_subscriber_flush(r->sub);
+	return GO_ON;
 }
 
 /* Nothing to take: write what we have, then wait; or it is over. */
@@ -172,6 +176,8 @@ static int message(struct reader *r, struct plx_buffer *buffer)
 	err = sink_add(&r->sink, buffer, r->opt->lines && !more);
 	if (err < 0)
 		return err == -EINTR ? stopped(r) : CLI_ERROR;
+	if (r->sink.waiting == 0)
+		plx_subscriber_flush(r->sub);
 	if (more)
 		return GO_ON;
 	r->messages++;
@@ -197,9 +203,8 @@ static int read_topic(struct reader *r)
 		int got;
 
 		if (plx_stop_signal() != 0) {
-			if (sink_flush(&r->sink) == -EIO)
-				return CLI_ERROR;
-			return stopped(r);
+			code = flush(r);
+			return code == GO_ON ? stopped(r) : code;
 		}
 		got = plx_subscriber_take(r->sub, &buffer);
 		if (plx_likely(got == 1))
@@ -218,6 +223,7 @@ static int open_topic(struct reader *r)
 	int err;
 
 	wanted.reading = r->opt->lossy ? PLX_READ_LOSSY : PLX_READ_RELIABLE;
+	wanted.confirm = true;
 	wanted.history = r->opt->history;
 	wanted.type = r->opt->type;
 	wanted.directory = r->opt->directory;

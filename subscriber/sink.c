@@ -5,8 +5,9 @@
  *	as they come ┤                                                  ├──► one writev(), in order
  *	             └ large ──► held where they lie, in their slots    ┘
  *
- * A held slot is let go when its bytes are written, a small message at once. Nothing waits longer than until there is no
- * further message to take.
+ * A held slot is let go when its bytes are written, a small message at once; but all of them count as read for their
+ * publishers only when everything before is written (see flush() in main.c), so that who drains knows that it is. Nothing
+ * waits longer than until there is no further message to take.
  */
 #include "subscriber/sink.h"
 

@@ -18,7 +18,8 @@ struct plx_subscriber_options {
 	uint32_t type;    /* accept only publishers of this type id; 0 = any */
 	uint32_t
 		spin_ns; /* how long plx_subscriber_wait() spins before it sleeps; default 10000; UINT32_MAX = never sleeps */
-	bool polling;          /* we never sleep in plx_subscriber_wait(): publishers need not look at us */
+	bool polling; /* we never sleep in plx_subscriber_wait(): publishers need not look at us */
+	bool confirm; /* PLX_READ_RELIABLE: what was taken counts as read only at plx_subscriber_flush() */
 	const char *directory; /* as for publishers */
 };
 #define PLX_SUBSCRIBER_DEFAULTS ((struct plx_subscriber_options){ 0 })
@@ -64,7 +65,8 @@ int plx_subscriber_open(struct plx_subscriber **sub, const char *topic,
  * reliable reader's cursor stays before it.
  *
  * Return: 1 with a message, 0 when there is none just now, -ENOSPC when the quota of held slots is used up, or, once
- *         for each stream that ended, after its last message: its reason (see plx_subscriber_ended()).
+ *         for each stream that ended, after its last message: its reason (see plx_subscriber_ended()). With
+ *         plx_subscriber_options.confirm a regular end waits until everything before it is confirmed: 0 until then.
  * Order:  messages of one publisher come in the order published.
  */
 int plx_subscriber_take(struct plx_subscriber *sub, struct plx_buffer *buffer) plx_must_check;
@@ -92,7 +94,13 @@ bool plx_subscriber_arm(struct plx_subscriber *sub);
 /** plx_subscriber_fd() - a descriptor for poll, epoll, libuv or GLib; readable when take may have something. Owned by @sub. */
 int plx_subscriber_fd(const struct plx_subscriber *sub);
 
-/** plx_subscriber_flush() - tell publishers now how far we have read (take does it lazily). */
+/**
+ * plx_subscriber_flush() - tell publishers now how far we have read (take does it lazily).
+ *
+ * With plx_subscriber_options.confirm nothing else tells them: everything taken so far is done with (written, answered,
+ * ...). A publisher that drains waits for that, and one whose reader leaves or dies before learns how far it was. Call it
+ * before plx_subscriber_wait(), or a publisher whose log is full waits as well.
+ */
 void plx_subscriber_flush(struct plx_subscriber *sub);
 
 /** plx_subscriber_stats() - figures so far. */

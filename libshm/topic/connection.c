@@ -86,7 +86,7 @@ void plx_connection_end(struct plx_connection *c)
 	if (c->state == PLX_CONNECTION_OVER)
 		return;
 	if (c->state == PLX_CONNECTION_READING) {
-		plx_reader_tell(&c->reader);
+		plx_reader_hint(&c->reader);
 		sub->taken += c->reader.taken;
 		sub->bytes += c->reader.bytes;
 		sub->lost += c->reader.lost;
@@ -171,6 +171,7 @@ static int start_reading(struct plx_connection *c)
 		.slot_count = g->slots,
 		.quota = g->quota,
 		.reading = c->sub->terms.reading,
+		.confirm = c->sub->confirm,
 	};
 
 	if (!parts.head || !parts.log || !parts.slots || !parts.link || !parts.pins)

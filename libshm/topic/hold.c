@@ -40,6 +40,7 @@ int plx_reader_init(struct plx_reader *r, const struct plx_reader_parts *parts)
 	r->slot_count = parts->slot_count;
 	r->quota = parts->quota ? parts->quota : 1;
 	r->reliable = parts->reading == PLX_READ_RELIABLE;
+	r->confirm = parts->confirm && r->reliable;
 	r->next = r->told = r->start = parts->start;
 	r->lazy = few >= 8 ? few / 8 : 1;
 	r->id = parts->id;
@@ -208,10 +209,10 @@ void plx_reader_release(struct plx_reader *r, struct plx_holder *h)
 	r->unused = h;
 	r->held--;
 	if (plx_unlikely(waited_for(r))) {
-		plx_reader_tell(r);
+		plx_reader_hint(r);
 		if (pinned)
 			ring(r);
 	} else if (plx_unlikely(r->next - r->told >= r->lazy)) {
-		plx_reader_tell(r);
+		plx_reader_hint(r);
 	}
 }

@@ -22,6 +22,8 @@
  *	   ──────────────┼─────────────────┼──────►
  *	   done, or      │ taken; held or  │ to be taken
  *	   pinned        │ not: stays      │
+ *
+ * With confirm, told moves only when the user says so: for a publisher what was taken is not read until then.
  */
 
 struct plx_reader;
@@ -61,6 +63,7 @@ struct plx_reader {
 	uint32_t slot_count;
 	uint32_t quota; /* messages that may be held */
 	bool reliable;
+	bool confirm; /* only plx_reader_tell() tells, nothing by itself */
 	/* where we are */
 	uint64_t next; /* position of the next message */
 	uint64_t told; /* cursor in the link */
@@ -94,6 +97,7 @@ struct plx_reader_parts {
 	uint64_t slot_size, stride;
 	uint32_t depth, slot_count, quota;
 	enum plx_reading reading;
+	bool confirm;
 };
 
 /** plx_reader_init() - begin to read. Return: 0, -EINVAL (geometry), -ENOMEM. Owner: plx_reader_fini(). */
@@ -115,6 +119,19 @@ enum plx_found_what plx_reader_look(const struct plx_reader *reader);
 
 /** plx_reader_tell() - tell the publisher now how far we are. */
 void plx_reader_tell(struct plx_reader *reader);
+
+/* It would be good to tell; not when the user says what is done with. */
+static inline void plx_reader_hint(struct plx_reader *reader)
+{
+	if (!reader->confirm)
+		plx_reader_tell(reader);
+}
+
+/* Messages were taken that wait to be confirmed. */
+static inline bool plx_reader_owes(const struct plx_reader *reader)
+{
+	return reader->confirm && reader->told != reader->next;
+}
 
 /** plx_reader_heeded() - the socket was asked after PLX_READER_ATTENTION; more may have come since, and will be told. */
 void plx_reader_heeded(struct plx_reader *reader);

@@ -65,6 +65,7 @@ int plx_subscriber_open(struct plx_subscriber **out, const char *topic,
 	sub->budget = PLX_BUDGET;
 	sub->spin_ns = o.spin_ns ? o.spin_ns : DEFAULT_SPIN_NS;
 	sub->polling = o.polling;
+	sub->confirm = o.confirm;
 	settle_terms(&sub->terms, topic, &o);
 	/* so that a publisher's barrier reaches us; without it, it looks at us now and then */
 	(void)!plx_sys_barrier_register(PLX_SYS_BARRIER_GLOBAL);
@@ -125,7 +126,10 @@ static plx_cold int settle(struct plx_subscriber *sub, struct plx_connection *c,
 	if (c->let_go)
 		return end_stream(sub, c, c->reason);
 	switch (found) {
-	case PLX_READER_ENDED: return end_stream(sub, c, plx_reader_reason(&c->reader));
+	case PLX_READER_ENDED:
+		if (plx_reader_owes(&c->reader) && !c->hung_up) /* once it is gone there is nobody to tell */
+			return 0;
+		return end_stream(sub, c, plx_reader_reason(&c->reader));
 	case PLX_READER_ATTENTION:
 	case PLX_READER_LAPPED:
 		plx_connection_input(c);

@@ -54,7 +54,7 @@ struct plx_subscriber {
 	bool armed;      /* we said that we sleep */
 	/* now and then */
 	uint32_t spin_ns;
-	bool polling;
+	bool polling, confirm;
 	bool blind_sleep; /* no membarrier: sleep in slices */
 	uint32_t asking;
 	uint32_t count, capacity; /* of connections that are not over */

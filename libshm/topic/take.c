@@ -51,7 +51,7 @@ static plx_cold bool somebody_let_go(struct plx_reader *r, uint64_t attention)
 		return true;
 	}
 	if (attention & PLX_ATTENTION_WAITING)
-		plx_reader_tell(r);
+		plx_reader_hint(r);
 	return false;
 }
 
@@ -178,7 +178,7 @@ static enum plx_found_what take_reliable(struct plx_reader *r, struct plx_buffer
 enum plx_found_what plx_reader_take(struct plx_reader *r, struct plx_buffer *b)
 {
 	if (plx_unlikely(r->next - r->told >= r->lazy || r->bytes - r->told_bytes >= PLX_READER_LAZY_BYTES))
-		plx_reader_tell(r);
+		plx_reader_hint(r);
 	for (int chases = 0; chases < CHASES; chases++) {
 		/* R1 acquire: pairs with W1 */
 		uint64_t sequence = __atomic_load_n(&r->log[r->next & r->mask].sequence, __ATOMIC_ACQUIRE);
@@ -186,13 +186,13 @@ enum plx_found_what plx_reader_take(struct plx_reader *r, struct plx_buffer *b)
 
 		if (plx_likely(sequence == r->next + 1)) {
 			if (plx_unlikely(r->held >= r->quota)) {
-				plx_reader_tell(r);
+				plx_reader_hint(r);
 				return PLX_READER_QUOTA;
 			}
 			found = plx_likely(r->reliable) ? take_reliable(r, b) : take_lossy(r, b);
 		} else {
 			if (r->told != r->next)
-				plx_reader_tell(r);
+				plx_reader_hint(r);
 			found = nothing(r, sequence);
 			if (found == PLX_READER_MESSAGE)
 				continue;

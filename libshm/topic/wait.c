@@ -63,7 +63,7 @@ bool plx_subscriber_arm(struct plx_subscriber *sub)
 {
 	plx_subscriber_progress(sub);
 	for (uint32_t i = 0; i < sub->reader_count; i++)
-		plx_reader_tell(&sub->readers[i]->reader);
+		plx_reader_hint(&sub->readers[i]->reader);
 	if (something(sub))
 		return false;
 	sub->armed = true;
@@ -147,7 +147,7 @@ int plx_subscriber_wait(struct plx_subscriber *sub, uint64_t timeout_ns)
 	if (spin(sub, never ? 0 : sub->spin_ns < timeout_ns ? sub->spin_ns : timeout_ns))
 		return 0;
 	for (uint32_t i = 0; i < sub->reader_count; i++)
-		plx_reader_tell(&sub->readers[i]->reader);
+		plx_reader_hint(&sub->readers[i]->reader);
 	now = plx_now_ns();
 	end = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
 	for (;;) {

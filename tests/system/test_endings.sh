@@ -178,6 +178,26 @@ same 'a full disk: the publisher learns that its reader left' 3 $?
 code_of $sub
 same 'the subscriber ends with an error' 1 $code
 says 'which names the file and the reason' sub.err '^subscriber: /dev/full: No space left on device'
+for how in '' --lines; do
+	new
+	subscriber -t full1 -o /dev/full 2>sub.err & sub=$!
+	printf '1\n22\n333\n' | publisher -t full1 $how 2>pub.err
+	same "taken is not written: one small ${how:+line} is enough" 3 $?
+	says 'and counts as unread' pub.err "subscriber $sub left or died: it had read 0 of [1-3] messages"
+	code_of $sub
+	same 'the subscriber ends with an error' 1 $code
+done
+subscriber -t unread -o pipe 2>sub.err & sub=$!
+exec 3<pipe
+printf '1\n22\n333\n' >three
+dd if=/dev/zero of=pipe bs=4096 count=16 2>err # what a pipe holds: the next write waits
+publisher -t unread three --linger 0.5 2>pub.err
+same 'taken is not written: a publisher waits for the output' 5 $?
+cat <&3 >/dev/null & drained=$!
+code_of $sub
+same 'which gets everything all the same' 0 $code
+exec 3<&-
+wait $drained
 subscriber -t epipe 2>sub.err | head -c 10 >/dev/null & head=$!
 publisher -t epipe <(endless) 2>/dev/null
 same 'a reader of the output that ends: the publisher stops' 3 $?
