@@ -9,6 +9,7 @@
 #include <plx/pool.h>
 #include <plx/process.h>
 #include <plx/publisher.h>
+#include <plx/request.h>
 #include <plx/segment.h>
 #include <plx/subscriber.h>
 #include <plx/table.h>

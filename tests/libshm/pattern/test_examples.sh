@@ -20,6 +20,9 @@ example() { # NAME EXPECTED-OUTPUT
 example typed '1 PLX 99.50
 2 PLX 99.75
 3 PLX 100.00'
+example request 'call 1: 4
+call 2: 9
+call 3: 16'
 
 cat >same.c <<'END'
 #include <plx/type.h>
