@@ -219,6 +219,9 @@ struct plx_follower *plx_writer_slowest(struct plx_writer *writer, bool slot)
 	}
 	if (!slot || (worst && writer->in_window))
 		return worst;
+	/* no slot is in the window: who is behind there holds none of them up */
+	worst = NULL;
+	most = 0;
 	for (uint32_t i = 0; i < writer->count; i++) {
 		uint64_t pins = pinned_by(writer, writer->followers[i]);
 

@@ -313,6 +313,35 @@ static void wild_pins_harm_nobody_and_too_many_are_noticed(void **state)
 	core_close(&core);
 }
 
+static void who_is_behind_with_messages_that_use_no_slot_is_not_blamed_for_slots(void **state)
+{
+	struct core core;
+	struct plx_buffer b;
+	uint32_t loan;
+
+	(void)state;
+	core_open(&core, 16, 2, 64, 0);
+	core_join(&core, 0, PLX_READ_RELIABLE, 0, 2);
+	core_join(&core, 1, PLX_READ_RELIABLE, 0, 2);
+	assert_true(core_publish(&core, 64));
+	core_take(&core, 0, &b); /* and keeps it */
+	plx_reader_tell(&core.readers[0].reader);
+	for (int i = 0; i < 5; i++)
+		assert_true(core_publish(&core, 8));
+	core.readers[1].link->cursor = 1; /* done with the one that used a slot, five behind */
+	core.readers[0].link->cursor = 6;
+	loan = plx_writer_claim(&core.writer);
+	assert_int_not_equal(loan, PLX_SLOT_NONE);
+	assert_int_equal(plx_writer_claim(&core.writer), PLX_SLOT_NONE);
+	assert_ptr_equal(plx_writer_slowest(&core.writer, true), &core.readers[0].follower);
+	assert_ptr_equal(plx_writer_slowest(&core.writer, false), &core.readers[1].follower);
+	core.readers[0].pins[0] = 0; /* lets go; then there are only loans */
+	assert_int_not_equal(plx_writer_claim(&core.writer), PLX_SLOT_NONE);
+	assert_int_equal(plx_writer_claim(&core.writer), PLX_SLOT_NONE);
+	assert_null(plx_writer_slowest(&core.writer, true));
+	core_close(&core);
+}
+
 static void when_only_loans_are_in_the_way_nobody_is_blamed(void **state)
 {
 	struct core core;
@@ -445,6 +474,7 @@ int main(void)
 		cmocka_unit_test(a_cursor_that_goes_back_is_not_believed),
 		cmocka_unit_test(a_cursor_beyond_the_head_is_a_lie),
 		cmocka_unit_test(wild_pins_harm_nobody_and_too_many_are_noticed),
+		cmocka_unit_test(who_is_behind_with_messages_that_use_no_slot_is_not_blamed_for_slots),
 		cmocka_unit_test(when_only_loans_are_in_the_way_nobody_is_blamed),
 		cmocka_unit_test(whatever_happens_in_whatever_order_the_checker_agrees_and_held_bytes_stay),
 	};
