@@ -121,15 +121,29 @@ static void note_refusal(struct plx_subscriber *sub, int error, const char *text
 		 wanted ? "; wanted is " : "", wanted ? wanted : "");
 }
 
+bool plx_connection_passing(int error)
+{
+	switch (error) {
+	case -EAGAIN: /* its queue is full */
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+	case -ENOBUFS:
+	case -ENOSPC:             /* watches of epoll; memory */
+	case -ETIMEDOUT:          /* it is stopped */
+	case -EPIPE: return true; /* on its way out: the next list tells */
+	default: return false;
+	}
+}
+
 /* While ASKING: it will not be. @text may be empty. */
 static void fail(struct plx_connection *c, int error, const char *text)
 {
 	struct plx_subscriber *sub = c->sub;
 
 	note_refusal(sub, error, text);
-	if (error == -ETIMEDOUT || error == -EPIPE)
-		sub->again_ns = plx_now_ns() +
-				PLX_AGAIN_NS; /* stopped, or on its way out: the next list tells */
+	if (plx_connection_passing(error))
+		sub->again_ns = plx_now_ns() + PLX_AGAIN_NS;
 	else
 		shun(sub, c->id);
 	plx_connection_end(c);

@@ -139,8 +139,11 @@ int plx_full_pause(struct plx_publisher *pub, struct plx_full_wait *wait, bool s
 	who = plx_writer_slowest(&pub->writer, slot);
 	if (!who)
 		return slot ? -ENOSPC : 0;
-	if (pub->full == PLX_FULL_FAIL)
+	if (pub->full == PLX_FULL_FAIL) {
+		if (pub->unflushed)
+			plx_publisher_wake(pub); /* "again" is in vain as long as they sleep */
 		return -EAGAIN;
+	}
 	if (!wait->begun)
 		begin(pub, wait);
 	if (wait->bursts < BURSTS && (pub->full_ns || pub->full != PLX_FULL_DROP)) {

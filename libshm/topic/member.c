@@ -1,11 +1,12 @@
 /*
  * member.c - the life of one subscriber, as its publisher sees it.
  *
- *	knocks -> HELLO -> link made -> follows the log -> GRANT sent -> ... -> hangs up, dies, or is let go
+ *	knocks -> HELLO -> link made -> follows the log and is sent the GRANT, in one -> ... -> hangs up, dies, or is let go
  *
- * It is among the followers before the grant goes out, so that nothing published after its start can be missed. Whatever
- * is slow, the link segment above all, happens outside the lock. A client that says nothing costs a descriptor, until
- * its time is up or too many others do the same.
+ * The last thing before it counts is one step for the user's thread: nothing published after its start can be missed,
+ * nobody is counted (or let go) whose grant is not on its way, and a grant that is on its way arrives even if we die
+ * next. Whatever is slow, the link segment above all, happens outside the lock. A client that says nothing costs a
+ * descriptor, until its time is up or too many others do the same.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -132,14 +133,23 @@ static int join(struct plx_publisher *pub, struct plx_member *m)
 	if (ret < 0)
 		return ret;
 	ret = add_sleeper(pub, m);
-	if (ret < 0) {
+	if (ret < 0)
 		plx_writer_forget(&pub->writer, &m->follower);
-		return ret;
-	}
+	return ret;
+}
+
+/* It never was. */
+static void unjoin(struct plx_publisher *pub, struct plx_member *m)
+{
+	plx_writer_forget(&pub->writer, &m->follower);
+	remove_sleeper(pub, m);
+}
+
+static void joined(struct plx_publisher *pub, struct plx_member *m)
+{
 	m->joined = true;
 	pub->joined++;
 	tell_counts(pub);
-	return 0;
 }
 
 /* The oldest note is overwritten when nobody reads them. */
@@ -243,32 +253,43 @@ out:
 	return ret;
 }
 
-/* Put it among the followers; where it starts is decided here, and nothing after that can be missed. */
-static int follow(struct plx_member *m, uint64_t *start)
+/*
+ * Put it among the followers and send it the grant. Where it starts is decided here, and nothing after that can be
+ * missed. What fails before the grant is made can still be told.
+ */
+static int let_in(struct plx_member *m, struct plx_step *step, struct plx_grant *grant, const int *fds)
 {
 	struct plx_publisher *pub = m->pub;
 	int ret;
 
 	plx_bias_claim(&pub->bias);
-	*start = plx_writer_start(&pub->writer, m->host.terms.history);
+	grant->start = plx_writer_start(&pub->writer, m->host.terms.history);
 	m->follower = (struct plx_follower){
 		.link = plx_segment_block(&m->link, PLX_LINK_BLOCK_LINK, NULL),
 		.pins = plx_segment_block(&m->link, PLX_LINK_BLOCK_PINS, NULL),
-		.cursor = *start,
-		.start = *start,
+		.cursor = grant->start,
+		.start = grant->start,
 		.quota = pub->quota,
 		.reliable = m->host.terms.reading == PLX_READ_RELIABLE,
 		.polling = m->host.terms.polling,
 	};
 	ret = join(pub, m);
+	if (ret == 0) {
+		plx_host_grant(&m->host, step, grant);
+		ret = plx_wire_send(m->fd, step, fds);
+		if (ret == 0)
+			joined(pub, m);
+		else
+			unjoin(pub, m);
+	}
 	plx_bias_yield(&pub->bias);
 	return ret;
 }
 
-/* Terms are good: give it what it needs. Fills in @step and @fds. */
-static void admit(struct plx_member *m, struct plx_step *step, const struct plx_offer *offer,
-		  int fds[PLX_GRANT_FDS])
+/* Terms are good: give it what it needs. @step says what came of it. Return: 0 when it has it. */
+static int admit(struct plx_member *m, struct plx_step *step, const struct plx_offer *offer)
 {
+	int fds[PLX_GRANT_FDS] = { m->pub->data_fd, -1 };
 	struct plx_publisher *pub = m->pub;
 	struct plx_grant grant = {
 		.segment = pub->id,
@@ -280,21 +301,18 @@ static void admit(struct plx_member *m, struct plx_step *step, const struct plx_
 		.quota = pub->quota,
 		.type = pub->type,
 	};
-	int ret;
+	int ret = make_link(m, &fds[PLX_GRANT_FD_LINK], &grant.link);
 
-	fds[PLX_GRANT_FD_DATA] = pub->data_fd;
-	ret = make_link(m, &fds[PLX_GRANT_FD_LINK], &grant.link);
+	grant.link_size = m->link.size;
 	if (ret >= 0)
 		ret = plx_sys_epoll_add(pub->epoll, m->peer.pidfd, EPOLLIN, (uintptr_t)m | PLX_CONTROL_PIDFD);
 	if (ret >= 0)
-		ret = follow(m, &grant.start);
-	if (ret < 0) {
+		ret = let_in(m, step, &grant, fds);
+	if (ret < 0 && step->what == PLX_STEP_ADMIT)
 		plx_host_refuse(&m->host, step, offer, -ret, "the publisher cannot make a link: %s",
 				plx_strerror(ret));
-		return;
-	}
-	grant.link_size = m->link.size;
-	plx_host_grant(&m->host, step, &grant);
+	plx_sys_close(fds[PLX_GRANT_FD_LINK]);
+	return ret < 0 ? ret : 0;
 }
 
 /* ---- what happens to it ---------------------------------------------------------------------------- */
@@ -342,21 +360,17 @@ void plx_member_bury(struct plx_publisher *pub)
 /* The machine says what to do; false when that was the end. */
 static bool act(struct plx_member *m, struct plx_step *step, const struct plx_offer *offer)
 {
-	int fds[PLX_GRANT_FDS] = { -1, -1 };
-	int ret;
-
 	if (step->what == PLX_STEP_WAIT)
 		return true;
 	if (step->what == PLX_STEP_ADMIT) {
-		admit(m, step, offer, fds);
 		unlist_shaking(m);
+		if (admit(m, step, offer) == 0)
+			return true;
 	}
-	if (step->what == PLX_STEP_REFUSED)
+	if (step->what == PLX_STEP_REFUSED) {
 		refused(m->pub);
-	ret = step->send_size ? plx_wire_send(m->fd, step, fds) : 0;
-	plx_sys_close(fds[PLX_GRANT_FD_LINK]);
-	if (step->what == PLX_STEP_GRANTED && ret == 0)
-		return true;
+		(void)!plx_wire_send(m->fd, step, NULL); /* it has left, or will see that we hang up */
+	}
 	plx_member_leave(m);
 	return false;
 }

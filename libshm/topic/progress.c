@@ -67,7 +67,7 @@ void plx_subscriber_discover(struct plx_subscriber *sub)
 		if (connected(sub, seen->id) || contains(sub->shunned, sub->shunned_count, seen->id))
 			continue;
 		ret = plx_connection_open(sub, seen);
-		if (ret == -EAGAIN || ret == -EMFILE || ret == -ENFILE || ret == -ENOMEM)
+		if (plx_connection_passing(ret))
 			look_again(sub);
 	}
 	plx_sightings_free(&list);

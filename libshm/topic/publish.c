@@ -154,14 +154,19 @@ void plx_publisher_wake(struct plx_publisher *pub)
 		struct plx_follower *f = &pub->sleeper[i].member->follower;
 		/* S1 relaxed: ordered after W1 by the sleeper's barrier; pairs with S2 */
 		uint32_t sleep = __atomic_load_n(pub->sleeper[i].word, __ATOMIC_RELAXED);
+		int ret;
 
 		if (plx_likely(!(sleep & 1)) || sleep == f->sleep_seen)
 			continue;
+		/* a full queue has woken it, a broken connection is the control thread's */
+		ret = plx_wire_wake(pub->sleeper[i].member->fd, PLX_WAKE_LOOK);
+		if (plx_unlikely(ret == -ENOBUFS || ret == -ENOMEM)) {
+			pub->unflushed = true; /* it sleeps on: again with the next message, or flush */
+			continue;
+		}
 		f->sleep_seen = sleep;
 		pub->woken++;
 		__atomic_store_n(&pub->writer.head->woken, pub->woken, __ATOMIC_RELAXED);
-		/* a full queue has woken it, a broken connection is the control thread's */
-		(void)!plx_wire_wake(pub->sleeper[i].member->fd, PLX_WAKE_LOOK);
 	}
 }
 

@@ -117,7 +117,8 @@ static int end_stream(struct plx_subscriber *sub, struct plx_connection *c, int 
 	else
 		sub->ended++;
 	plx_connection_end(c);
-	return reason;
+	/* a publisher may give any reason; these two would say something else about the next call */
+	return reason == -ENOSPC || reason == -ENOMEM ? -EIO : reason;
 }
 
 /* Take said something else than "here is a message". 0: nothing to report, 1: try again. */
@@ -132,14 +133,14 @@ static plx_cold int settle(struct plx_subscriber *sub, struct plx_connection *c,
 		return end_stream(sub, c, plx_reader_reason(&c->reader));
 	case PLX_READER_ATTENTION:
 	case PLX_READER_LAPPED:
+	case PLX_READER_LIES: /* what looks like a lie may have been overwritten because we were let go */
 		plx_connection_input(c);
 		if (c->let_go)
 			return end_stream(sub, c, c->reason);
-		if (found == PLX_READER_LAPPED)
+		if (found != PLX_READER_ATTENTION)
 			return end_stream(sub, c, -EBADMSG);
 		plx_reader_heeded(&c->reader);
 		return 1;
-	case PLX_READER_LIES: return end_stream(sub, c, -EBADMSG);
 	case PLX_READER_QUOTA: return -ENOSPC;
 	case PLX_READER_MEMORY: return -ENOMEM;
 	default: return c->hung_up ? end_stream(sub, c, -EPIPE) : 0;

@@ -86,6 +86,8 @@ struct plx_subscriber {
 
 /** plx_connection_open() - connect to a publisher that was seen and say hello. Return: 0 or -errno; see plx_place_connect(). */
 int plx_connection_open(struct plx_subscriber *sub, const struct plx_sighting *seen) plx_must_check;
+/** plx_connection_passing() - is somebody out of something, here or there, such that it is worth trying again? */
+bool plx_connection_passing(int error);
 /** plx_connection_input() - its socket has something to say; may end up OVER only while ASKING. */
 void plx_connection_input(struct plx_connection *c);
 /** plx_connection_expire() - its handshake took too long. */

@@ -61,6 +61,7 @@ void plx_subscriber_disarm(struct plx_subscriber *sub)
 
 bool plx_subscriber_arm(struct plx_subscriber *sub)
 {
+	plx_subscriber_disarm(sub); /* whoever was woken for the last sleep will not be for that one again */
 	plx_subscriber_progress(sub);
 	for (uint32_t i = 0; i < sub->reader_count; i++)
 		plx_reader_hint(&sub->readers[i]->reader);
@@ -121,11 +122,12 @@ static int spin_on(struct plx_subscriber *sub)
 static int sleep_on(struct plx_subscriber *sub, uint64_t left)
 {
 	struct pollfd p = { .fd = sub->epoll, .events = POLLIN };
-	uint64_t ns = plx_subscriber_pause_ns(sub);
+	uint64_t ns;
 	int ret;
 
 	if (!plx_subscriber_arm(sub))
 		return 1;
+	ns = plx_subscriber_pause_ns(sub); /* only now: what arm met may want to be tried again */
 	if (sub->blind_sleep && ns > BLIND_SLICE_NS)
 		ns = BLIND_SLICE_NS;
 	sub->slept++;

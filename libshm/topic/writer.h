@@ -186,7 +186,8 @@ static inline void plx_writer_put_inline(struct plx_writer *writer, const void *
 	struct plx_entry *entry = plx_writer_entry(writer);
 	uint64_t words[5] = { 0 };
 
-	__builtin_memcpy(words, data, length);
+	if (length)
+		__builtin_memcpy(words, data, length);
 	for (uint32_t i = 0; i < (length + 7) / 8; i++)
 		__atomic_store_n(&entry->words[i], words[i], __ATOMIC_RELAXED);
 	plx_writer_commit(writer, entry, PLX_SLOT_NONE, length, type, flags);
