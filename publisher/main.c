@@ -119,6 +119,15 @@ static int wait_for_subscribers(struct feed *feed)
 	return CLI_ERROR;
 }
 
+/* Who came and left while we waited for the others was never promised anything. */
+static void forget_early_leavers(struct feed *feed)
+{
+	struct plx_reader_end gone;
+
+	while (plx_publisher_gone(feed->pub, &gone))
+		;
+}
+
 /* Until all have read all, @ns have passed, or a signal comes that was not there before. */
 static int drain(struct feed *feed, uint64_t ns)
 {
@@ -204,6 +213,8 @@ static int run(struct feed *feed)
 			feed->slot_size = largest > 64 ? (largest + 63) / 64 * 64 : 64;
 	}
 	feed->batch = clamp(1, READ_BYTES / feed->slot_size, 1024);
+	if (opt->depth != 0)
+		feed->batch = clamp(1, opt->depth / 2, feed->batch);
 	if (opt->slots != 0)
 		feed->batch = clamp(1, opt->slots / 2, feed->batch);
 
@@ -212,6 +223,7 @@ static int run(struct feed *feed)
 		code = wait_for_subscribers(feed);
 	if (code != 0)
 		return code;
+	forget_early_leavers(feed);
 	cli_meter_start(&feed->meter, "sent", opt->quiet);
 	end = ways[opt->cut](feed);
 	return end == FEED_ALL ? finish(feed) : cut_short(feed, end);

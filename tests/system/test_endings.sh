@@ -73,6 +73,18 @@ same 'one that had read all there was has still left before the end' 3 $?
 says 'and is named' pub.err "subscriber $sub left or died: it had read 1 of 1 messages"
 wait $sub
 
+subscriber -t early -o copy & sub=$!
+publisher -t early -n 2 <(echo all) 2>pub.err & pub=$!
+sleep 0.3
+kill -INT $sub
+wait $sub
+subscriber -t early -o copy1 &
+subscriber -t early -o copy2
+code_of $pub
+same 'who left before the first byte has missed nothing' 0 $code
+check 'and is not named' test ! -s pub.err
+check 'those who were there have all' grep -q all copy1 copy2
+
 # asked twice
 mkfifo held
 subscriber -t twice -o held 2>/dev/null & sub=$!

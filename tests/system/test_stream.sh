@@ -25,6 +25,8 @@ for slot in 64 4096 1M 16M; do
 	done
 done
 stream 'a log of two messages will do' f1000003 2 -s 4096 --depth 2
+stream 'a log of fewer messages than are read at once will do' f1000003 1 -s 64 --depth 64
+stream 'of two as well' f65537 2 -s 64 --depth 2
 stream 'two slots will do' f1000003 2 -s 64K --slots 2
 stream 'stamped messages arrive' f65537 1 -s 64 --stamp
 
