@@ -28,6 +28,8 @@ struct reader {
 	uint64_t moved_ns;    /* when something came last */
 	uint64_t lost;        /* of which the user knows */
 	uint64_t reported_ns; /* when the user was told of losses */
+	uint64_t refused_ns;  /* when the user was told of a refusal */
+	int32_t refused_why;  /* and of which */
 	uint32_t refused;     /* of which the user knows */
 	uint32_t ended;       /* streams */
 	bool moved;           /* something came since we looked at the clock */
@@ -84,14 +86,17 @@ static void report(struct reader *r, bool last)
 	uint64_t now;
 
 	plx_subscriber_stats(r->sub, &stats);
-	if (stats.refused != r->refused) {
+	now = plx_now_ns();
+	if (stats.refused != r->refused &&
+	    (last || stats.refused_why != r->refused_why || now - r->refused_ns >= REPORT_NS)) {
 		r->refused = stats.refused;
+		r->refused_why = stats.refused_why;
+		r->refused_ns = now;
 		cli_note("%s: a publisher and we did not come together: %s", r->opt->topic,
 			 plx_strerror(stats.refused_why));
 	}
 	if (stats.lost == r->lost)
 		return;
-	now = plx_now_ns();
 	if (!last && now - r->reported_ns < REPORT_NS)
 		return;
 	if (!r->opt->quiet || last)
@@ -194,6 +199,15 @@ static int message(struct reader *r, struct plx_buffer *buffer)
 	return GO_ON;
 }
 
+/* Take has a message for us and no room to say so. */
+static int out_of(struct reader *r, int err)
+{
+	cli_error("%s: %s, after %llu messages", r->opt->topic, plx_strerror(err),
+		  (unsigned long long)r->messages);
+	(void)flush(r);
+	return CLI_ERROR;
+}
+
 static int read_topic(struct reader *r)
 {
 	int code = GO_ON;
@@ -211,6 +225,8 @@ static int read_topic(struct reader *r)
 			code = message(r, &buffer);
 		else if (got == 0 || (got == -ENOSPC && r->sink.held > 0))
 			code = got == 0 ? idle(r) : flush(r);
+		else if (got == -ENOMEM || got == -ENOSPC)
+			code = out_of(r, got);
 		else
 			stream_ended(r);
 	}
