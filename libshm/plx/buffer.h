@@ -35,7 +35,7 @@ PLX_BEGIN
  * plx_buffer_clone() - a second handle of the same bytes: O(1), no data is copied.
  * @copy: set on success
  *
- * Return: 0, or -ENOSPC when the subscriber's quota of held slots is used up, -EINVAL on an empty buffer.
+ * Return: 0, or -EINVAL on an empty buffer. It counts as the same message against the quota of held ones.
  * Owner:  both handles are released, each once.
  * Safety: the thread that uses the subscriber.
  */

@@ -61,11 +61,14 @@ int plx_subscriber_open(struct plx_subscriber **sub, const char *topic,
  * plx_subscriber_take() - the next message, if there is one.
  * @buffer: set when the answer is 1; release it when done (before or after taking more)
  *
- * No system call while messages flow. While a buffer of the entry (slot == PLX_SLOT_NONE) is held, a
- * reliable reader's cursor stays before it.
+ * No system call while messages flow. What came inside the log (slot == PLX_SLOT_NONE) is a private copy. At most the
+ * publisher's quota of messages can be held at a time.
  *
- * Return: 1 with a message, 0 when there is none just now, -ENOSPC when the quota of held slots is used up, or, once
- *         for each stream that ended, after its last message: its reason (see plx_subscriber_ended()). With
+ * A publisher that lets us go (-ETIMEDOUT: we were too slow for its policy) uses its slots again without asking: what
+ * we held of them by then may have changed while we looked at it.
+ *
+ * Return: 1 with a message, 0 when there is none just now, -ENOSPC when as many are held as the quota allows, -ENOMEM, or,
+ *         once for each stream that ended, after its last message: its reason (see plx_subscriber_ended()). With
  *         plx_subscriber_options.confirm a regular end waits until everything before it is confirmed: 0 until then.
  * Order:  messages of one publisher come in the order published.
  */

@@ -114,7 +114,7 @@ static void pin(struct plx_reader *r, struct plx_holder *h)
 	h->pinned = true;
 	r->pinned++;
 	if (plx_mutant(MUT_PIN_AFTER_CURSOR))
-		__atomic_store_n(&r->link->cursor, h->position + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&r->link->cursor, r->next, __ATOMIC_RELEASE);
 	/* relaxed: ordered by T1 */
 	__atomic_store_n(&r->pins[h->slot / 64], *set_mine(r, h->slot, true), __ATOMIC_RELAXED);
 }
@@ -177,13 +177,8 @@ void plx_reader_tell(struct plx_reader *r)
 {
 	uint64_t cursor = r->next;
 
-	while (r->oldest) {
-		if (r->oldest->slot == PLX_SLOT_NONE) { /* lies in the log: nothing else protects it */
-			cursor = r->oldest->position + plx_mutant(MUT_CURSOR_PASSES_HELD);
-			break;
-		}
+	while (r->oldest && !plx_mutant(MUT_CURSOR_PASSES_HELD))
 		pin(r, r->oldest);
-	}
 	r->told_bytes = r->bytes;
 	if (cursor == r->told)
 		return;

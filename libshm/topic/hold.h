@@ -25,7 +25,6 @@ static inline struct plx_holder *plx_holder_get(struct plx_reader *reader, uint3
 	}
 	reader->unused = h->next;
 	reader->held++;
-	h->position = reader->next;
 	h->slot = slot;
 	h->refs = 1;
 	h->listed = false;

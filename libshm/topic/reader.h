@@ -14,9 +14,9 @@
  * than what we made ourselves.
  *
  * Holding. Everything at or after the cursor we told stays as it is, for a reliable reader; so taking in order costs
- * no pin. Only when the cursor is about to be told past a message that is still held, its slot gets a pin; a held
- * message inside the log has no slot to pin, and keeps the cursor before it. A lossy reader can be lapped: it pins each
- * slot before it uses it, looks again whether the message is still there, and copies what lies in the log.
+ * no pin. Only when the cursor is about to be told past a message that is still held, its slot gets a pin. A lossy
+ * reader can be lapped: it pins each slot before it uses it, and looks again whether the message is still there. What
+ * lies in the log itself is copied: it is one line, and then nobody needs to wait for us.
  *
  *	                told              next
  *	   ──────────────┼─────────────────┼──────►
@@ -32,12 +32,11 @@ struct plx_reader;
 struct plx_holder {
 	struct plx_reader *reader;
 	struct plx_holder *next, *prev; /* in the list of unpinned ones, oldest first; or of unused ones */
-	uint64_t position;
-	uint32_t slot; /* PLX_SLOT_NONE: in the log, or in copy */
-	uint32_t refs; /* buffers */
-	bool listed;   /* in the list of unpinned ones */
+	uint32_t slot;                  /* PLX_SLOT_NONE: it is in copy */
+	uint32_t refs;                  /* buffers */
+	bool listed;                    /* in the list of unpinned ones */
 	bool pinned;
-	uint64_t copy[5]; /* of a lossy reader */
+	uint64_t copy[5];
 };
 
 /* What plx_reader_take() and plx_reader_look() find. */

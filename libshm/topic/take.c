@@ -1,10 +1,13 @@
 /*
  * take.c - reading the log: is the next message there, is it what it says, may we use it?
  *
- *	entry.sequence == next + 1 ─┬─ reliable: check, hand out (the cursor we told protects it)
- *	                            └─ lossy: pin or copy, then tail > next? lapped : hand out
+ *	entry.sequence == next + 1 ─┬─ reliable: copy the entry, was somebody let go? ask : hand out
+ *	                            └─ lossy: copy the entry, pin the slot, then tail > next? lapped : hand out
  *	                  > next + 1 ── lapped: the tail says by how many
  *	                  otherwise ─── nothing yet; or the end
+ *
+ * The entry is one line, which is here once we saw its sequence: a copy costs less than holding the publisher up, and
+ * what is handed out from it is what was checked.
  */
 #include <errno.h>
 
@@ -16,23 +19,25 @@
 /* How often a lossy reader runs after a tail that moves on before it says "nothing just now". */
 #define CHASES 4
 
-/* An entry's words, each read once; payload only when a lossy reader copies it. */
+/* An entry, each word read once. */
 struct glance {
 	uint32_t slot, length, type, flags;
+	uint64_t words[5];
 };
 
-static inline struct glance glance(const struct plx_entry *entry)
+static inline void glance(struct glance *g, const struct plx_entry *entry)
 {
-	/* relaxed: ordered by the acquire of the sequence; acquire in the second so that what is loaded later is later */
+	/* relaxed: after R1; what is looked at next comes after a fence for loads */
 	uint64_t place = __atomic_load_n(&entry->place, __ATOMIC_RELAXED);
-	uint64_t meta = __atomic_load_n(&entry->meta, __ATOMIC_ACQUIRE);
+	uint64_t meta = __atomic_load_n(&entry->meta, __ATOMIC_RELAXED);
 
-	return (struct glance){
-		.slot = (uint32_t)place,
-		.length = (uint32_t)(place >> 32),
-		.type = (uint32_t)meta,
-		.flags = (uint32_t)(meta >> 32),
-	};
+	g->slot = (uint32_t)place;
+	g->length = (uint32_t)(place >> 32);
+	g->type = (uint32_t)meta;
+	g->flags = (uint32_t)(meta >> 32);
+	for (int i = 0; i < 5; i++)
+		g->words[i] = __atomic_load_n(&entry->words[i], __ATOMIC_RELAXED);
+	plx_fence_loads();
 }
 
 static inline bool honest(const struct plx_reader *r, const struct glance *g)
@@ -55,14 +60,20 @@ static plx_cold bool somebody_let_go(struct plx_reader *r, uint64_t attention)
 	return false;
 }
 
-/* Hand a message out. */
+/* Hand a message out: the bytes of its slot, or a copy of what lies in the entry. */
 static inline void hand_out(struct plx_reader *r, struct plx_buffer *b, const struct glance *g,
-			    const void *data, uint64_t stamp, struct plx_holder *h)
+			    struct plx_holder *h)
 {
-	b->data = data;
+	if (g->slot == PLX_SLOT_NONE) {
+		for (int i = 0; i < 5; i++)
+			h->copy[i] = g->words[i];
+		b->data = h->copy;
+	} else {
+		b->data = r->slots + g->slot * r->stride;
+	}
 	b->length = g->length;
 	b->sequence = r->next;
-	b->timestamp_ns = stamp;
+	b->timestamp_ns = g->flags & PLX_BUFFER_STAMPED ? g->words[4] : 0;
 	b->publisher = r->id;
 	b->type = g->type;
 	b->flags = g->flags & 0xffffu;
@@ -72,6 +83,15 @@ static inline void hand_out(struct plx_reader *r, struct plx_buffer *b, const st
 	r->next++;
 	r->taken++;
 	r->bytes += g->length;
+}
+
+/* The word for everybody: true when somebody was let go since we last asked, which may be us. */
+static inline bool called(struct plx_reader *r)
+{
+	uint64_t attention = __atomic_load_n(&r->head->attention, __ATOMIC_RELAXED);
+
+	return plx_unlikely((attention ^ r->attention) & ~PLX_ATTENTION_ENDED) &&
+	       somebody_let_go(r, attention);
 }
 
 /* ---- lossy --------------------------------------------------------------------------------------- */
@@ -92,39 +112,28 @@ static bool count_lost(struct plx_reader *r)
 /* Take what lies at next, if it is still there when we have it. */
 static enum plx_found_what take_lossy(struct plx_reader *r, struct plx_buffer *b)
 {
-	const struct plx_entry *entry = &r->log[r->next & r->mask];
-	struct glance g = glance(entry);
 	struct plx_holder *h;
-	const void *data;
-	uint64_t words[5], attention;
+	struct glance g;
 
-	for (int i = 0; i < 5; i++) /* relaxed: looked at only if the tail has not passed */
-		words[i] = __atomic_load_n(&entry->words[i], __ATOMIC_RELAXED);
-	plx_fence_loads();
+	glance(&g, &r->log[r->next & r->mask]);
 	if (!plx_mutant(MUT_NO_LOOK_AFTER_COPY) && count_lost(r))
 		return PLX_READER_LAPPED;
-	attention = __atomic_load_n(&r->head->attention, __ATOMIC_RELAXED);
-	if (plx_unlikely((attention ^ r->attention) & ~PLX_ATTENTION_ENDED) && somebody_let_go(r, attention))
+	if (called(r))
 		return PLX_READER_ATTENTION;
 	if (!honest(r, &g))
 		return PLX_READER_LIES;
 	h = plx_holder_get(r, g.slot);
 	if (!h)
 		return PLX_READER_MEMORY;
-	if (g.slot == PLX_SLOT_NONE) {
-		for (int i = 0; i < 5; i++)
-			h->copy[i] = words[i];
-		data = h->copy;
-	} else {
+	if (g.slot != PLX_SLOT_NONE) {
 		plx_holder_pin_now(r, h);
 		/* it may be in use again: then the pin came too late */
 		if (!plx_mutant(MUT_NO_LOOK_AFTER_PIN) && count_lost(r)) {
 			plx_reader_release(r, h);
 			return PLX_READER_LAPPED;
 		}
-		data = r->slots + g.slot * r->stride;
 	}
-	hand_out(r, b, &g, data, g.flags & PLX_BUFFER_STAMPED ? words[4] : 0, h);
+	hand_out(r, b, &g, h);
 	return PLX_READER_MESSAGE;
 }
 
@@ -151,27 +160,22 @@ static enum plx_found_what nothing(const struct plx_reader *r, uint64_t sequence
 
 /* ---- the door ------------------------------------------------------------------------------------ */
 
-static enum plx_found_what take_reliable(struct plx_reader *r, struct plx_buffer *b)
+static inline enum plx_found_what take_reliable(struct plx_reader *r, struct plx_buffer *b)
 {
-	const struct plx_entry *entry = &r->log[r->next & r->mask];
-	struct glance g = glance(entry);
-	uint64_t attention = __atomic_load_n(&r->head->attention, __ATOMIC_RELAXED);
 	struct plx_holder *h;
+	struct glance g;
 
-	if (plx_unlikely((attention ^ r->attention) & ~PLX_ATTENTION_ENDED) && somebody_let_go(r, attention))
+	glance(&g, &r->log[r->next & r->mask]);
+	if (called(r))
 		return PLX_READER_ATTENTION;
 	if (plx_unlikely(!honest(r, &g)))
 		return PLX_READER_LIES;
 	h = plx_holder_get(r, g.slot);
 	if (plx_unlikely(!h))
 		return PLX_READER_MEMORY;
-	plx_holder_list(r, h);
-	hand_out(r, b, &g,
-		 g.slot == PLX_SLOT_NONE ? (const void *)entry->words : r->slots + g.slot * r->stride,
-		 plx_unlikely(g.flags & PLX_BUFFER_STAMPED)
-			 ? __atomic_load_n(&entry->words[4], __ATOMIC_RELAXED)
-			 : 0,
-		 h);
+	if (g.slot != PLX_SLOT_NONE)
+		plx_holder_list(r, h);
+	hand_out(r, b, &g, h);
 	return PLX_READER_MESSAGE;
 }
 

@@ -37,16 +37,17 @@ static int read_stream(void *arg)
 
 static void stream_to(struct plx_publisher_options opt, struct reading *readings, int n, uint64_t count)
 {
-	struct plx_publisher *pub = publisher(opt);
 	struct stream s = { .seed = 1, .size_max = opt.slot_size };
-	pid_t kids[8];
+	struct plx_publisher *pub;
 	struct plx_publisher_stats stats;
+	pid_t kids[8];
 
 	for (int i = 0; i < n; i++) {
 		readings[i].size_max = opt.slot_size;
 		readings[i].count = count;
 		kids[i] = start(read_stream, &readings[i]);
 	}
+	pub = publisher(opt);
 	assert_int_equal(plx_publisher_wait_subscribers(pub, (uint32_t)n, 10 * SECOND), 0);
 	while (s.number < count)
 		assert_int_equal(stream_publish(&s, pub), 0);
@@ -209,8 +210,7 @@ static int read_lossy(void *arg)
 
 static void a_lossy_subscriber_knows_exactly_what_it_missed(void **state)
 {
-	struct plx_publisher *pub = publisher(
-		(struct plx_publisher_options){ .depth = 16, .slot_size = 512 });
+	struct plx_publisher *pub;
 	struct reading readings[2] = {
 		{ .opt = { .reading = PLX_READ_LOSSY },
 		  .count = 4 * MESSAGES,
@@ -224,6 +224,7 @@ static void a_lossy_subscriber_knows_exactly_what_it_missed(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++)
 		kids[i] = start(read_lossy, &readings[i]);
+	pub = publisher((struct plx_publisher_options){ .depth = 16, .slot_size = 512 });
 	assert_int_equal(plx_publisher_wait_subscribers(pub, 2, 10 * SECOND), 0);
 	for (uint64_t i = 0; i < 4 * MESSAGES; i++) {
 		memset(bytes, (int)i, sizeof(bytes));

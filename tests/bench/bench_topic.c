@@ -1,0 +1,617 @@
+/*
+ * bench_topic.c - what a message costs, beside what the machine can do at all, in one run.
+ *
+ *	latency     half a round trip of two processes on two processors; ratio to a bare cache line handed back and forth
+ *	throughput  one publisher, one subscriber, nothing lost: one per call, loaned, flushed once in sixteen
+ *	data        every byte written and summed
+ *	publish     what one publish costs with 1, 8, 128 subscribers
+ *	blocking    to a subscriber that sleeps, on another and on the same processor; ratio to a raw futex
+ *
+ * Prints the median of ROUNDS rounds and their spread. With PLX_BENCH_QUICK set in the environment: fewer and shorter.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <plx/plx.h>
+
+#define ROUNDS_MAX 9
+
+static char directory[] = "/tmp/plx-bench.XXXXXX";
+static int rounds = ROUNDS_MAX;
+static unsigned int shorten = 1;
+
+/* ---- tools ---------------------------------------------------------------------------------------- */
+
+static void die(const char *what, int err)
+{
+	fprintf(stderr, "bench_topic: %s: %s\n", what, plx_strerror(err));
+	exit(1);
+}
+
+static void must(const char *what, int ret)
+{
+	if (ret < 0)
+		die(what, ret);
+}
+
+/* As far ahead of other work on the machine as we may get: compilers next door are not what is measured. */
+static void go_first(void)
+{
+	FILE *group = fopen("/proc/self/autogroup", "w");
+
+	if (group) {
+		fputs("-20", group);
+		fclose(group);
+	}
+	(void)!setpriority(PRIO_PROCESS, 0, -19);
+}
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	(void)!sched_setaffinity(0, sizeof(set), &set); /* one processor only: then so be it */
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
+static uint64_t ticks(void)
+{
+#if defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#else
+	return plx_now_ns();
+#endif
+}
+
+static double ns_per_tick;
+
+static void calibrate(void)
+{
+	uint64_t t0 = plx_now_ns(), c0 = ticks();
+
+	while (plx_now_ns() - t0 < 50000000)
+		;
+	ns_per_tick = (double)(plx_now_ns() - t0) / (double)(ticks() - c0);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(double *values, int n)
+{
+	qsort(values, (size_t)n, sizeof(*values), by_value);
+	return values[n / 2];
+}
+
+/* Half round trips, in ns: percentiles of one round. */
+struct times {
+	double p50, p99;
+};
+
+static struct times percentiles(double *values, size_t n)
+{
+	qsort(values, n, sizeof(*values), by_value);
+	return (struct times){ .p50 = values[n / 2], .p99 = values[n * 99 / 100] };
+}
+
+static void *shared(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("mmap", -errno);
+	return p;
+}
+
+static void await(pid_t pid)
+{
+	int status;
+
+	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		fprintf(stderr, "bench_topic: a child failed\n");
+		exit(1);
+	}
+}
+
+static struct plx_publisher *open_publisher(const char *topic, struct plx_publisher_options o)
+{
+	struct plx_publisher *pub;
+
+	o.directory = directory;
+	must("open a publisher", plx_publisher_open(&pub, topic, &o));
+	return pub;
+}
+
+static struct plx_subscriber *open_subscriber(const char *topic, struct plx_subscriber_options o)
+{
+	struct plx_subscriber *sub;
+
+	o.directory = directory;
+	must("open a subscriber", plx_subscriber_open(&sub, topic, &o));
+	return sub;
+}
+
+static void connect_to(struct plx_subscriber *sub, uint32_t publishers)
+{
+	struct plx_subscriber_stats stats;
+
+	do {
+		(void)!plx_subscriber_wait(sub, 1000000);
+		plx_subscriber_stats(sub, &stats);
+	} while (stats.publishers < publishers);
+}
+
+/* The first and the last eight bytes say which message it is; all of them when @fill. */
+static void write_payload(void *data, uint64_t size, uint64_t number, bool fill)
+{
+	if (fill)
+		memset(data, (int)number, size);
+	memcpy(data, &number, 8);
+	memcpy((char *)data + size - 8, &number, 8);
+}
+
+static void read_payload(const void *data, uint64_t size, uint64_t number, bool fill)
+{
+	uint64_t a, b, sum = 0;
+
+	if (fill) {
+		for (uint64_t i = 0; i < size / 8; i++)
+			sum += ((const uint64_t *)data)[i];
+		__asm__ __volatile__("" ::"r"(sum));
+	}
+	memcpy(&a, data, 8);
+	memcpy(&b, (const char *)data + size - 8, 8);
+	if (a != number || b != number) {
+		fprintf(stderr, "bench_topic: message %llu is not what was sent\n",
+			(unsigned long long)number);
+		exit(1);
+	}
+}
+
+/* ---- latency -------------------------------------------------------------------------------------- */
+
+struct line {
+	uint64_t word __attribute__((aligned(128)));
+};
+
+/* Two processes hand a cache line back and forth: nothing is faster. */
+static struct times bare_line(size_t n)
+{
+	struct line *lines = shared(2 * sizeof(struct line));
+	double *values = malloc(n * sizeof(double));
+	struct times t;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pin(1);
+		for (uint64_t i = 1; i <= n; i++) {
+			while (__atomic_load_n(&lines[0].word, __ATOMIC_ACQUIRE) != i)
+				relax();
+			__atomic_store_n(&lines[1].word, i, __ATOMIC_RELEASE);
+		}
+		_exit(0);
+	}
+	pin(0);
+	for (uint64_t i = 1; i <= n; i++) {
+		uint64_t t0 = ticks();
+
+		__atomic_store_n(&lines[0].word, i, __ATOMIC_RELEASE);
+		while (__atomic_load_n(&lines[1].word, __ATOMIC_ACQUIRE) != i)
+			relax();
+		values[i - 1] = (double)(ticks() - t0) * ns_per_tick / 2;
+	}
+	await(pid);
+	t = percentiles(values + n / 10, n - n / 10);
+	free(values);
+	munmap(lines, 2 * sizeof(struct line));
+	return t;
+}
+
+static void send_one(struct plx_publisher *pub, uint64_t size, uint64_t number, bool inside, bool fill)
+{
+	struct plx_loan loan;
+	char small[PLX_INLINE_MAX];
+
+	if (inside) {
+		write_payload(small, size, number, false);
+		must("send", plx_publisher_send(pub, small, size));
+		return;
+	}
+	must("loan", plx_publisher_loan(pub, &loan));
+	write_payload(loan.data, size, number, fill);
+	must("publish", plx_publisher_publish(pub, &loan, size));
+}
+
+static void take_one(struct plx_subscriber *sub, uint64_t size, uint64_t number, bool fill, bool sleepy)
+{
+	struct plx_buffer b;
+	int ret;
+
+	while ((ret = plx_subscriber_take(sub, &b)) == 0) {
+		if (sleepy)
+			(void)!plx_subscriber_wait(sub, UINT64_MAX);
+		else
+			relax();
+	}
+	must("take", ret);
+	read_payload(b.data, size, number, fill);
+	plx_buffer_release(&b);
+}
+
+static void echo(size_t n, uint64_t size, bool inside, int cpu, bool sleepy, struct plx_publisher_options o)
+{
+	struct plx_subscriber_options so = { .polling = !sleepy, .spin_ns = sleepy ? 1 : 0 };
+	struct plx_publisher *back = open_publisher("back", o);
+	struct plx_subscriber *sub = open_subscriber("forth", so);
+
+	pin(cpu);
+	connect_to(sub, 1);
+	must("wait for the other", plx_publisher_wait_subscribers(back, 1, UINT64_MAX));
+	for (uint64_t i = 1; i <= n; i++) {
+		take_one(sub, size, i, false, sleepy);
+		send_one(back, size, i, inside, false);
+	}
+	must("drain", plx_publisher_drain(back, UINT64_MAX));
+	plx_subscriber_close(sub);
+	plx_publisher_close(back);
+	_exit(0);
+}
+
+static struct times ping_pong(size_t n, uint64_t size, bool inside, int other_cpu, bool sleepy)
+{
+	struct plx_publisher_options o = { .slot_size = size < 64 ? 64 : size, .depth = 64 };
+	struct plx_subscriber_options so = { .polling = !sleepy, .spin_ns = sleepy ? 1 : 0 };
+	double *values = malloc(n * sizeof(double));
+	struct plx_publisher *pub;
+	struct plx_subscriber *sub;
+	struct times t;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		echo(n, size, inside, other_cpu, sleepy, o);
+	pub = open_publisher("forth", o);
+	sub = open_subscriber("back", so);
+	pin(0);
+	connect_to(sub, 1);
+	must("wait for the other", plx_publisher_wait_subscribers(pub, 1, UINT64_MAX));
+	for (uint64_t i = 1; i <= n; i++) {
+		uint64_t t0 = ticks();
+
+		send_one(pub, size, i, inside, false);
+		take_one(sub, size, i, false, sleepy);
+		values[i - 1] = (double)(ticks() - t0) * ns_per_tick / 2;
+	}
+	plx_subscriber_flush(sub);
+	await(pid);
+	plx_subscriber_close(sub);
+	plx_publisher_close(pub);
+	t = percentiles(values + n / 10, n - n / 10);
+	free(values);
+	return t;
+}
+
+/* Two processes wake each other with nothing but a futex. */
+static struct times bare_futex(size_t n, int other_cpu)
+{
+	struct line *lines = shared(2 * sizeof(struct line));
+	double *values = malloc(n * sizeof(double));
+	struct times t;
+	pid_t pid = fork();
+	int me = pid == 0;
+
+	pin(me ? other_cpu : 0);
+	for (uint32_t i = 1; i <= n; i++) {
+		uint32_t *mine = (uint32_t *)&lines[me].word, *other = (uint32_t *)&lines[!me].word, now;
+		uint64_t t0 = ticks();
+
+		if (!me) {
+			__atomic_store_n(mine, i, __ATOMIC_RELEASE);
+			syscall(SYS_futex, mine, FUTEX_WAKE, 1, NULL, NULL, 0);
+		}
+		while ((now = __atomic_load_n(other, __ATOMIC_ACQUIRE)) != i)
+			syscall(SYS_futex, other, FUTEX_WAIT, now, NULL, NULL, 0);
+		if (me) {
+			__atomic_store_n(mine, i, __ATOMIC_RELEASE);
+			syscall(SYS_futex, mine, FUTEX_WAKE, 1, NULL, NULL, 0);
+		}
+		values[i - 1] = (double)(ticks() - t0) * ns_per_tick / 2;
+	}
+	if (me)
+		_exit(0);
+	await(pid);
+	t = percentiles(values + n / 10, n - n / 10);
+	free(values);
+	munmap(lines, 2 * sizeof(struct line));
+	return t;
+}
+
+static void report_latency(const char *name, struct times *t, const double *limit)
+{
+	double p50[ROUNDS_MAX], p99[ROUNDS_MAX], ratio[ROUNDS_MAX];
+
+	for (int i = 0; i < rounds; i++) {
+		p50[i] = t[i].p50;
+		p99[i] = t[i].p99;
+		ratio[i] = t[i].p50 / limit[i];
+	}
+	printf("%-34s p50 %8.0f ns  p99 %8.0f ns  ratio %5.2f  (p50 of rounds:", name, median(p50, rounds),
+	       median(p99, rounds), median(ratio, rounds));
+	printf(" %.0f ... %.0f)\n", p50[0], p50[rounds - 1]);
+	fflush(stdout);
+}
+
+static void bench_latency(void)
+{
+	static const struct {
+		const char *name;
+		uint64_t size;
+		bool inside;
+		size_t n;
+	} rows[] = {
+		{ "one-way, 40 B inside the entry", 40, true, 200000 },
+		{ "one-way, loaned 64 B", 64, false, 200000 },
+		{ "one-way, loaned 4 KiB", 4096, false, 100000 },
+		{ "one-way, loaned 64 KiB", 65536, false, 50000 },
+		{ "one-way, loaned 1 MiB", 1 << 20, false, 20000 },
+	};
+	struct times line[ROUNDS_MAX], t[5][ROUNDS_MAX];
+	double limit[ROUNDS_MAX];
+
+	for (int round = 0; round < rounds; round++) {
+		line[round] = bare_line(200000 / shorten);
+		limit[round] = line[round].p50;
+		for (int i = 0; i < 5; i++)
+			t[i][round] = ping_pong(rows[i].n / shorten, rows[i].size, rows[i].inside, 1, false);
+	}
+	report_latency("bare cache line", line, limit);
+	for (int i = 0; i < 5; i++)
+		report_latency(rows[i].name, t[i], limit);
+}
+
+static void bench_blocking(void)
+{
+	static const char *const names[] = { "asleep on another processor", "asleep on the same processor" };
+
+	for (int same = 0; same < 2; same++) {
+		struct times futex[ROUNDS_MAX], t[ROUNDS_MAX];
+		double limit[ROUNDS_MAX];
+
+		for (int round = 0; round < rounds; round++) {
+			size_t n = (same ? 50000 : 10000) / shorten;
+
+			futex[round] = bare_futex(n, !same);
+			limit[round] = futex[round].p50;
+			t[round] = ping_pong(n, 40, true, !same, true);
+		}
+		report_latency(same ? "raw futex, same processor" : "raw futex, another processor", futex,
+			       limit);
+		report_latency(names[same], t, limit);
+	}
+}
+
+/* ---- throughput ------------------------------------------------------------------------------------- */
+
+struct flow {
+	uint64_t size, count;
+	bool inside, fill;
+	uint32_t flush_every; /* 1: each message */
+	uint32_t depth;
+	int subscribers;
+};
+
+static void take_flow(const struct flow *f, double *ns, int cpu)
+{
+	struct plx_subscriber *sub = open_subscriber("flow",
+						     (struct plx_subscriber_options){ .polling = true });
+	uint64_t t0 = 0, empty = 0;
+	struct plx_buffer b;
+
+	if (cpu >= 0)
+		pin(cpu);
+	connect_to(sub, 1);
+	for (uint64_t i = 0; i < f->count;) {
+		int ret = plx_subscriber_take(sub, &b);
+
+		if (ret == 0) {
+			if (cpu < 0 && ++empty > 20)
+				sched_yield();
+			else
+				relax();
+			continue;
+		}
+		empty = 0;
+		must("take", ret);
+		if (i == 0)
+			t0 = plx_now_ns();
+		read_payload(b.data, f->size, i, f->fill);
+		plx_buffer_release(&b);
+		i++;
+	}
+	*ns = (double)(plx_now_ns() - t0) / (double)f->count;
+	plx_subscriber_close(sub);
+	_exit(0);
+}
+
+/* ns per message, at the first subscriber. */
+static double run_flow(const struct flow *f)
+{
+	struct plx_publisher *pub = open_publisher(
+		"flow", (struct plx_publisher_options){ .slot_size = f->size < 64 ? 64 : f->size,
+							.depth = f->depth });
+	double *ns = shared(4096), result;
+	pid_t pids[16];
+
+	for (int i = 0; i < f->subscribers; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			take_flow(f, &ns[i], f->subscribers == 1 ? 1 : -1);
+	}
+	if (f->subscribers == 1)
+		pin(0);
+	must("wait for subscribers",
+	     plx_publisher_wait_subscribers(pub, (uint32_t)f->subscribers, UINT64_MAX));
+	usleep(20000);
+	plx_publisher_batch(pub, f->flush_every > 1);
+	for (uint64_t i = 0; i < f->count; i++) {
+		send_one(pub, f->size, i, f->inside, f->fill);
+		if (i % f->flush_every == 0)
+			plx_publisher_flush(pub);
+	}
+	plx_publisher_flush(pub);
+	for (int i = 0; i < f->subscribers; i++)
+		await(pids[i]);
+	result = ns[0];
+	munmap(ns, 4096);
+	plx_publisher_close(pub);
+	return result;
+}
+
+static void bench_flow(const char *name, struct flow f)
+{
+	double ns[ROUNDS_MAX];
+	double m;
+
+	f.count /= shorten;
+	for (int round = 0; round < rounds; round++)
+		ns[round] = run_flow(&f);
+	m = median(ns, rounds);
+	printf("%-34s %8.2f M/s  %8.1f ns  %6.2f GB/s  (ns of rounds: %.1f ... %.1f)\n", name, 1e3 / m, m,
+	       (double)f.size / m, ns[0], ns[rounds - 1]);
+	fflush(stdout);
+}
+
+/* ---- cost of one publish ------------------------------------------------------------------------------ */
+
+/* Lossy subscribers that do not read: the log never fills, nobody sleeps; what is left is the publisher's own work. */
+static double publish_cost(int subscribers, uint64_t count, bool inside)
+{
+	struct plx_publisher *pub = open_publisher("cost", (struct plx_publisher_options){ .slot_size = 64 });
+	struct plx_subscriber **subs = calloc((size_t)subscribers, sizeof(*subs));
+	uint64_t t0;
+	double ns;
+
+	for (int i = 0; i < subscribers; i++) {
+		subs[i] = open_subscriber("cost", (struct plx_subscriber_options){ .reading = PLX_READ_LOSSY,
+										   .polling = true });
+		connect_to(subs[i], 1);
+	}
+	pin(0);
+	t0 = plx_now_ns();
+	for (uint64_t i = 0; i < count; i++)
+		send_one(pub, inside ? 8 : 64, i, inside, false);
+	ns = (double)(plx_now_ns() - t0) / (double)count;
+	for (int i = 0; i < subscribers; i++)
+		plx_subscriber_close(subs[i]);
+	free(subs);
+	plx_publisher_close(pub);
+	return ns;
+}
+
+static void bench_publish(void)
+{
+	static const int counts[] = { 1, 8, 128 };
+
+	for (int inside = 1; inside >= 0; inside--) {
+		for (int i = 0; i < 3; i++) {
+			double ns[ROUNDS_MAX], m;
+
+			for (int round = 0; round < rounds; round++)
+				ns[round] = publish_cost(counts[i], 2000000 / shorten, inside);
+			m = median(ns, rounds);
+			printf("publish %s, %3d subscribers      %6.1f ns  (rounds: %.1f ... %.1f)\n",
+			       inside ? "inside" : "loaned", counts[i], m, ns[0], ns[rounds - 1]);
+			fflush(stdout);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *only = argc > 1 ? argv[1] : "";
+	bool all = *only == '\0';
+
+	if (getenv("PLX_BENCH_QUICK")) {
+		rounds = 3;
+		shorten = 10;
+	}
+	if (!mkdtemp(directory))
+		die("make a directory", -errno);
+	go_first();
+	calibrate();
+	if (all || strcmp(only, "latency") == 0)
+		bench_latency();
+	if (all || strcmp(only, "throughput") == 0) {
+		bench_flow("8 B inside, one per call", (struct flow){ .size = 8,
+								      .count = 10000000,
+								      .inside = true,
+								      .flush_every = 1,
+								      .depth = 1024,
+								      .subscribers = 1 });
+		bench_flow("64 B loaned", (struct flow){ .size = 64,
+							 .count = 5000000,
+							 .flush_every = 1,
+							 .depth = 1024,
+							 .subscribers = 1 });
+		bench_flow("8 B inside, flushed every 16", (struct flow){ .size = 8,
+									  .count = 10000000,
+									  .inside = true,
+									  .flush_every = 16,
+									  .depth = 1024,
+									  .subscribers = 1 });
+		bench_flow("8 B inside, to 8 subscribers", (struct flow){ .size = 8,
+									  .count = 1000000,
+									  .inside = true,
+									  .flush_every = 1,
+									  .depth = 1024,
+									  .subscribers = 8 });
+	}
+	if (all || strcmp(only, "data") == 0) {
+		bench_flow("filled and summed, 4 KiB", (struct flow){ .size = 4096,
+								      .count = 1000000,
+								      .fill = true,
+								      .flush_every = 1,
+								      .depth = 64,
+								      .subscribers = 1 });
+		bench_flow("filled and summed, 64 KiB", (struct flow){ .size = 65536,
+								       .count = 100000,
+								       .fill = true,
+								       .flush_every = 1,
+								       .depth = 64,
+								       .subscribers = 1 });
+		bench_flow("filled and summed, 1 MiB", (struct flow){ .size = 1 << 20,
+								      .count = 5000,
+								      .fill = true,
+								      .flush_every = 1,
+								      .depth = 16,
+								      .subscribers = 1 });
+	}
+	if (all || strcmp(only, "publish") == 0)
+		bench_publish();
+	if (all || strcmp(only, "blocking") == 0)
+		bench_blocking();
+	rmdir(directory);
+	return 0;
+}
