@@ -5,6 +5,7 @@
 #include <plx/buffer.h>
 #include <plx/common.h>
 #include <plx/inspect.h>
+#include <plx/latest.h>
 #include <plx/log.h>
 #include <plx/pool.h>
 #include <plx/process.h>
