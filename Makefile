@@ -5,6 +5,8 @@
 #   make test                 every test; T=pattern runs those whose path matches
 #   make test-long            what takes minutes: tests/**/long_*.sh
 #   make SAN=address,undefined test     make SAN=thread test     make COV=1 coverage
+#   make crash                die at every instruction, as three compilers' programs; CRASH_SECONDS=120 each at most
+#   make mutants              leave out one rule after the other: each must be noticed
 #   make fuzz                 the fuzzers, FUZZ_TIME=60 seconds each (clang)
 #   make bench                ratios against peers and limits, measured in one run
 #   make check                headers alone, floors, symbols, format, warnings of gcc and clang
@@ -99,7 +101,7 @@ BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
 SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/support/*.c)))
 $(foreach p,$(PROGRAMS),$(eval SUPPORT_OBJ_$p := $$(patsubst %.c,$B/%.o,$$(sort $$(wildcard $(TESTS_$p)/support/*.c)))))
 
-.PHONY: all run test test-long fuzz bench check check-headers check-floors check-symbols check-format check-warnings \
+.PHONY: all run test test-long crash mutants fuzz bench check check-headers check-floors check-symbols check-format check-warnings \
 	format install uninstall clean coverage programs help FORCE
 all: $(LIBS) $(BINS)
 programs: all $(TEST_BIN) $(BENCH_BIN)
@@ -172,6 +174,13 @@ test: all $(TEST_BIN)
 
 test-long: all $(TEST_BIN)
 	$(Q)$(TEST_ENV) tests/run -v -t 3600 $(if $T,-k '$T') $(LONG_SH)
+
+# What these two build, they build in folders of their own.
+crash:
+	$(Q)MAKE='$(MAKE)' tests/crash/crash
+
+mutants:
+	$(Q)MAKE='$(MAKE)' tests/crash/mutants $(MUTANTS)
 
 # A fuzzer tests/fuzz/fuzz_X.c comes with a test of the same name, which writes its seeds. Corpus and findings stay.
 FUZZ_TIME ?= 60

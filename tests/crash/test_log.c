@@ -360,7 +360,7 @@ static void whoever_dies_or_sleeps_at_whatever_instruction_the_others_lose_nothi
 		uint32_t depth, slots, history;
 	} worlds[] = { { 2, 3, 0 },  { 4, 4, 0 },   { 4, 8, 2 },  { 8, 6, 0 },
 		       { 8, 16, 4 }, { 16, 24, 0 }, { 32, 32, 8 } };
-	struct stepper *st = step_open(WORLD_SHARED, sizeof(struct world));
+	struct stepper *st;
 	const char *text = getenv("CRASH_SEED");
 	uint64_t seed = text && *text ? strtoull(text, NULL, 10) : 1;
 
@@ -368,6 +368,7 @@ static void whoever_dies_or_sleeps_at_whatever_instruction_the_others_lose_nothi
 #ifdef PLX_SAN
 	skip(); /* instrumented code is another program, which keeps notes in memory of its own */
 #endif
+	st = step_open(WORLD_SHARED, sizeof(struct world));
 	while (step_more(counts, WHATS, POINTS)) {
 		const uint32_t k = (uint32_t)(seed % COUNT_OF(worlds));
 		struct world *w = world_make(st, worlds[k].depth, worlds[k].slots, worlds[k].history,
