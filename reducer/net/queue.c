@@ -29,7 +29,7 @@ static void queue_shift_down(struct worker *w)
 	memmove(w->redexes, w->bottom, bytes);
 	w->bottom -= by;
 	w->hot.top -= by;
-	w->low -= by;
+	w->floor -= by;
 	w->mark -= w->mark ? by : 0;
 }
 
@@ -257,10 +257,11 @@ void queue_give(struct worker *w)
 	/* relaxed: see queue_claim() */
 	uint64_t hungry = atomic_load_explicit(&w->arena->control->hungry, memory_order_relaxed) &
 			  ~(1ull << w->me);
-	const uint64_t old = (uint64_t)(w->low - w->bottom);
+	const uint64_t old = (uint64_t)(w->floor - w->bottom);
 	uint32_t eater[NET_WORKERS_MAX], eaters = 0, chosen;
 
-	w->low = w->hot.top;
+	w->floor = w->hot.top;
+	w->step = 1;
 	if (plx_unlikely(w->arena->control->scatter)) {
 		queue_scatter(w);
 		return;
@@ -288,11 +289,10 @@ static bool queue_must_wait(struct worker *w, const struct pair *r, struct call 
 	return needs.late;
 }
 
-bool queue_put_off(struct worker *w, const struct pair *r)
+static bool queue_put_off(struct worker *w, const struct pair *r)
 {
 	struct call call;
 
-	w->mark = w->hot.top;
 	if (w->laters == ARENA_LATER || w->interactions < w->bold_until || !queue_is_call(r) ||
 	    !queue_must_wait(w, r, &call) || !quiesce_others_busy(w))
 		return false;
@@ -301,6 +301,30 @@ bool queue_put_off(struct worker *w, const struct pair *r)
 	memmove(&w->later[w->resumed + 1], &w->later[w->resumed], (w->laters++ - w->resumed) * sizeof(*r));
 	w->later[w->resumed] = *r;
 	return true;
+}
+
+bool queue_lower(struct worker *w)
+{
+	struct pair *end = w->mark > w->bottom ? w->mark : w->bottom;
+
+	if (w->floor > end) {
+		const uint64_t far = (uint64_t)(w->floor - end);
+
+		w->floor -= w->step < far ? w->step : far;
+		w->step *= 2;
+		return true;
+	}
+	while (w->floor > w->bottom) { /* one by one, for each may have to wait */
+		const struct pair r = *--w->floor;
+
+		w->mark = w->floor;
+		if (!queue_put_off(w, &r)) {
+			w->hot.top = w->floor + 1;
+			return true;
+		}
+	}
+	w->hot.top = w->floor;
+	return false;
 }
 
 /* The youngest first: so it would have been without putting off. */

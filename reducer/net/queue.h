@@ -2,7 +2,7 @@
  * queue.h - the redexes of a worker: a stack it works off from the top, while givers take from the bottom, where the old
  * and large ones are. The owner alone touches it.
  *
- *	redexes        bottom                low        top             limit     end of memory
+ *	redexes        bottom                floor      top             limit     end of memory
  *	|  given away  |  untouched for long  |  in use  |               |  slack  |
  */
 #ifndef REDUCER_NET_QUEUE_H
@@ -20,12 +20,14 @@ int queue_room(struct worker *w, uint64_t redexes);
 void queue_give(struct worker *w);
 
 /*
- * queue_put_off() - @r was taken from below the mark: should it wait for what other workers are doing?
+ * queue_lower() - the top has come down to the floor: put the floor lower. False: there is nothing below.
  *
- * An expansion whose arguments do not exist yet builds a large structure that waits for them. Alone we would have computed
- * them first, but they were given away. So it is put off until they have come, or nobody is busy who could send them.
+ * So the floor is (about) how low the top has been since we last gave, and the loop has one comparison for both. Below the
+ * mark lies what was there when we gave; it may depend on what is gone. An expansion whose arguments do not exist yet builds a
+ * large structure that waits for them: alone we would have computed them first, but they were given away. So
+ * it is put off until they have come, or nobody is busy who could send them.
  */
-bool queue_put_off(struct worker *w, const struct pair *r);
+bool queue_lower(struct worker *w);
 
 /* queue_resume() - nothing else is left: take up again what was put off, or wait for mail. */
 void queue_resume(struct worker *w);

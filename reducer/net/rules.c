@@ -24,7 +24,7 @@ bool rules_expand_large(struct worker *w, const struct code_def *def, uint32_t n
 	for (uint32_t i = 0; i < nodes; i++) {
 		if (i % RULES_LARGE == 0 && !rules_room(w, RULES_LARGE, 0, 0))
 			return false;
-		w->places[1 + i] = *--h->nodes;
+		w->places[1 + i] = cells_take_node(h);
 	}
 	for (uint32_t i = 0; i < vars; i++) {
 		if (i % RULES_LARGE == 0 && !rules_room(w, 0, RULES_LARGE, 0))

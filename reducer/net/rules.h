@@ -167,7 +167,7 @@ hot_inline bool rule_call(struct worker *w, struct hot *h, port a, port b, struc
 			return false;
 		}
 		for (uint32_t i = 0; i < nodes; i++)
-			places[1 + i] = *--h->nodes;
+			places[1 + i] = cells_take_node(h);
 		for (uint32_t i = 0; i < vars; i++)
 			places[1 + def->nodes + i] = cells_new_var(h);
 	}

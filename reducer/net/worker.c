@@ -69,37 +69,23 @@ static plx_cold __attribute__((noinline)) bool worker_foreign(struct worker *w, 
 	return true;
 }
 
-hot_inline bool worker_is_foreign(const struct worker *w, struct pair r)
-{
-	return (port_is_node(r.b) && !cells_own_node(w, r.b)) ||
-	       (port_is_node(r.a) && !cells_own_node(w, r.a));
-}
-
 /* One interaction. True: *r is the next one. */
 hot_inline bool worker_step(struct worker *w, struct hot *h, struct pair *r, const bool multi)
 {
 	port a = r->a, b = r->b;
+	struct pair here;
+	bool stays;
 
-	if (multi && plx_unlikely(worker_is_foreign(w, *r))) {
-		struct pair copy = *r;
-		bool here;
-
-		w->hot = *h;
-		here = worker_foreign(w, &copy);
-		*h = w->hot;
-		if (!here) {
-			h->fuel++; /* counted where it is done */
-			return false;
-		}
-		a = copy.a;
-		b = copy.b;
-	}
+again:
 	if (port_tag(a) > port_tag(b)) {
 		const port swap = a;
 
 		a = b;
 		b = swap;
 	}
+	/* what is a node at all has the higher tag; only of two nodes both have to be looked at */
+	if (multi && plx_unlikely(!cells_own_node(w, b)))
+		goto foreign;
 	switch (port_tag(a) << 4 | port_tag(b)) {
 	case PAIR(VAR, REF): return rule_call(w, h, b, a, r, multi); /* only @main and the root */
 	case PAIR(REF, CON):
@@ -119,26 +105,42 @@ hot_inline bool worker_step(struct worker *w, struct hot *h, struct pair *r, con
 	case PAIR(NUM, SWI): return rule_swit(w, h, a, b, r, multi);
 	case PAIR(CON, CON):
 	case PAIR(DUP, DUP):
+		if (multi && plx_unlikely(!cells_own_node(w, a)))
+			goto foreign;
 		if (plx_unlikely(port_head(a) != port_head(b)))
 			return rule_comm(w, h, a, b, r, multi);
 		return rule_anni(w, h, a, b, r, multi);
 	case PAIR(OPR, OPR):
-	case PAIR(SWI, SWI): return rule_anni(w, h, a, b, r, multi);
+	case PAIR(SWI, SWI):
+		if (multi && plx_unlikely(!cells_own_node(w, a)))
+			goto foreign;
+		return rule_anni(w, h, a, b, r, multi);
 	case PAIR(CON, DUP):
 	case PAIR(CON, OPR):
 	case PAIR(CON, SWI):
 	case PAIR(DUP, OPR):
 	case PAIR(DUP, SWI):
-	case PAIR(OPR, SWI): return rule_comm(w, h, a, b, r, multi);
+	case PAIR(OPR, SWI):
+		if (multi && plx_unlikely(!cells_own_node(w, a)))
+			goto foreign;
+		return rule_comm(w, h, a, b, r, multi);
 	default: return false; /* VOID: nothing is left */
 	}
-}
 
-/* The stack is lower than it was: note it, and see whether @r had better wait. Works on w->hot. */
-static plx_cold __attribute__((noinline)) bool worker_below(struct worker *w, struct pair r)
-{
-	w->low = w->hot.top;
-	return w->low < w->mark && queue_put_off(w, &r);
+foreign:
+	if (!port_is_node(b)) /* VOID, or @main and the root */
+		return port_tag(a) == TAG_VAR && rule_call(w, h, b, a, r, multi);
+	here = (struct pair){ a, b };
+	w->hot = *h;
+	stays = worker_foreign(w, &here);
+	*h = w->hot;
+	if (!stays) {
+		h->fuel++; /* counted where it is done */
+		return false;
+	}
+	a = here.a;
+	b = here.b;
+	goto again;
 }
 
 /* Until the queue is empty or fuel is used up. */
@@ -147,26 +149,28 @@ hot_inline void worker_burn(struct worker *w, const bool multi)
 	struct hot h = w->hot;
 	struct pair r;
 
-	while (h.top != w->bottom) {
-		r = *--h.top;
-		if (multi && plx_unlikely(h.top < w->low)) {
-			bool put_off;
+	for (;;) {
+		if (plx_unlikely(h.top == w->floor)) {
+			bool more;
 
+			if (!multi)
+				break;
 			w->hot = h;
-			put_off = worker_below(w, r);
+			more = queue_lower(w);
 			h = w->hot;
-			if (put_off)
-				continue;
+			if (!more)
+				break;
 		}
+		r = *--h.top;
 		do {
 			if (plx_unlikely(h.fuel <= 0)) {
 				*h.top++ = r;
-				goto out;
+				w->hot = h;
+				return;
 			}
 			h.fuel--;
 		} while (worker_step(w, &h, &r, multi));
 	}
-out:
 	w->hot = h;
 }
 
@@ -305,7 +309,7 @@ static void worker_adopt_queues(struct worker *w)
 		.vars = w->var_cache,
 		.fuel = w->tick,
 	};
-	w->bottom = w->low = w->redexes;
+	w->bottom = w->floor = w->redexes;
 	w->limit = w->redexes + (part->redex_end ? part->redex_end - QUEUE_SLACK : 0);
 	w->spill_free = 0;
 	w->pending = w->away = 0;
@@ -313,6 +317,7 @@ static void worker_adopt_queues(struct worker *w)
 	w->interactions = w->skipped = 0;
 	w->quiet = w->starving = 0;
 	w->generous = 1;
+	w->step = 1;
 	w->credit = 0;
 	w->mark = w->redexes;
 	w->laters = w->resumed = w->boldness = 0;

@@ -38,8 +38,9 @@ struct worker {
 	/* what is ours: a port p with p - low < span */
 	port var_low, var_span;
 	port node_low, node_span;
-	struct pair *bottom;  /* oldest redex */
-	struct pair *low;     /* how low top has been since we last looked for hungry workers */
+	struct pair *bottom; /* oldest redex */
+	struct pair *
+		floor; /* at least what is below was not touched since we last gave; alone it is the bottom */
 	struct pair *redexes; /* start of the area */
 	struct pair *limit;   /* where its memory ends, less what ARENA_TICK interactions push */
 	struct pair *mark;    /* what lies below was there when we last gave: it may depend on what is gone */
@@ -72,6 +73,7 @@ struct worker {
 	uint64_t pending; /* bit per worker to which something is unpublished or spilled */
 	uint64_t sent, received, given, parked;
 	uint32_t starving; /* looks at hungry workers with nothing ready for them */
+	uint64_t step;     /* how far the floor goes down next time */
 	uint32_t generous; /* redexes to give at a time */
 	uint32_t credit;   /* nodes that may be settled, see settle.h */
 	uint64_t gave_at;  /* interactions done when we last gave */
