@@ -160,11 +160,17 @@ static void *block(const struct plx_segment *seg, const char *name, uint64_t lea
 	return p && size >= least ? p : NULL;
 }
 
-static bool has_id(const struct plx_segment *seg, uint64_t id)
+/* Is it the one the grant is about, and laid out as we know it? */
+static int check_info(const struct plx_segment *seg, uint64_t id, uint32_t version)
 {
 	struct plx_segment_info info;
+	int ret = plx_segment_info(seg, &info);
 
-	return plx_segment_info(seg, &info) == 0 && info.id == id;
+	if (ret == 0 && info.id != id)
+		ret = -EBADMSG;
+	if (ret == 0 && info.version != version)
+		ret = -EPROTO;
+	return ret;
 }
 
 static int start_reading(struct plx_connection *c)
@@ -187,12 +193,14 @@ static int start_reading(struct plx_connection *c)
 		.reading = c->sub->terms.reading,
 		.confirm = c->sub->confirm,
 	};
+	int ret;
 
 	if (!parts.head || !parts.log || !parts.slots || !parts.link || !parts.pins)
 		return -EBADMSG;
-	if (!has_id(&c->data, g->segment) || !has_id(&c->link, g->link))
-		return -EBADMSG;
-	return plx_reader_init(&c->reader, &parts);
+	ret = check_info(&c->data, g->segment, PLX_TOPIC_VERSION);
+	if (ret == 0)
+		ret = check_info(&c->link, g->link, PLX_LINK_VERSION);
+	return ret < 0 ? ret : plx_reader_init(&c->reader, &parts);
 }
 
 /* Takes over the descriptors it maps; the others stay in @d. */

@@ -145,11 +145,26 @@ static_assert(offsetof(struct plx_topic_head, end_position) == 3 * PLX_LINE + 8,
 static_assert(offsetof(struct plx_topic_head, end_reason) == 3 * PLX_LINE + 16, "protocol.md: topic head");
 static_assert(offsetof(struct plx_topic_head, wanted) == 3 * PLX_LINE + 24, "protocol.md: topic head");
 static_assert(offsetof(struct plx_topic_head, waited) == 4 * PLX_LINE, "protocol.md: topic head");
+static_assert(offsetof(struct plx_topic_head, woken) == 4 * PLX_LINE + 8, "protocol.md: topic head");
+static_assert(offsetof(struct plx_topic_head, subscribers) == 4 * PLX_LINE + 16, "protocol.md: topic head");
+static_assert(offsetof(struct plx_topic_head, joined) == 4 * PLX_LINE + 24, "protocol.md: topic head");
+static_assert(offsetof(struct plx_topic_head, left) == 4 * PLX_LINE + 32, "protocol.md: topic head");
+static_assert(offsetof(struct plx_topic_head, lost) == 4 * PLX_LINE + 40, "protocol.md: topic head");
+static_assert(offsetof(struct plx_topic_head, refused) == 4 * PLX_LINE + 48, "protocol.md: topic head");
+static_assert(offsetof(struct plx_topic_head, free) == 4 * PLX_LINE + 56, "protocol.md: topic head");
 static_assert(sizeof(struct plx_topic_head) == 5 * PLX_LINE, "protocol.md: topic head");
+static_assert(offsetof(struct plx_link, start) == 8, "protocol.md: link");
+static_assert(offsetof(struct plx_link, pid) == 16, "protocol.md: link");
+static_assert(offsetof(struct plx_link, reading) == 20, "protocol.md: link");
+static_assert(offsetof(struct plx_link, slots) == 24, "protocol.md: link");
+static_assert(offsetof(struct plx_link, quota) == 28, "protocol.md: link");
 static_assert(offsetof(struct plx_link, cursor) == 1 * PLX_LINE, "cursor has its own line");
 static_assert(offsetof(struct plx_link, bell) == 1 * PLX_LINE + 8, "protocol.md: link");
 static_assert(offsetof(struct plx_link, sleep) == 2 * PLX_LINE, "sleep has its own line");
 static_assert(offsetof(struct plx_link, taken) == 3 * PLX_LINE, "protocol.md: link");
+static_assert(offsetof(struct plx_link, lost) == 3 * PLX_LINE + 8, "protocol.md: link");
+static_assert(offsetof(struct plx_link, bytes) == 3 * PLX_LINE + 16, "protocol.md: link");
+static_assert(offsetof(struct plx_link, pinned) == 3 * PLX_LINE + 24, "protocol.md: link");
 static_assert(sizeof(struct plx_link) == 4 * PLX_LINE, "protocol.md: link");
 
 #endif

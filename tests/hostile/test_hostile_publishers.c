@@ -810,6 +810,7 @@ static void grant_header(void)
 	}
 HEADER(without_magic, h->magic = 0)
 HEADER(of_another_layout, h->layout = 2)
+HEADER(of_another_version, h->version = PLX_TOPIC_VERSION + 1)
 HEADER(of_another_kind, h->kind = PLX_KIND_NET)
 HEADER(of_a_link, h->kind = PLX_KIND_LINK)
 HEADER(of_another_size, h->size = 1 << 30)
@@ -1253,6 +1254,7 @@ static const struct attack ATTACKS[] = {
 
 	ATTACK(header_without_magic, REFUSED, -EPROTO),
 	ATTACK(header_of_another_layout, REFUSED, -EPROTO),
+	ATTACK(header_of_another_version, REFUSED, -EPROTO),
 	ATTACK(header_of_another_kind, REFUSED, -EPROTO),
 	ATTACK(header_of_a_link, REFUSED, -EPROTO),
 	ATTACK(header_of_another_size, REFUSED, 0),
