@@ -68,8 +68,9 @@ int plx_subscriber_open(struct plx_subscriber **sub, const char *topic,
  * we held of them by then may have changed while we looked at it.
  *
  * Return: 1 with a message, 0 when there is none just now, -ENOSPC when as many are held as the quota allows, -ENOMEM, or,
- *         once for each stream that ended, after its last message: its reason (see plx_subscriber_ended()). With
- *         plx_subscriber_options.confirm a regular end waits until everything before it is confirmed: 0 until then.
+ *         once for each stream that ended, after its last message: its reason (see plx_subscriber_ended(); -EIO for a
+ *         reason that would mean something else here). With plx_subscriber_options.confirm a regular end waits until
+ *         everything before it is confirmed: 0 until then.
  * Order:  messages of one publisher come in the order published.
  */
 int plx_subscriber_take(struct plx_subscriber *sub, struct plx_buffer *buffer) plx_must_check;
