@@ -41,5 +41,8 @@ echo 'int helper;' >>libshm/mem/b.c
 refuses 'a global name that is not ours' 'helper is global in libshm.a but does not begin with plx_'
 printf '#include <unistd.h>\nint plx_pid(void) { return (int)getpid(); }\n' >>libshm/mem/b.c
 refuses 'a room above base that calls the kernel' 'libshm/mem/b.o calls getpid: system calls belong in libshm/base'
+echo 'long __isoc23_strtol(const char *, char **, int); long plx_n(void) { return __isoc23_strtol("1", 0, 10); }' >>libshm/mem/b.c
+check 'a function the C library has in the version of a standard is that function' eval 'symbols; ! grep isoc23 result'
+house
 cd .. || exit 1
 finish

@@ -77,7 +77,7 @@ machine user make gcc g++ pkg-config clang
 play user id <<<'echo 1000'
 play user apt-get <<<"echo \"\$*\" >>$work/apt.log"
 run user touch ran
-check 'a user without sudo is told what root must run' grep -q 'no sudo; as root run: apt-get install clang-format' err
+check 'a user without sudo is told what root must run' grep -q 'no sudo; as root run: apt-get update && apt-get install clang-format' err
 check 'and nothing is tried' test ! -e apt.log -a ! -e ran
 play user sudo <<EOF2
 echo "\$*" >>$work/sudo.log
