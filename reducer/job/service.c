@@ -50,8 +50,11 @@ static bool patience_is_over(const struct service *service)
 	return service->stop_ns != 0 && plx_now_ns() - service->stop_ns >= service->opt->grace_ns;
 }
 
-/* Until enough readers are there. Once asked to stop, no longer than our patience lasts. Returns 0, -EINTR, -ETIMEDOUT. */
-static int wait_readers(struct service *service)
+/*
+ * Until enough readers are there. Once asked to stop: not at all, but with a reply in hand (@owing) as long as our patience
+ * lasts. Returns 0, -EINTR, -ETIMEDOUT.
+ */
+static int wait_readers(struct service *service, bool owing)
 {
 	int ret;
 
@@ -62,7 +65,8 @@ static int wait_readers(struct service *service)
 						     stopping(service) ? LOOK_NS : UINT64_MAX);
 		if (ret == 0 || (ret != -EINTR && ret != -ETIMEDOUT) || patience_is_over(service))
 			return ret;
-		stopping(service);
+		if (stopping(service) && !owing)
+			return -EINTR;
 	}
 }
 
@@ -100,7 +104,7 @@ static void account(struct service *service, const struct job_request *request, 
 static void fail(struct service *service, const struct job_request *request,
 		 const struct job_failure *failure, const struct net_result *result)
 {
-	int ret = wait_readers(service);
+	int ret = wait_readers(service, true);
 
 	note(service, request, failure->message, result);
 	if (ret == 0)
@@ -137,7 +141,7 @@ static void answer(struct service *service, const struct job_request *request,
 		   const struct net_result *result)
 {
 	bool done = false;
-	int ret = wait_readers(service);
+	int ret = wait_readers(service, true);
 
 	if (ret == 0)
 		ret = job_reply_done(&service->writer, request, service->net, result,
@@ -238,7 +242,7 @@ static int loop(struct service *service)
 	int ret;
 
 	while (!service->broken && !stopping(service)) {
-		ret = wait_readers(service);
+		ret = wait_readers(service, false);
 		if (ret == -EINTR || ret == -ETIMEDOUT)
 			continue;
 		if (ret < 0)
