@@ -52,7 +52,7 @@ static bool patience_is_over(const struct service *service)
 
 /*
  * Until enough readers are there. Once asked to stop: not at all, but with a reply in hand (@owing) as long as our patience
- * lasts. Returns 0, -EINTR, -ETIMEDOUT.
+ * lasts. Meanwhile publishers of programs find us, though they are not read. Returns 0, -EINTR, -ETIMEDOUT.
  */
 static int wait_readers(struct service *service, bool owing)
 {
@@ -61,12 +61,13 @@ static int wait_readers(struct service *service, bool owing)
 	if (service->opt->subscribers == 0)
 		return 0;
 	for (;;) {
-		ret = plx_publisher_wait_subscribers(service->pub, service->opt->subscribers,
-						     stopping(service) ? LOOK_NS : UINT64_MAX);
+		ret = plx_publisher_wait_subscribers(service->pub, service->opt->subscribers, LOOK_NS);
 		if (ret == 0 || (ret != -EINTR && ret != -ETIMEDOUT) || patience_is_over(service))
 			return ret;
 		if (stopping(service) && !owing)
 			return -EINTR;
+		if (service->sub && plx_subscriber_wait(service->sub, 0) == -ENOMEM)
+			return -ENOMEM;
 	}
 }
 

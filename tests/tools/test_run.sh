@@ -71,6 +71,13 @@ same 'a relative path will do' 0 "$("$runner" good >/dev/null 2>&1; echo $?)"
 run -t 1 ./hangs
 says 'what hangs is ended at its limit' out 'timed out after 1 s'
 check 'and all it started, also in other groups' test -z "$(grep -la 'sleep.345' /proc/[0-9]*/cmdline 2>/dev/null)"
+mkdir -p tests build/x/tests
+echo '/* test_slow.c - takes its time. Timeout: 3 */' >tests/test_slow.c
+program build/x/tests/test_slow <<<'sleep 1.5'
+run -t 1 build/x/tests/test_slow
+same 'a source may ask for more time' '1 passed, 0 failed' "$(last)"
+run -t 1 "$PWD/build/x/tests/test_slow"
+same 'also when named by its whole path' '1 passed, 0 failed' "$(last)"
 run ./process
 check 'a process that stays is a failure' test $code -eq 1
 says 'which is named' out 'left behind: process [0-9]+: sleep 346'
