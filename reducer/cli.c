@@ -60,6 +60,8 @@ int cli_common(int option, const char *value, struct net_options *net, struct ne
 		return ret < 0 ? cli_number_error(ret, "--time-limit", value,
 						  "seconds, such as 10, 0.5, 250ms or 2m")
 			       : 0;
+	case CLI_EXPAND: limits->expand = NET_EXPAND_ALWAYS; return 0;
+	case CLI_KEEP: limits->expand = NET_EXPAND_NEVER; return 0;
 	default: return -1;
 	}
 }

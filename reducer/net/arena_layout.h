@@ -56,9 +56,11 @@ struct arena_control {
 	/* line 1: the supervisor writes, workers read */
 	_Alignas(PLX_LINE) _Atomic uint32_t job; /* number of the program; a new number is a new program */
 	_Atomic uint32_t leave;                  /* 1: workers are to end */
-	uint64_t book_size;                      /* bytes of the book, then code follows */
-	uint64_t code;                           /* bytes from the segment base to the code */
-	port root;                               /* the variable on which the normal form hangs */
+	_Atomic uint32_t first; /* number with which the program began; a later job goes on with its result */
+	uint32_t reserved;      /* 0 */
+	uint64_t book_size;     /* bytes of the book, then code follows */
+	uint64_t code;          /* bytes from the segment base to the code */
+	port root;              /* the variable on which the normal form hangs */
 	/* line 2: whoever meets a reason first stores it here, all look at each tick */
 	_Alignas(PLX_LINE) _Atomic uint32_t stop; /* 0 or enum net_status */
 	_Atomic uint32_t stop_worker;

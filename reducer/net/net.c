@@ -40,10 +40,12 @@ struct net {
 	pthread_t thread[NET_WORKERS_MAX];
 	uint32_t started; /* workers that run */
 	bool broken;      /* one is dead: begin anew */
+	bool expands;     /* go on while references are left in the normal form */
 	int ended_fd;
 	int epoll_fd;
 	enum net_phase phase;
 	uint64_t begin_ns;
+	uint64_t reduced; /* interactions when the last order was done */
 	struct net_limits limits;
 	struct net_result result;
 };
@@ -323,6 +325,17 @@ static bool must_renew(struct net *net)
 		       (max < NET_KEEP ? max : NET_KEEP);
 }
 
+static void give_order(struct net *net)
+{
+	struct arena_control *control = net->arena.control;
+
+	net->phase = PHASE_RUNNING;
+	/* S1 seq_cst: everything before is seen by who sees the new number (S2); and before W3 */
+	atomic_store_explicit(&control->job, atomic_load_explicit(&control->job, memory_order_relaxed) + 1,
+			      memory_order_seq_cst);
+	ring_bell(&net->arena.lines[0]);
+}
+
 int net_start(struct net *net, const struct book *book, const struct net_limits *limits)
 {
 	struct arena_control *control;
@@ -346,6 +359,8 @@ int net_start(struct net *net, const struct book *book, const struct net_limits 
 	}
 	net->limits = limits ? *limits : (struct net_limits){ 0 };
 	net->result = (struct net_result){ .workers = net->options.workers };
+	net->expands = net->limits.expand == NET_EXPAND_ALWAYS ||
+		       (net->limits.expand == NET_EXPAND_LABELLED && book->labels > 0);
 	control = net->arena.control;
 	/* relaxed: before S1 */
 	atomic_store_explicit(&control->gas_limited, net->limits.gas != 0, memory_order_relaxed);
@@ -353,12 +368,31 @@ int net_start(struct net *net, const struct book *book, const struct net_limits 
 			      net->limits.gas > INT64_MAX ? INT64_MAX : (int64_t)net->limits.gas,
 			      memory_order_relaxed);
 	net->begin_ns = plx_now_ns();
-	net->phase = PHASE_RUNNING;
-	/* S1 seq_cst: everything above is seen by who sees the new number (S2); and before W3 */
-	atomic_store_explicit(&control->job, atomic_load_explicit(&control->job, memory_order_relaxed) + 1,
-			      memory_order_seq_cst);
-	ring_bell(&net->arena.lines[0]);
+	atomic_store_explicit(&control->first, atomic_load_explicit(&control->job, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	give_order(net);
 	return 0;
+}
+
+/*
+ * The normal form is there: is it to be expanded further? It is not when the last order to do so found nothing to expand,
+ * which shows in the interactions: an expansion is one.
+ */
+static bool go_on(struct net *net, uint64_t interactions)
+{
+	const struct arena_control *control = net->arena.control;
+	const bool first = atomic_load_explicit(&control->job, memory_order_relaxed) ==
+			   atomic_load_explicit(&control->first, memory_order_relaxed);
+	uint64_t count;
+
+	if (!net->expands || net->result.status != NET_DONE ||
+	    (!first && net->result.interactions == interactions))
+		return false;
+	while (read(net->ended_fd, &count, sizeof(count)) > 0) {
+	}
+	net->result = (struct net_result){ .workers = net->options.workers };
+	give_order(net);
+	return true;
 }
 
 static void ask_to_stop(struct net *net, enum net_status why)
@@ -481,7 +515,12 @@ int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result)
 		int ret;
 
 		if (is_over(net)) {
+			const uint64_t before = net->reduced;
+
 			finish(net);
+			net->reduced = net->result.interactions;
+			if (go_on(net, before))
+				continue;
 			break;
 		}
 		if (find_dead(net, &who, &pid, &how)) {

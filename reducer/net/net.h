@@ -31,10 +31,22 @@ struct net_options {
 	const char *name;    /* of the arena, for tools; NULL means "net" */
 };
 
+/*
+ * Are references that are left in the normal form expanded, and what comes of it reduced, until there are none? HVM2 leaves
+ * them, hvm-64 expands them. A definition that is an endless structure never ends when it is expanded.
+ */
+enum net_expand {
+	NET_EXPAND_LABELLED =
+		0, /* as whoever wrote it expects: only in programs with labels, which are hvm-64's */
+	NET_EXPAND_NEVER = 1,
+	NET_EXPAND_ALWAYS = 2,
+};
+
 /* What ends a program early; 0 means "no limit". */
 struct net_limits {
 	uint64_t gas;     /* interactions, exceeded by some hundreds per worker at most */
 	uint64_t time_ns; /* kept by net_wait(): nothing happens unless somebody calls it */
+	enum net_expand expand;
 };
 
 /* How a program ended. Everything but NET_DONE comes with a sentence in net_result.error. */

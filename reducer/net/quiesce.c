@@ -63,7 +63,11 @@ static void quiesce_end(struct worker *w, uint32_t job)
 /* The states of all workers, if none is busy and no message is on its way. */
 static bool quiesce_all_idle(struct worker *w, uint64_t state[NET_WORKERS_MAX])
 {
-	uint64_t sent = 1, received = 0;
+	const struct arena_control *control = w->arena->control;
+	/* the orders of the supervisor; relaxed: seen since S2 */
+	uint64_t sent = 1u + atomic_load_explicit(&control->job, memory_order_relaxed) -
+			atomic_load_explicit(&control->first, memory_order_relaxed);
+	uint64_t received = 0;
 	uint32_t waits = NET_WORKERS_MAX;
 
 	for (uint32_t i = 0; i < w->n; i++) {

@@ -6,7 +6,7 @@
  * it is about to say so, and looks at all states again. When none has changed it is over: all were idle all the time from
  * the first look to the second, with just these counters. Who would become busy after the second look sees the
  * announcement first, and stays idle. A worker that finds somebody busy need do nothing more: that one will look when it becomes
- * idle itself. The supervisor counts as having sent one message, the program, which worker 0 receives.
+ * idle itself. Each order of the supervisor (a program, or to go on with its result) counts as a message that worker 0 receives.
  */
 #ifndef REDUCER_NET_QUIESCE_H
 #define REDUCER_NET_QUIESCE_H

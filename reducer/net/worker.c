@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "reducer/net/expand.h"
 #include "reducer/net/mail.h"
 #include "reducer/net/queue.h"
 #include "reducer/net/quiesce.h"
@@ -87,7 +88,8 @@ again:
 	if (multi && plx_unlikely(!cells_own_node(w, b)))
 		goto foreign;
 	switch (port_tag(a) << 4 | port_tag(b)) {
-	case PAIR(VAR, REF): return rule_call(w, h, b, a, r, multi); /* only @main and the root */
+	case PAIR(VAR, REF):
+		return rule_call(w, h, b, a, r, multi); /* only @main and the root, and expand.c */
 	case PAIR(REF, CON):
 		if (plx_unlikely(port_label(b) != 0))
 			return rule_copy(w, h, a, b, r, multi);
@@ -340,20 +342,18 @@ static void worker_adopt_queues(struct worker *w)
 /* The first redex of all: @main and the variable on which the normal form will hang. */
 static void worker_begin(struct worker *w)
 {
-	port root;
+	const port root = cells_new_var(&w->hot);
 
-	w->received++; /* the program itself, see quiesce.h */
-	root = cells_new_var(&w->hot);
 	w->arena->control->root = root;
 	*w->hot.top++ = (struct pair){ port_ref(BOOK_MAIN), root };
 }
 
-static void worker_adopt(struct worker *w)
+/* Take part in a program from here on: nothing of an earlier one counts. */
+static void worker_join(struct worker *w)
 {
 	struct arena *arena = w->arena;
 	const struct code *code;
 
-	w->job = atomic_load_explicit(&arena->control->job, memory_order_acquire); /* S2 */
 	worker_adopt_queues(w);
 	code = (const struct code *)(arena->base + arena->control->code);
 	w->book = arena_book(arena);
@@ -370,8 +370,25 @@ static void worker_adopt(struct worker *w)
 		return;
 	}
 	w->places[0] = 0;
-	if (w->me == 0)
+}
+
+static void worker_adopt(struct worker *w)
+{
+	const struct arena_control *control = w->arena->control;
+	uint32_t first;
+
+	w->job = atomic_load_explicit(&control->job, memory_order_acquire);  /* S2 */
+	first = atomic_load_explicit(&control->first, memory_order_relaxed); /* stored before S1 */
+	if (w->adopted == 0 || w->adopted - first > w->job - first)
+		worker_join(w);
+	w->adopted = w->job;
+	if (w->me != 0 || w->failed)
+		return;
+	w->received++; /* the order itself, see quiesce.h */
+	if (w->job == first)
 		worker_begin(w);
+	else
+		expand_result(w);
 }
 
 /* Where everything stands, for who looks while we rest. */

@@ -64,7 +64,8 @@ struct worker {
 	uint32_t me;
 	uint32_t n;
 	uint32_t job;
-	int ended_fd; /* written to when a program has ended */
+	uint32_t adopted; /* the last job in which we took part; 0: none */
+	int ended_fd;     /* written to when a program has ended */
 	struct arena *arena;
 	struct arena_line *line;
 	struct arena_part *part; /* where node_list, var_list and so on are kept all the time */

@@ -66,6 +66,18 @@ says 'and is named' err 'directory'
 reducer run - <&- >out 2>err
 same 'a stdin that is closed is an error' 1 $?
 
+# references in a normal form
+printf '@main = (@a 1) @a = (x x)' >kept.hvm
+printf '@main = (@a #1{1 2}) @a = (x x)' >labels.hvm
+run_as 'a reference in the result is left' 0 kept.hvm
+same 'by name' 'Result: (@a 1)' "$(cat out)"
+run_as 'or expanded' 0 kept.hvm --expand
+same 'when asked' 'Result: ((a a) 1)' "$(cat out)"
+run_as 'with labels it is expanded' 0 labels.hvm
+same 'as hvm-64 does' 'Result: ((a a) #1{1 2})' "$(cat out)"
+run_as 'or left' 0 labels.hvm --no-expand
+same 'when asked' 'Result: (@a #1{1 2})' "$(cat out)"
+
 # limits
 cat >endless.hvm <<'END'
 @loop = (n r) & n ~ ?((@zero @more) (* r))

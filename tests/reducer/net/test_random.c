@@ -27,7 +27,7 @@ struct trial {
 static bool differs(const char *program, void *context)
 {
 	struct outcome outcome = random_outcome(program, GAS);
-	struct net_limits limits = { .gas = 4 * GAS };
+	struct net_limits limits = { .expand = NET_EXPAND_NEVER, .gas = 4 * GAS };
 	struct trial *trial = context;
 	struct net_result result;
 	struct text_error error;
@@ -79,8 +79,8 @@ static void try_many(uint32_t workers, uint32_t ring, bool scatter, uint32_t tic
 		char *program = random_program(seed, 5 + (uint32_t)(seed % 300)), *small;
 
 		if (differs(program, &trial)) {
-			print_error("seed %llu, %u workers, status %d: %s\n", (unsigned long long)seed, workers,
-				    (int)trial.status, trial.why);
+			print_error("seed %llu, %u workers, status %d: %s\n", (unsigned long long)seed,
+				    workers, (int)trial.status, trial.why);
 			small = random_shrink(program, differs, &trial);
 			differs(small, &trial);
 			fail_msg("%s: %s", trial.why ? trial.why : "not always", small);
