@@ -197,7 +197,7 @@ fuzz: $(FUZZ_NAMES:%=build/fuzz/bin/%) $(FUZZ_NAMES:%=$B/tests/fuzz/test_fuzz_%)
 			-artifact_prefix=$$d/ $$d/corpus; done
 
 bench: all $(BENCH_BIN)
-	$(Q)$(TEST_ENV) tests/bench/run
+	$(Q)$(TEST_ENV) BENCH='$(BENCH)' tests/bench/run
 
 ifdef COV
 coverage: all $(TEST_BIN)

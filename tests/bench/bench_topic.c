@@ -93,6 +93,14 @@ static void calibrate(void)
 	ns_per_tick = (double)(plx_now_ns() - t0) / (double)(ticks() - c0);
 }
 
+static void linger(uint64_t ns)
+{
+	uint64_t t0 = plx_now_ns();
+
+	while (plx_now_ns() - t0 < ns)
+		relax();
+}
+
 static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -298,8 +306,11 @@ static struct times ping_pong(size_t n, uint64_t size, bool inside, int other_cp
 	connect_to(sub, 1);
 	must("wait for the other", plx_publisher_wait_subscribers(pub, 1, UINT64_MAX));
 	for (uint64_t i = 1; i <= n; i++) {
-		uint64_t t0 = ticks();
+		uint64_t t0;
 
+		if (sleepy && other_cpu != 0) /* or it would still be looking, and need no waking */
+			linger(30000);
+		t0 = ticks();
 		send_one(pub, size, i, inside, false);
 		take_one(sub, size, i, false, sleepy);
 		values[i - 1] = (double)(ticks() - t0) * ns_per_tick / 2;
@@ -325,8 +336,11 @@ static struct times bare_futex(size_t n, int other_cpu)
 	pin(me ? other_cpu : 0);
 	for (uint32_t i = 1; i <= n; i++) {
 		uint32_t *mine = (uint32_t *)&lines[me].word, *other = (uint32_t *)&lines[!me].word, now;
-		uint64_t t0 = ticks();
+		uint64_t t0;
 
+		if (!me && other_cpu != 0)
+			linger(30000);
+		t0 = ticks();
 		if (!me) {
 			__atomic_store_n(mine, i, __ATOMIC_RELEASE);
 			syscall(SYS_futex, mine, FUTEX_WAKE, 1, NULL, NULL, 0);
