@@ -4,6 +4,7 @@
 
 #include <plx/buffer.h>
 #include <plx/common.h>
+#include <plx/event.h>
 #include <plx/inspect.h>
 #include <plx/latest.h>
 #include <plx/log.h>

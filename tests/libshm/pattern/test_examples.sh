@@ -24,6 +24,8 @@ example request 'call 1: 4
 call 2: 9
 call 3: 16'
 example latest 22.0
+example event '2000 files
+disk full: no'
 
 cat >same.c <<'END'
 #include <plx/type.h>
