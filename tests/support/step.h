@@ -38,9 +38,9 @@ struct step_op {
 struct step_count {
 	const char *name;
 	uint64_t runs;
-	uint64_t points; /* instructions at which it died */
-	uint64_t deaths; /* ... so many of them with something new to be seen */
-	uint64_t pauses; /* instructions at which it slept */
+	uint64_t points; /* instructions at which was asked */
+	uint64_t deaths; /* ... so many of them with something new to be seen by who lives on */
+	uint64_t pauses; /* ... so many of them: what if it slept here */
 	uint64_t wrong;
 };
 
