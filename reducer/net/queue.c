@@ -100,9 +100,10 @@ static void queue_read_call(struct worker *w, const struct pair *redex, struct c
 		(void)settle_node(w, p, &ports);
 }
 
+/* Of a foreign variable we cannot know; what it leads to is mostly being computed. */
 static bool queue_is_late(const struct worker *w, port var)
 {
-	return cells_own_var(w, var) && *cells_var(&w->hot, var) == LINK_LATE;
+	return !cells_own_var(w, var) || *cells_var(&w->hot, var) == LINK_LATE;
 }
 
 /* Breadth first through the arguments, as far as QUEUE_NODES. */
@@ -346,9 +347,13 @@ void queue_resume(struct worker *w)
 			return;
 		}
 	}
-	if (quiesce_wait(w))
-		return;
+	switch (quiesce_wait(w)) {
+	case QUIESCE_MAIL: return;
+	case QUIESCE_TURN: break;
+	case QUIESCE_LATE: /* in vain: be bolder */
+		w->boldness = w->boldness ? 2 * w->boldness : QUEUE_BOLD;
+		w->bold_until = w->interactions + w->boldness;
+		break;
+	}
 	queue_take_up(w, w->laters - 1);
-	w->boldness = w->boldness ? 2 * w->boldness : QUEUE_BOLD;
-	w->bold_until = w->interactions + w->boldness;
 }

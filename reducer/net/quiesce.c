@@ -15,7 +15,7 @@
 #include "reducer/net/quiesce.h"
 
 #define QUIESCE_SPIN_NS 10000u
-#define QUIESCE_WAIT_NS 10000000u /* who waits looks for a reason to stop so often */
+#define QUIESCE_WAIT_NS 500000u /* who has something to do waits no longer for what would make it easier */
 
 /* One turn of a loop that spins. */
 #if defined(__x86_64__) || defined(__i386__)
@@ -234,29 +234,33 @@ static bool quiesce_is_my_turn(const struct worker *w)
 	return true;
 }
 
-bool quiesce_wait(struct worker *w)
+enum quiesce_wait quiesce_wait(struct worker *w)
 {
 	struct arena_control *control = w->arena->control;
-	uint64_t since = 0;
-	bool mail = false, mine = false;
+	const uint64_t begin = plx_now_ns();
+	enum quiesce_wait why;
 
 	quiesce_set_hungry(w, true);
 	quiesce_set_state(w, ARENA_WAITS);
-	while (!mail && !mine) {
-		mail = atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0 ||
-		       atomic_load_explicit(&control->stop, memory_order_relaxed) != NET_DONE ||
-		       atomic_load_explicit(&control->leave, memory_order_relaxed);
-		mine = quiesce_is_my_turn(w);
-		if (mail || mine)
+	for (;;) {
+		const uint64_t waited = plx_now_ns() - begin;
+
+		why = QUIESCE_MAIL;
+		if (atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0 ||
+		    quiesce_is_stopping(w) || atomic_load_explicit(&control->leave, memory_order_relaxed))
 			break;
-		if (since == 0)
-			since = plx_now_ns();
-		if (plx_now_ns() - since > QUIESCE_SPIN_NS)
+		why = QUIESCE_TURN;
+		if (quiesce_is_my_turn(w))
+			break;
+		why = QUIESCE_LATE;
+		if (waited > QUIESCE_WAIT_NS)
+			break;
+		if (waited > QUIESCE_SPIN_NS)
 			quiesce_sleep(w, false, QUIESCE_WAIT_NS);
 		else
 			QUIESCE_PAUSE();
 	}
 	quiesce_set_state(w, ARENA_BUSY);
 	quiesce_set_hungry(w, false);
-	return mail;
+	return why;
 }

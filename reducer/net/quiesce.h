@@ -22,10 +22,13 @@ bool quiesce_rest(struct worker *w);
 /* quiesce_others_busy() - is anybody else computing? */
 bool quiesce_others_busy(const struct worker *w);
 
-/*
- * quiesce_wait() - sleep until there is mail, though there are redexes; hungry meanwhile.
- * Return: true when there is mail or a reason to stop; false when nobody is busy: then what is put off must be done, by us.
- */
-bool quiesce_wait(struct worker *w);
+enum quiesce_wait {
+	QUIESCE_MAIL, /* there is mail, or a reason to stop */
+	QUIESCE_TURN, /* nobody is busy: what is put off must be done, by us */
+	QUIESCE_LATE, /* others are busy, but nothing came for some time */
+};
+
+/* quiesce_wait() - sleep until there is mail, though there are redexes; hungry meanwhile. */
+enum quiesce_wait quiesce_wait(struct worker *w);
 
 #endif
