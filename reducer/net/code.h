@@ -48,12 +48,12 @@ struct code_def {
 	struct code_slot right;
 };
 
+/* struct code_def def[defs] follows, then struct code_slot slot[slots]. */
 struct code {
 	uint64_t size; /* bytes of all of it */
 	uint64_t slots;
 	uint32_t defs;
 	uint32_t places_max; /* most places any definition needs */
-			     /* struct code_def def[defs], then struct code_slot slot[slots] */
 };
 
 static inline const struct code_def *code_def(const struct code *code, uint64_t id)
