@@ -96,6 +96,7 @@ void mail_send(struct worker *w, uint32_t to, port a, port b)
 	struct worker_out *out = &w->out[to];
 
 	w->sent++;
+	w->mixed = true;
 	w->pending |= 1ull << to;
 	if (out->spilled != 0 || !mail_put(w, out, a, b))
 		mail_spill(w, out, a, b);

@@ -3,7 +3,8 @@
  *
  *	rest --> adopt a new program --> reduce --> tick --> reduce ... nothing left --> rest
  *
- * The loop exists twice, made from one text: alone, without any thought of other partitions, and for several workers.
+ * The loop exists twice, made from one text: without any thought of other partitions, for who is alone or has not yet sent or
+ * received anything, and with it. So a program with nothing to share runs as fast among many workers as alone.
  */
 #include <errno.h>
 #include <sched.h>
@@ -155,8 +156,6 @@ hot_inline void worker_burn(struct worker *w, const bool multi)
 		if (plx_unlikely(h.top == w->floor)) {
 			bool more;
 
-			if (!multi)
-				break;
 			w->hot = h;
 			more = queue_lower(w);
 			h = w->hot;
@@ -215,6 +214,7 @@ static void worker_take_mail(struct worker *w)
 			return;
 		}
 		w->received += tail - in->head;
+		w->mixed = true;
 		for (; in->head != tail; in->head++) {
 			const struct pair m = in->ring->slot[in->head & mask];
 
@@ -281,7 +281,7 @@ static void worker_reduce(struct worker *w)
 {
 	while (worker_tick(w)) {
 		if (w->hot.top != w->bottom) {
-			if (w->n == 1)
+			if (!w->mixed)
 				worker_burn_alone(w);
 			else
 				worker_burn_among(w);
@@ -325,7 +325,7 @@ static void worker_adopt_queues(struct worker *w)
 	w->laters = w->resumed = w->boldness = 0;
 	w->bold_until = 0;
 	w->gave_at = 0;
-	w->failed = false;
+	w->failed = w->mixed = false;
 	for (uint32_t i = 0; i < w->n; i++) {
 		struct arena_ring *out = arena_ring(arena, w->me, i), *in = arena_ring(arena, i, w->me);
 		/* relaxed: both ends of a ring were set by the supervisor before the job (S1) */

@@ -59,6 +59,7 @@ struct worker {
 	uint64_t skipped; /* fuel thrown away to get to the tick at once */
 	uint64_t interactions;
 	bool failed; /* a reason to stop was met or seen */
+	bool mixed;  /* has sent or received something: ports may lead to other partitions */
 
 	uint32_t tick; /* fuel for one round */
 	uint32_t me;
