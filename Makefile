@@ -4,6 +4,7 @@
 #   make run [FILES=...]      the main job: publisher -> reducer -> subscriber on real programs
 #   make test                 every test; T=pattern runs those whose path matches
 #   make test-long            what takes minutes: tests/**/long_*.sh
+#   make cases cases-long     known programs, 20 and 3 times each, with one to three workers (PLX_CASES: where they are)
 #   make SAN=address,undefined test     make SAN=thread test     make COV=1 coverage
 #   make crash                die at every instruction, as three compilers' programs; CRASH_SECONDS=120 each at most
 #   make mutants              leave out one rule after the other: each must be noticed
@@ -101,7 +102,7 @@ BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
 SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/support/*.c)))
 $(foreach p,$(PROGRAMS),$(eval SUPPORT_OBJ_$p := $$(patsubst %.c,$B/%.o,$$(sort $$(wildcard $(TESTS_$p)/support/*.c)))))
 
-.PHONY: all run test test-long crash mutants fuzz bench check check-headers check-floors check-symbols check-format check-warnings \
+.PHONY: all run test test-long cases cases-long crash mutants fuzz bench check check-headers check-floors check-symbols check-format check-warnings \
 	format install uninstall clean coverage programs help FORCE
 all: $(LIBS) $(BINS)
 programs: all $(TEST_BIN) $(BENCH_BIN)
@@ -181,6 +182,13 @@ crash:
 
 mutants:
 	$(Q)MAKE='$(MAKE)' tests/crash/mutants $(MUTANTS)
+
+# Known programs with any number of workers: all below 20 million interactions 20 times, the larger ones 3 times.
+cases cases-long: $B/tests/reducer/net/test_cases
+cases:
+	$(Q)PLX_CASES_MAX=20000000 PLX_CASES_RUNS=20 PLX_CASES_WORK=20000000000 $B/tests/reducer/net/test_cases
+cases-long:
+	$(Q)PLX_CASES_MIN=20000001 PLX_CASES_MAX=2000000000 PLX_CASES_RUNS=3 PLX_CASES_WORK=100000000000 $B/tests/reducer/net/test_cases
 
 # A fuzzer tests/fuzz/fuzz_X.c comes with a test of the same name, which writes its seeds. Corpus and findings stay.
 FUZZ_TIME ?= 60

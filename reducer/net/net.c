@@ -23,7 +23,7 @@
 #include "reducer/net/link.h"
 #include "reducer/net/worker.h"
 
-#define NET_RING       1024u
+#define NET_RING       1024u /* messages; with many workers, who have as many rings each, fewer */
 #define NET_RING_MIN   8u
 #define NET_RING_MAX   (1u << 20)
 #define NET_NAME_MAX   63
@@ -220,7 +220,7 @@ static int choose_options(struct net *net, const struct net_options *options)
 	if (o->workers == 0)
 		o->workers = 1;
 	if (o->ring == 0)
-		o->ring = NET_RING;
+		o->ring = o->workers <= 8 ? NET_RING : o->workers <= 24 ? NET_RING / 4 : NET_RING / 16;
 	if (o->memory_max == 0)
 		o->memory_max = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
 	if (o->tick == 0)

@@ -102,6 +102,16 @@ static void full_rings_do_not_hang_among_threads(void **state)
 	free(wide);
 }
 
+static void sixty_four_workers_are_not_too_many(void **state)
+{
+	char *wide = nets_wide(12);
+
+	(void)state;
+	run_many(NET_WORKERS_MAX, (struct way){ 0, 0, false, false }, wide, "4096", 3);
+	run_many(NET_WORKERS_MAX, (struct way){ 0, 8, true, false }, wide, "4096", 2);
+	free(wide);
+}
+
 static uint64_t cpu_ns(void)
 {
 	struct timespec ts;
@@ -188,6 +198,7 @@ int main(void)
 		cmocka_unit_test(scattered_programs_end_among_threads),
 		cmocka_unit_test(full_rings_do_not_hang),
 		cmocka_unit_test(full_rings_do_not_hang_among_threads),
+		cmocka_unit_test(sixty_four_workers_are_not_too_many),
 		cmocka_unit_test(idle_workers_take_no_cpu),
 		cmocka_unit_test(a_sequential_program_wakes_nobody),
 		cmocka_unit_test(a_wide_program_is_shared),
