@@ -8,6 +8,7 @@
 #include <plx/inspect.h>
 #include <plx/latest.h>
 #include <plx/log.h>
+#include <plx/partition.h>
 #include <plx/pool.h>
 #include <plx/process.h>
 #include <plx/publisher.h>
