@@ -41,6 +41,10 @@ ifeq ($(origin CC),default)
 CC := gcc
 endif
 CC ?= gcc
+ifeq ($(origin CXX),default)
+CXX := g++
+endif
+CXX ?= g++
 CLANG_FORMAT ?= clang-format
 OPT ?= -O2
 CFLAGS ?= $(OPT) -g
@@ -155,9 +159,22 @@ $(foreach p,$(PROGRAMS),$(eval $(call program,$p)))
 $(filter $B/tests/tools/cli/%,$(TEST_BIN)): %: %.o $(CLI_OBJ) $B/libshm-test.a $(SUPPORT_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(CLI_OBJ) $(SUPPORT_OBJ) $B/libshm-test.a -lcmocka $(LDLIBS)
-$(BENCH_BIN): %: %.o $(OUT)/libshm.a
+$(filter-out $B/tests/bench/bench_chan,$(BENCH_BIN)): %: %.o $(OUT)/libshm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(OUT)/libshm.a $(LDLIBS)
+
+# Queues of others, to be measured beside ours: each is an empty table when its package is not installed.
+PEER_OBJ := $(patsubst %,$B/%.o,$(basename $(sort $(wildcard tests/bench/peers/*.c tests/bench/peers/*.cc))))
+PEER_DPDK = $$(pkg-config --cflags libdpdk 2>/dev/null | sed 's/-I */-isystem /g')
+$B/tests/bench/peers/%.o: tests/bench/peers/%.c $B/flags
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(if $(filter %/dpdk.o,$@),$(PEER_DPDK)) -MMD -MP -c -o $@ $<
+$B/tests/bench/peers/%.o: tests/bench/peers/%.cc $B/flags
+	$(call say,CXX,$<)
+	$(Q)mkdir -p $(@D) && $(CXX) $(ALL_CPPFLAGS) -std=gnu++17 -Wall -Wextra $(CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
+$B/tests/bench/bench_chan: %: %.o $B/tests/bench/queue_run.o $(PEER_OBJ) $(OUT)/libshm.a
+	$(call say,LD,$@)
+	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) $$(pkg-config --exists libdpdk 2>/dev/null && echo -lrte_ring) -lrt
 PROGRAM_TESTS := $(foreach d,$(foreach p,$(PROGRAMS),$(TESTS_$p)) tests/tools/cli,$B/$d/%)
 $(filter-out $(PROGRAM_TESTS),$(TEST_BIN)): %: %.o $B/libshm-test.a $(SUPPORT_OBJ)
 	$(call say,LD,$@)
