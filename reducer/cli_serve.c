@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <plx/process.h>
 
@@ -17,15 +18,20 @@ static const char help[] =
 	"\n"
 	"The service takes every message of the input topic as one program and publishes one line of JSON "
 	"for\n"
-	"each on the output topic. It ends on SIGTERM or SIGINT, after the program that runs.\n"
+	"each on the output topic, when it ends. It ends on SIGTERM or SIGINT, after the programs it took.\n"
 	"\n"
 	"  -i, --input TOPIC      programs come from here\n"
 	"  -o, --output TOPIC     replies go here\n"
 	"  -w, --workers N        worker processes, 1 to 64 (default: one per processor)\n"
+	"  -j, --jobs N           programs reduced at a time, each by as many workers, 1 to 64 (default 4);\n"
+	"                         with 1 replies come in the order of the programs\n"
+	"      --queue N          programs taken and waiting, 1 to 4096 (default 64)\n"
+	"      --progress TIME    a line of JSON for each program that runs, as often as that\n"
 	"  -S, --subscribers N    take a program only while N readers of the output are there (default 1)\n"
 	"      --once             end when the input has ended and every reply was read\n"
 	"      --slot-size SIZE   slots of the output topic; a longer reply goes in several (default 64K)\n"
-	"  -m, --max-memory SIZE  memory a net may take, such as 512M (default: half of the machine's)\n"
+	"  -m, --max-memory SIZE  memory a program may take, such as 512M (default: half of the\n"
+	"                         machine's, divided by the programs at a time)\n"
 	"  -g, --gas N            interactions a program may do\n"
 	"  -T, --time-limit TIME  time a program may take, such as 10, 0.5 or 250ms\n"
 	"      --expand, --no-expand  go on until no reference is left in the normal form, or leave them;\n"
@@ -45,7 +51,7 @@ static const char help[] =
 	"publisher\n"
 	"died; 130, 143 after SIGINT, SIGTERM.\n";
 
-enum { OPT_ONCE = 256, OPT_SLOT, OPT_PROGRAM, OPT_RESULT, OPT_GRACE, OPT_DIRECTORY };
+enum { OPT_ONCE = 256, OPT_SLOT, OPT_PROGRAM, OPT_RESULT, OPT_GRACE, OPT_DIRECTORY, OPT_QUEUE, OPT_PROGRESS };
 
 #define SLOT_MAX (UINT64_C(1) << 30)
 
@@ -65,6 +71,18 @@ static int take(int option, const char *value, struct job_service_options *opt)
 		ret = cli_count(value, 0, 1u << 16, &n);
 		opt->subscribers = ret == 0 ? (uint32_t)n : 0;
 		return ret < 0 ? cli_number_error(ret, "--subscribers", value, "a number from 0") : 0;
+	case 'j':
+		ret = cli_count(value, 1, JOB_JOBS_MAX, &n);
+		opt->jobs = ret == 0 ? (uint32_t)n : 1;
+		return ret < 0 ? cli_number_error(ret, "--jobs", value, "a number from 1 to 64") : 0;
+	case OPT_QUEUE:
+		ret = cli_count(value, 1, JOB_QUEUE_MAX, &n);
+		opt->queue = ret == 0 ? (uint32_t)n : 1;
+		return ret < 0 ? cli_number_error(ret, "--queue", value, "a number from 1 to 4096") : 0;
+	case OPT_PROGRESS:
+		ret = cli_time(value, &opt->progress_ns);
+		return ret < 0 ? cli_number_error(ret, "--progress", value, "seconds, such as 1 or 250ms")
+			       : 0;
 	case OPT_SLOT:
 		ret = cli_size(value, 64, SLOT_MAX, &opt->slot_size);
 		return ret < 0 ? cli_number_error(ret, "--slot-size", value, "bytes from 64 to 1G") : 0;
@@ -88,6 +106,9 @@ static int parse(int argc, char **argv, struct job_service_options *opt)
 		CLI_LONG_COMMON,
 		{ "input", required_argument, NULL, 'i' },
 		{ "output", required_argument, NULL, 'o' },
+		{ "jobs", required_argument, NULL, 'j' },
+		{ "queue", required_argument, NULL, OPT_QUEUE },
+		{ "progress", required_argument, NULL, OPT_PROGRESS },
 		{ "subscribers", required_argument, NULL, 'S' },
 		{ "once", no_argument, NULL, OPT_ONCE },
 		{ "slot-size", required_argument, NULL, OPT_SLOT },
@@ -100,7 +121,7 @@ static int parse(int argc, char **argv, struct job_service_options *opt)
 	};
 	int option, ret;
 
-	while ((option = getopt_long(argc, argv, ":i:o:w:S:m:g:T:vhV", longs, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":i:o:w:j:S:m:g:T:vhV", longs, NULL)) != -1) {
 		ret = cli_common(option, optarg, &opt->net, &opt->limits);
 		if (ret < 0)
 			ret = take(option, optarg, opt);
@@ -134,6 +155,7 @@ int cli_serve(int argc, char **argv)
 		.result_max = UINT64_C(1) << 30,
 		.grace_ns = UINT64_C(10000000000),
 		.subscribers = 1,
+		.jobs = 4,
 	};
 	int ret, signal;
 
@@ -142,6 +164,9 @@ int cli_serve(int argc, char **argv)
 	if (ret >= 0)
 		return ret;
 	opt.net.name = "jobs";
+	if (opt.net.memory_max == 0)
+		opt.net.memory_max = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2 /
+				     opt.jobs;
 	switch (job_serve(&opt)) {
 	case JOB_END_STREAM: return REDUCER_OK;
 	case JOB_END_SIGNAL: signal = plx_stop_signal(); return 128 + (signal != 0 ? signal : SIGTERM);

@@ -6,9 +6,8 @@
  *	 program       normal form               interactions         ms  workers    at the end
  *	 bitonic       6814853                      7,090,102      143.2        2  ok
  *
- * A reply belongs to the program of that name, when it has a name, and otherwise to the program with its number; one with a
- * name that no file has belongs to the program whose turn it is. Right is an
- * answer that equals what the file beside the program says (NAME.expected beside NAME.hvm); without such a file, one that
+ * A reply belongs to the program of that name, when it has a name that is some file's, and otherwise to the program with its
+ * place in the stream: replies come in any order. Lines that only tell how far a program is are passed over. Right is an answer that equals what the file beside the program says (NAME.expected beside NAME.hvm); without such a file, one that
  * is no error. A program that gets no answer, or two, is wrong as well.
  */
 #include "reducer/report.h"
@@ -126,13 +125,16 @@ int report_ask_folder(struct report *report, const char *path)
 static struct report_job *find(struct report *report, const char *name, uint64_t id)
 {
 	struct report_job *next = report->answers < report->asked ? &report->jobs[report->answers] : NULL;
+	struct report_job *by_number = id >= 1 && id <= report->asked ? &report->jobs[id - 1] : NULL;
 
 	if (!name)
-		return id >= 1 && id <= report->asked ? &report->jobs[id - 1] : NULL;
+		return by_number;
 	for (size_t i = 0; i < report->count; i++)
 		if (strcmp(report->jobs[i].name, name) == 0)
 			return &report->jobs[i];
-	/* the program says a name that is not its file's; answers come in the order of the programs */
+	/* the program says a name that is not its file's, and perhaps a number that is not its place */
+	if (by_number && by_number->answers == 0)
+		return by_number;
 	return next && next->answers == 0 ? next : NULL;
 }
 
@@ -244,6 +246,13 @@ static void show_line(struct report *report, const struct report_job *job)
 	fflush(report->out);
 }
 
+static bool is_progress(struct json_object *reply)
+{
+	const char *status = string_of(reply, "status");
+
+	return status && strcmp(status, "running") == 0;
+}
+
 int report_line(struct report *report, const char *line, size_t length)
 {
 	struct json_tokener *tokener = json_tokener_new();
@@ -256,10 +265,14 @@ int report_line(struct report *report, const char *line, size_t length)
 
 	if (tokener && length <= INT32_MAX)
 		reply = json_tokener_parse_ex(tokener, line, (int)length);
-	if (reply && json_object_is_type(reply, json_type_object)) {
+	if (reply && json_object_is_type(reply, json_type_object) && is_progress(reply)) {
+		ret = 0;
+	} else if (reply && json_object_is_type(reply, json_type_object)) {
 		id = count_of(reply, "job");
 		name = string_of(reply, "name");
-		job = find(report, name, id);
+		job = find(report, name,
+			   json_object_object_get_ex(reply, "position", NULL) ? count_of(reply, "position")
+									      : id);
 		if (!job) {
 			snprintf(number, sizeof(number), "job %" PRIu64, id);
 			job = new_job(report, name ? name : number);

@@ -157,6 +157,8 @@ static struct json_object *make_head(const struct job_request *request, const ch
 
 	snprintf(id, sizeof(id), "%016" PRIx64, request->publisher);
 	if (add_count(head, "job", request->id) &&
+	    (request->position == 0 || request->position == request->id ||
+	     add_count(head, "position", request->position)) &&
 	    (!request->name[0] || add_text(head, "name", request->name)) && add_text(head, "publisher", id) &&
 	    add_text(head, "status", status))
 		return head;
@@ -201,6 +203,23 @@ int job_reply_failed(struct job_writer *writer, const struct job_request *reques
 	ret = put_line(writer, head);
 out:
 	json_object_put(head);
+	return ret;
+}
+
+int job_reply_progress(struct job_writer *writer, const struct job_request *request, const struct net *net)
+{
+	struct json_object *line = make_head(request, "running");
+	struct net_progress progress;
+	char ms[32];
+	int ret = -ENOMEM;
+
+	net_progress(net, &progress);
+	snprintf(ms, sizeof(ms), "%.3f", (double)progress.time_ns / 1e6);
+	if (line && add_count(line, "interactions", progress.interactions) &&
+	    add(line, "ms", json_object_new_double_s((double)progress.time_ns / 1e6, ms)) &&
+	    add_count(line, "memory", progress.memory) && add_count(line, "busy", progress.busy))
+		ret = put_line(writer, line);
+	json_object_put(line);
 	return ret;
 }
 

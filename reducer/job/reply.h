@@ -49,6 +49,13 @@ int job_reply_failed(struct job_writer *writer, const struct job_request *reques
 		     const struct net_result *result) plx_must_check;
 
 /*
+ * job_reply_progress() - publish how far a program is that runs in @net.
+ * Return: 0 or -errno.
+ */
+int job_reply_progress(struct job_writer *writer, const struct job_request *request,
+		       const struct net *net) plx_must_check;
+
+/*
  * job_reply_done() - publish the normal form of the program that just ended with NET_DONE.
  * @result_max: bytes a normal form may have; a longer one becomes an error reply that tells how long it is
  *

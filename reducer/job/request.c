@@ -35,6 +35,7 @@ static size_t begin(struct job_gather *gather, const struct plx_buffer *message)
 		gather->room = room;
 	}
 	gather->parts[gather->count] = (struct job_request){ .id = message->sequence + 1,
+							     .position = message->sequence + 1,
 							     .publisher = message->publisher };
 	return gather->count++;
 }
@@ -126,46 +127,6 @@ void job_request_free(struct job_request *request)
 {
 	free(request->text);
 	*request = JOB_REQUEST_NONE;
-}
-
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\r';
-}
-
-static const char *skip_blanks(const char *p, const char *end)
-{
-	while (p < end && is_blank(*p))
-		p++;
-	return p;
-}
-
-void job_request_title(struct job_request *request)
-{
-	static const char mark[] = "job:";
-	const char *p = request->text, *end, *line_end;
-	const char *digits;
-	uint64_t id = 0;
-
-	if (request->length < 2 || p[0] != '/' || p[1] != '/')
-		return;
-	line_end = memchr(p, '\n', request->length);
-	end = line_end ? line_end : p + request->length;
-	p = skip_blanks(p + 2, end);
-	if ((size_t)(end - p) < sizeof(mark) - 1 || memcmp(p, mark, sizeof(mark) - 1) != 0)
-		return;
-	p = digits = skip_blanks(p + sizeof(mark) - 1, end);
-	for (; p < end && *p >= '0' && *p <= '9'; p++)
-		if (__builtin_mul_overflow(id, 10, &id) ||
-		    __builtin_add_overflow(id, (uint64_t)(*p - '0'), &id))
-			return;
-	if (p == digits || (p < end && !is_blank(*p)))
-		return; /* a comment that looks like a title and is none */
-	request->id = id;
-	p = skip_blanks(p, end);
-	while (end > p && is_blank(end[-1]))
-		end--;
-	job_clean(request->name, sizeof(request->name), p, (size_t)(end - p));
 }
 
 /* Bytes of the valid UTF-8 sequence at @p, of at most @left bytes; 0 when there is none. */

@@ -6,17 +6,28 @@
 
 #include <plx/buffer.h>
 
+#include "reducer/net/net.h"
+
 #define JOB_NAME_MAX 127u
 
-/* One program to reduce. The text is private memory: its publisher may do with the slot what it likes. */
+/*
+ * One program to reduce, or the wish to cancel one. The text is private memory: its publisher may do with the slot what
+ * it likes.
+ */
 struct job_request {
 	uint64_t id;        /* position in its publisher's stream, from 1, unless the text says otherwise */
+	uint64_t position;  /* of its first message in its publisher's stream, from 1; 0: not known */
 	uint64_t publisher; /* id of the segment it came from */
 	char name[JOB_NAME_MAX + 1]; /* as the text says; empty otherwise */
 	char *text;
 	size_t length;
 	size_t room; /* bytes allocated at text */
 	bool too_long;
+	bool cancels;             /* no program: "// cancel: ID" */
+	struct net_limits limits; /* as the text says; 0 where it is silent */
+	bool expand_said;         /* limits.expand is one of what the text says */
+	char wrong[96];           /* its limits cannot be understood: why; empty otherwise */
+	uint32_t wrong_line;
 };
 #define JOB_REQUEST_NONE ((struct job_request){ .text = NULL })
 
@@ -52,7 +63,8 @@ bool job_gather_end(struct job_gather *gather, uint64_t publisher, struct job_re
 void job_gather_free(struct job_gather *gather);
 
 /*
- * job_request_title() - look at the first line: "// job: ID [NAME]" sets id and name, anything else is left alone.
+ * job_request_title() - look at the first lines (title.c): "// job: ID [NAME]" sets id and name, "// limits: ..." the limits,
+ * "// cancel: ID" makes it a wish to cancel; anything else is left alone.
  */
 void job_request_title(struct job_request *request);
 

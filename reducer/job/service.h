@@ -6,16 +6,23 @@
 
 #include "reducer/net/net.h"
 
+#define JOB_JOBS_MAX  64u
+#define JOB_QUEUE     64u
+#define JOB_QUEUE_MAX 4096u
+
 struct job_service_options {
 	const char *input;     /* topic with programs */
 	const char *output;    /* topic for replies */
 	const char *directory; /* of discovery; NULL for the default */
 	struct net_options net;
-	struct net_limits limits; /* for each program */
+	struct net_limits limits; /* for each program; one may ask for less */
 	uint64_t slot_size;       /* of the output; 0 for the default */
 	uint64_t text_max;        /* bytes a program may have */
 	uint64_t result_max;      /* bytes a normal form may have */
-	uint64_t grace_ns; /* asked to stop: how long a running program, and readers, may take to finish */
+	uint64_t grace_ns;    /* asked to stop: how long a running program, and readers, may take to finish */
+	uint64_t progress_ns; /* how often a program that runs is told about; 0: never */
+	uint32_t jobs;        /* programs reduced at a time, each by net.workers; 0 means 1 */
+	uint32_t queue;       /* programs taken that wait; 0 means JOB_QUEUE */
 	uint32_t
 		subscribers; /* readers of the output to wait for, before the first program and before each */
 	bool once;           /* end when the input stream has ended */

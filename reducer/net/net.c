@@ -312,10 +312,17 @@ static bool find_dead(struct net *net, uint32_t *who, int32_t *pid, struct plx_e
 	return false;
 }
 
-/* A dead worker, or so much memory taken that the next program might lack it, or others: begin anew. */
-static bool must_renew(struct net *net)
+static uint64_t memory_for(const struct net *net, const struct net_limits *limits)
 {
-	const uint64_t max = net->options.memory_max / 2;
+	const uint64_t max = net->options.memory_max;
+
+	return limits && limits->memory && limits->memory < max ? limits->memory : max;
+}
+
+/* A dead worker, or so much memory taken that the next program might lack it, or others: begin anew. */
+static bool must_renew(struct net *net, uint64_t memory)
+{
+	const uint64_t max = memory / 2;
 	struct plx_exit how;
 	uint32_t who;
 	int32_t pid;
@@ -348,10 +355,13 @@ int net_start(struct net *net, const struct book *book, const struct net_limits 
 	ret = book_check(book, book->size, &why);
 	if (ret < 0)
 		return ret;
-	if (must_renew(net))
+	if (must_renew(net, memory_for(net, limits)))
 		ret = net_renew(net);
-	if (ret == 0)
+	if (ret == 0) {
+		/* plain: nobody computes now */
+		net->arena.control->memory_max = memory_for(net, limits);
 		ret = load_book(net, book);
+	}
 	if (ret < 0)
 		return ret;
 	arena_reset(&net->arena);
@@ -431,7 +441,7 @@ static void describe(struct net *net)
 		snprintf(r->error, sizeof(r->error),
 			 "out of memory: the net needs more than it may have (%llu MiB) or the machine has "
 			 "left",
-			 (unsigned long long)(net->options.memory_max >> 20));
+			 (unsigned long long)(control->memory_max >> 20));
 		break;
 	case NET_GAS:
 		snprintf(r->error, sizeof(r->error), "stopped after %llu interactions: the limit is %llu",

@@ -46,6 +46,7 @@ enum net_expand {
 struct net_limits {
 	uint64_t gas;     /* interactions, exceeded by some hundreds per worker at most */
 	uint64_t time_ns; /* kept by net_wait(): nothing happens unless somebody calls it */
+	uint64_t memory;  /* bytes the arena may take; more than net_options.memory_max is that */
 	enum net_expand expand;
 };
 

@@ -256,6 +256,22 @@ static void a_program_may_call_itself_by_another_name_than_its_file(void **state
 	assert_int_equal(f->report.count, 3);
 }
 
+static void replies_come_in_any_order_and_progress_is_none(void **state)
+{
+	struct fixture *f = *state;
+
+	ask(f, "one", "1");
+	ask(f, "two", "2");
+	ask(f, "three", "3");
+	answer(f,
+	       "{\"job\":77,\"position\":2,\"name\":\"my own\",\"status\":\"running\",\"interactions\":5}");
+	answer(f, "{\"job\":3,\"status\":\"done\",\"result\":\"3\"}");
+	answer(f, "{\"job\":1,\"status\":\"done\",\"result\":\"1\"}");
+	answer(f, "{\"job\":77,\"position\":2,\"name\":\"my own\",\"status\":\"done\",\"result\":\"2\"}");
+	assert_true(report_table(&f->report));
+	assert_int_equal(f->report.count, 3);
+}
+
 static void a_reply_nobody_asked_for_is_shown_too(void **state)
 {
 	struct fixture *f = *state;
@@ -348,6 +364,7 @@ int main(void)
 		REPORT_TEST(without_an_expectation_an_answer_is_not_wrong),
 		REPORT_TEST(a_reply_belongs_to_the_program_of_its_name_or_else_number),
 		REPORT_TEST(a_program_may_call_itself_by_another_name_than_its_file),
+		REPORT_TEST(replies_come_in_any_order_and_progress_is_none),
 		REPORT_TEST(a_reply_nobody_asked_for_is_shown_too),
 		REPORT_TEST(what_is_no_reply_makes_the_whole_wrong),
 		REPORT_TEST(the_table_fits_its_width),

@@ -36,7 +36,8 @@ for order in 'p r s' 'p s r' 'r p s' 'r s p' 's p r' 's r p'; do
 	code_of $s; codes+=" $code"
 	same "started in the order $order all end well" '0 0 0' "$codes"
 	same 'five programs, five replies' 5 "$(wc -l <replies)"
-	same 'in their order' '1 2 3 4 5' "$(for i in 1 2 3 4 5; do field $i job; done | xargs)"
+	LC_ALL=C sort -o replies replies # they come in the order in which programs end
+	same 'one for each' '1 2 3 4 5' "$(for i in 1 2 3 4 5; do field $i job; done | xargs)"
 	same 'good ones done, bad ones not' 'done error error error done' "$(for i in 1 2 3 4 5; do field $i status; done | xargs)"
 	same 'with the answer' '42 42' "$(field 1 result) $(field 5 result)"
 	check 'and with the place' test "$(field 2 line)" -ge 1
@@ -61,6 +62,9 @@ printf '// job: 777 by hand\n@main = 5' | publisher -t programs -w
 until_true 10 replies_are 4
 same 'a program says its number and name' '777 by hand' "$(field 4 job) $(field 4 name)"
 
+mkfifo held
+"$BIN/publisher" -q -t programs --lines <held & held=$! # one that has nothing to say yet
+exec 9>held
 "$BIN/publisher" -q -t programs -w endless.hvm & p=$!
 children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | cut -d/ -f3; }
 busy() { "$BIN/shmctl" list 2>/dev/null | grep -q .; }
@@ -72,6 +76,8 @@ if [ -x "$BIN/shmctl" ]; then
 	says 'and the output topic' list 'results'
 	says 'and the arena' list 'jobs|net'
 fi
+exec 9>&-
+wait $held
 kill -KILL "$(children $r | head -1)"
 until_true 10 replies_are 5
 same 'a worker killed during a job: an error reply' 'error worker' "$(field 5 status) $(field 5 reason)"
@@ -100,7 +106,7 @@ kill -TERM $s
 wait $s
 same 'and nothing was said' '' "$(cat r.err)"
 
-start_service --time-limit 300ms --gas 100000000000
+start_service --jobs 1 --time-limit 300ms --gas 100000000000
 publisher -t programs -w endless.hvm good.hvm
 until_true 20 replies_are 2
 same 'a program that never ends does not end the service' 'time done' "$(field 1 reason) $(field 2 status)"
@@ -113,7 +119,7 @@ wait $s
 # large results
 printf '@t = (d r) & d ~ ?((1000 @t.) r) @t. = ({a b} (x y)) & @t ~ (a x) & @t ~ (b y) @main = r & @t ~ (17 r)' >big.hvm
 "$BIN/subscriber" -q -t results -o replies & s=$!
-"$BIN/reducer" -i programs -o results -w 2 --once --slot-size 4096 2>r.err & r=$!
+"$BIN/reducer" -i programs -o results -w 2 --jobs 1 --once --slot-size 4096 2>r.err & r=$!
 publisher -t programs -w big.hvm good.hvm
 code_of $r
 same 'a result of 900 KB goes through slots of 4 KiB' 0 $code
@@ -121,7 +127,7 @@ wait $s
 same 'whole' $((131072 * 4 + 131071 * 3)) "$(field 1 result | tr -d '\n' | wc -c)"
 same 'and the next is unharmed' 42 "$(field 2 result)"
 "$BIN/subscriber" -q -t results -o replies & s=$!
-"$BIN/reducer" -i programs -o results -w 2 --once --max-result 1000 2>r.err & r=$!
+"$BIN/reducer" -i programs -o results -w 2 -j 1 --once --max-result 1000 2>r.err & r=$!
 publisher -t programs -w big.hvm good.hvm
 code_of $r
 wait $s
@@ -131,7 +137,7 @@ check 'that says how long it is' test "$(field 1 message | grep -c 917501)" -eq 
 # a reader killed and replaced in the middle
 rm -f replies
 "$BIN/subscriber" -q -t results -o replies.1 2>/dev/null & s=$!
-"$BIN/reducer" -i programs -o results -w 2 --once --time-limit 500ms 2>r.err & r=$!
+"$BIN/reducer" -i programs -o results -w 2 -j 1 --once --time-limit 500ms 2>r.err & r=$!
 "$BIN/publisher" -q -t programs -w endless.hvm good.hvm & p=$!
 sleep 0.2
 kill -KILL $s
@@ -141,6 +147,39 @@ code_of $r
 same 'a reader that is killed does not end the service' 0 $code
 wait $s $p
 same 'and the next reader gets the reply that was not delivered' '1 2' "$(field 1 job) $(field 2 job)"
+
+# many at a time: what is short does not wait for what is long, and what is not wanted any more is cancelled
+start_service --progress 100ms
+{ printf '// job: 100 long\n'; cat endless.hvm; } >long.hvm
+printf '// cancel: 100' >cancel.hvm
+printf '// job: 101\n// limits: gas=1000\n' | cat - endless.hvm >limited.hvm
+"$BIN/publisher" -q -t programs -w long.hvm good.hvm limited.hvm 2>p.err & p=$!
+answered() { [ "$(grep -c '"status":"done"\|"reason":"gas"' replies)" -ge 2 ]; }
+check 'short programs are answered while a long one runs' until_true 10 answered
+told() { grep -q '"job":100,.*"status":"running"' replies; }
+check 'and how far that one is' until_true 10 told
+says 'a program may ask for less gas than there is' replies '"job":101,.*"reason":"gas"'
+kill -TERM $r
+wait $p
+kill -TERM $r 2>/dev/null # the second one: at once
+wait $r
+kill -TERM $s
+wait $s
+start_service
+cat good.hvm >last.hvm
+"$BIN/publisher" -q -t programs -w long.hvm cancel.hvm last.hvm
+until_true 10 replies_are 2
+says 'a program is cancelled by its publisher' replies '"job":100,.*"reason":"cancelled"'
+says 'and the next one is reduced' replies '"job":3,.*"result":"42"'
+kill -TERM $r
+wait $r
+kill -TERM $s
+wait $s
+for wrong in '--jobs 0' '--jobs 65' '--queue 0' '--progress soon'; do
+	reducer -i a -o b $wrong 2>err
+	same "$wrong is a wrong command line" 2 $?
+	says 'and named' err "${wrong% *}"
+done
 
 # errors of the service itself
 reducer -i 'no//topic' -o results 2>err
