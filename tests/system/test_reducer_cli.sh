@@ -106,8 +106,9 @@ for signal in INT TERM; do
 	says 'and it says how far it was' err 'interrupted after [0-9]+ interactions'
 done
 children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | cut -d/ -f3; }
+has_children() { test -n "$(children "$1")"; }
 "$BIN/reducer" run endless.hvm --workers 2 >out 2>err & pid=$!
-until_true 5 children $pid
+until_true 5 has_children $pid
 worker=$(children $pid | head -1)
 until_true 5 test "$(awk '{print $14 + $15}' "/proc/$worker/stat")" -ge 0
 sleep 0.2
