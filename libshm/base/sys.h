@@ -155,6 +155,8 @@ int plx_sys_refuse_fds(int fd) plx_must_check;
  * a stream socket that tries to connect is told that the type differs, before the other end hears of it.
  */
 int plx_sys_bound(int dir, const char *name) plx_must_check;
+/** One datagram to a socket by its path; '@' in front: an abstract name. For the service manager. */
+int plx_sys_tell(const char *path, const void *buf, size_t size) plx_must_check;
 /** Nothing comes or goes over the connection any more; both ends see a hang-up, also when a child of fork() still
  * holds a copy of @fd. The descriptor stays the caller's. */
 void plx_sys_shutdown(int fd);
@@ -173,6 +175,10 @@ void plx_sys_epoll_del(int epoll, int fd);
 int plx_sys_epoll_wait(int epoll, struct epoll_event *events, int n, uint64_t timeout_ns) plx_must_check;
 /** Non-blocking, close-on-exec; private to a process: see docs/decisions about eventfds and strangers. */
 int plx_sys_eventfd(void) plx_must_check;
+
+/** A timer of CLOCK_MONOTONIC, non-blocking, close-on-exec: readable from @at_ns on; 0: never. */
+int plx_sys_timer(void) plx_must_check;
+int plx_sys_timer_set(int timer, uint64_t at_ns) plx_must_check;
 
 /** Non-blocking inotify descriptor; @path may be /proc/self/fd/N. Returns the watch. */
 int plx_sys_inotify(void) plx_must_check;

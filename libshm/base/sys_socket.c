@@ -313,3 +313,27 @@ int plx_sys_send_buffer(int fd, int bytes)
 		return ret;
 	return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0 ? -errno : 0;
 }
+
+int plx_sys_tell(const char *path, const void *buf, size_t size)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	size_t length = strlen(path);
+	int fd = plx_sys_gate("tell", ECONNREFUSED), ret;
+
+	if (fd < 0)
+		return fd;
+	if (length == 0 || length >= sizeof(addr.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(addr.sun_path, path, length);
+	if (path[0] == '@')
+		addr.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	ret = sendto(fd, buf, size, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&addr,
+		     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) < 0
+		      ? -errno
+		      : 0;
+	close(fd);
+	return ret;
+}

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -88,6 +89,26 @@ int plx_sys_eventfd(void)
 		return ret;
 	ret = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return ret < 0 ? -errno : ret;
+}
+
+int plx_sys_timer(void)
+{
+	int ret = plx_sys_gate("timer", EMFILE);
+
+	if (ret < 0)
+		return ret;
+	ret = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	return ret < 0 ? -errno : ret;
+}
+
+int plx_sys_timer_set(int timer, uint64_t at_ns)
+{
+	struct itimerspec when = { .it_value = timespec(at_ns) };
+	int ret = plx_sys_gate("timer_set", EINVAL);
+
+	if (ret < 0)
+		return ret;
+	return timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL) < 0 ? -errno : 0;
 }
 
 int plx_sys_inotify(void)

@@ -15,6 +15,7 @@
 #include <plx/request.h>
 #include <plx/segment.h>
 #include <plx/subscriber.h>
+#include <plx/supervise.h>
 #include <plx/table.h>
 #include <plx/type.h>
 
