@@ -175,6 +175,10 @@ void plx_sys_epoll_del(int epoll, int fd);
 int plx_sys_epoll_wait(int epoll, struct epoll_event *events, int n, uint64_t timeout_ns) plx_must_check;
 /** Non-blocking, close-on-exec; private to a process: see docs/decisions about eventfds and strangers. */
 int plx_sys_eventfd(void) plx_must_check;
+/** A pipe, both ends non-blocking, close-on-exec: to read from, to write to. */
+int plx_sys_pipe(int ends[2]) plx_must_check;
+/** Let somebody else have this processor, if anybody wants it. */
+void plx_sys_yield(void);
 
 /** A timer of CLOCK_MONOTONIC, non-blocking, close-on-exec: readable from @at_ns on; 0: never. */
 int plx_sys_timer(void) plx_must_check;

@@ -1,8 +1,10 @@
 /* sys_wait.c - the doors behind which a thread sleeps, or makes others see what it wrote. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/syscall.h>
@@ -109,6 +111,20 @@ int plx_sys_timer_set(int timer, uint64_t at_ns)
 	if (ret < 0)
 		return ret;
 	return timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL) < 0 ? -errno : 0;
+}
+
+int plx_sys_pipe(int ends[2])
+{
+	int ret = plx_sys_gate("pipe", EMFILE);
+
+	if (ret < 0)
+		return ret;
+	return pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+void plx_sys_yield(void)
+{
+	sched_yield();
 }
 
 int plx_sys_inotify(void)

@@ -3,17 +3,20 @@
 #define PLX_PLX_H
 
 #include <plx/buffer.h>
+#include <plx/channel.h>
 #include <plx/common.h>
 #include <plx/event.h>
 #include <plx/inspect.h>
 #include <plx/latest.h>
 #include <plx/log.h>
+#include <plx/mpsc.h>
 #include <plx/partition.h>
 #include <plx/pool.h>
 #include <plx/process.h>
 #include <plx/publisher.h>
 #include <plx/request.h>
 #include <plx/segment.h>
+#include <plx/spsc.h>
 #include <plx/subscriber.h>
 #include <plx/supervise.h>
 #include <plx/table.h>

@@ -7,10 +7,11 @@
 /* What a segment holds; readers refuse a kind they did not ask for. */
 enum plx_segment_kind {
 	PLX_KIND_NONE = 0,
-	PLX_KIND_TOPIC = 1, /* data of one publisher: log and slots */
-	PLX_KIND_LINK = 2,  /* what one subscriber tells its publisher */
-	PLX_KIND_NET = 3,   /* arena of an interaction net */
-	PLX_KIND_USER = 64, /* from here on: a program's own */
+	PLX_KIND_TOPIC = 1,   /* data of one publisher: log and slots */
+	PLX_KIND_LINK = 2,    /* what one subscriber tells its publisher */
+	PLX_KIND_NET = 3,     /* arena of an interaction net */
+	PLX_KIND_CHANNEL = 4, /* one channel */
+	PLX_KIND_USER = 64,   /* from here on: a program's own */
 };
 
 enum plx_backend {

@@ -1,0 +1,361 @@
+/* spsc.h - a channel from one sender to one receiver, which sees each element as soon as it is there. */
+#ifndef PLX_SPSC_H
+#define PLX_SPSC_H
+
+#include <plx/channel.h>
+#include <string.h>
+
+/*
+ * Elements lie in cells of whole lines. The first word of a cell says which lap it is of and how many elements are in it; so one
+ * line carries word and elements to the receiver, as many as fit: seven of 8 bytes, three of 16, one of 32 to 56. Larger ones
+ * take several lines. (A multiple of 64 bytes in batches: plx/ring.h.)
+ *
+ * Fast paths are inline and have neither fences, nor clocks, nor words that both sides write.
+ */
+struct plx_spsc_sender {
+	unsigned char *at;         /* where the next element goes */
+	uint64_t *word;            /* first word of that cell */
+	uint64_t next;             /* ... as it stands: (cell + 1) << 8 | elements */
+	const uint64_t *attention; /* not 0: somebody sleeps, or the channel closes */
+	uint32_t left;             /* elements that still fit into the cell */
+	uint32_t size;
+	uint64_t cell;
+	uint64_t seen; /* cells the receiver is done with, as we last saw */
+	uint64_t mask; /* cells - 1 */
+	unsigned char *cells;
+	uint32_t stride; /* bytes of a cell */
+	uint32_t per;    /* elements in it */
+	struct plx_lane *lane;
+	uint64_t *tail; /* of the lane: ours to write */
+	const uint64_t *head;
+	struct plx_end end;
+};
+
+struct plx_spsc_receiver {
+	const unsigned char *at; /* the next element */
+	const uint64_t *word;
+	uint64_t taken;       /* elements */
+	uint64_t *taken_word; /* ... where others can see it */
+	uint32_t left;        /* elements that are there, at @at */
+	uint32_t size;
+	uint32_t got; /* elements of this cell that were seen */
+	uint32_t per;
+	uint64_t cell;
+	uint64_t ack; /* the next cell at which the sender is told */
+	uint64_t mask;
+	const unsigned char *cells;
+	uint32_t stride;
+	uint32_t every; /* cells between two such */
+	struct plx_lane *lane;
+	uint64_t *head; /* ours to write */
+	const uint64_t *attention;
+	struct plx_end end;
+};
+
+PLX_BEGIN
+
+/**
+ * plx_spsc_sender_open() - take the seat of the sender.
+ * @source: shown by tools, and the source of envelopes
+ *
+ * A predecessor that died or left is continued where it stopped.
+ *
+ * Return: 0, -EBUSY (somebody alive has it), -ESHUTDOWN (closed), -EPIPE (nobody will receive), -EPROTO, -ERANGE, -EBADMSG.
+ */
+int plx_spsc_sender_open(struct plx_spsc_sender *tx, void *at, uint64_t room, uint32_t source) plx_must_check;
+
+/**
+ * plx_spsc_receiver_open() - take the seat of the receiver.
+ *
+ * A successor gets what its predecessor had not taken: what was peeked at and not released comes again.
+ *
+ * Return: as above.
+ */
+int plx_spsc_receiver_open(struct plx_spsc_receiver *rx, void *at, uint64_t room) plx_must_check;
+
+/** plx_spsc_sender_leave() - give the seat back; the channel stays open for a successor. May be called twice. */
+void plx_spsc_sender_leave(struct plx_spsc_sender *tx);
+/** plx_spsc_sender_close() - nothing more comes: the receiver gets what is there, then -ESHUTDOWN. May be called twice. */
+void plx_spsc_sender_close(struct plx_spsc_sender *tx);
+/** The same for the receiver; after close, senders get -EPIPE. */
+void plx_spsc_receiver_leave(struct plx_spsc_receiver *rx);
+void plx_spsc_receiver_close(struct plx_spsc_receiver *rx);
+
+/* ---- what the fast paths are made of ------------------------------------------------------------- */
+
+/* Copies of the sizes that matter are some instructions; the others call memcpy(). */
+static inline void plx_element_copy(void *to, const void *from, uint32_t size)
+{
+	if (plx_likely(size == 8)) {
+		memcpy(to, from, 8);
+		return;
+	}
+	__asm__(""
+		: "+r"(to),
+		  "+r"(from)); /* the compiler sees an object of 8 bytes and warns of what is not reached */
+	if (size == 16)
+		memcpy(to, from, 16);
+	else if (size == 56)
+		memcpy(to, from, 56);
+	else
+		memcpy(to, from, size);
+}
+
+static inline void plx_elements_copy(void *to, const void *from, uint32_t size, uint32_t n)
+{
+	__asm__("" : "+r"(to), "+r"(from));
+	if (plx_likely(size * n == 56))
+		memcpy(to, from, 56);
+	else
+		memcpy(to, from, (uint64_t)size * n);
+}
+
+/* Out of line: somebody has to be woken, or the channel closes; no room; tell the sender. */
+plx_cold void plx_spsc_attend(struct plx_spsc_sender *tx);
+plx_cold bool plx_spsc_full(struct plx_spsc_sender *tx);
+plx_cold void plx_spsc_wake_sender(struct plx_spsc_receiver *rx);
+
+/* Begin the next cell; false when there is none. */
+static inline bool plx_spsc_cell(struct plx_spsc_sender *tx)
+{
+	uint64_t cell = tx->cell + 1;
+
+	/* cached; SP4 acquire in plx_spsc_full() */
+	if (plx_unlikely(cell - tx->seen > tx->mask) && !plx_spsc_full(tx))
+		return false;
+	tx->cell = cell;
+	/* relaxed: for whoever comes after us, and for tools; the cells themselves say the rest */
+	__atomic_store_n(tx->tail, cell, __ATOMIC_RELAXED);
+	tx->word = (uint64_t *)(void *)(tx->cells + (cell & tx->mask) * tx->stride);
+	__builtin_prefetch(tx->cells + ((cell + 8) & tx->mask) * tx->stride, 1, 3);
+	tx->at = (unsigned char *)(tx->word + 1);
+	tx->next = (cell + 1) << 8;
+	tx->left = tx->per;
+	return true;
+}
+
+/* Publish @n elements that are in their place. */
+static inline void plx_spsc_publish(struct plx_spsc_sender *tx, uint32_t n)
+{
+	tx->at += (uint64_t)n * tx->size;
+	tx->left -= n;
+	tx->next += n;
+	/* SP1 release: pairs with SP2; who sees the number sees the elements */
+	__atomic_store_n(tx->word, tx->next, __ATOMIC_RELEASE);
+}
+
+/* After a store that a sleeper waits for. It pays for the fence: chan/wait.c */
+static inline void plx_spsc_flush(struct plx_spsc_sender *tx)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (plx_unlikely(__atomic_load_n(tx->attention, __ATOMIC_RELAXED) != 0))
+		plx_spsc_attend(tx);
+}
+
+/* Tell the sender which cells are free again. */
+static inline void plx_spsc_tell(struct plx_spsc_receiver *rx)
+{
+	rx->ack = rx->cell + rx->every;
+	/* SP3 release: pairs with SP4; we are done with the bytes of those cells */
+	__atomic_store_n(rx->head, rx->cell, __ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (plx_unlikely(__atomic_load_n(rx->attention, __ATOMIC_RELAXED) != 0))
+		plx_spsc_wake_sender(rx);
+}
+
+/* Look for more; false when there is nothing. */
+static inline bool plx_spsc_more(struct plx_spsc_receiver *rx)
+{
+	uint64_t word;
+	uint32_t n;
+
+	if (rx->got == rx->per) {
+		rx->cell++;
+		rx->got = 0;
+		rx->word = (const uint64_t *)(const void *)(rx->cells + (rx->cell & rx->mask) * rx->stride);
+		rx->at = (const unsigned char *)(rx->word + 1);
+		if (plx_unlikely(rx->cell >= rx->ack))
+			plx_spsc_tell(rx);
+		__builtin_prefetch(rx->cells + ((rx->cell + 4) & rx->mask) * rx->stride, 0, 3);
+	}
+	/* SP2 acquire: pairs with SP1 */
+	word = __atomic_load_n(rx->word, __ATOMIC_ACQUIRE);
+	n = (uint32_t)(word & 255) - rx->got;
+	if (word >> 8 != rx->cell + 1 || n == 0)
+		return false;
+	rx->left = n;
+	rx->got += n;
+	return true;
+}
+
+/* ---- sending --------------------------------------------------------------------------------------- */
+
+/**
+ * plx_spsc_try_send() - send one element if there is room.
+ *
+ * Wait-free. One store into a line of ours and one look at a line nobody writes; a new line after each full one.
+ *
+ * Return: false when there is no room, or the channel is closed: plx_spsc_send() tells which.
+ */
+static inline bool plx_spsc_try_send(struct plx_spsc_sender *tx, const void *element)
+{
+	if (plx_unlikely(tx->left == 0) && !plx_spsc_cell(tx))
+		return false;
+	plx_element_copy(tx->at, element, tx->size);
+	plx_spsc_publish(tx, 1);
+	plx_spsc_flush(tx);
+	return true;
+}
+
+/** plx_spsc_try_send_many() - as many as there is room for. Return: how many. */
+static inline uint32_t plx_spsc_try_send_many(struct plx_spsc_sender *tx, const void *elements, uint32_t n)
+{
+	const unsigned char *from = (const unsigned char *)elements;
+	uint32_t done = 0;
+
+	while (done < n) {
+		uint32_t k = n - done;
+
+		if (tx->left == 0 && !plx_spsc_cell(tx))
+			break;
+		if (k > tx->left)
+			k = tx->left;
+		plx_elements_copy(tx->at, from, tx->size, k);
+		from += (uint64_t)k * tx->size;
+		plx_spsc_publish(tx, k);
+		done += k;
+	}
+	plx_spsc_flush(tx);
+	return done;
+}
+
+/* Out of line parts of the two below. */
+int plx_spsc_send_wait(struct plx_spsc_sender *tx, const void *element, uint64_t timeout_ns) plx_must_check;
+int plx_spsc_recv_wait(struct plx_spsc_receiver *rx, void *element, uint64_t timeout_ns) plx_must_check;
+
+/**
+ * plx_spsc_send() - send one element; wait for room.
+ * @timeout_ns: nanoseconds; 0 does not wait; UINT64_MAX for ever
+ *
+ * Return: 0, -ETIMEDOUT (-EAGAIN when 0), -ESHUTDOWN (closed), -EPIPE (the receiver has closed its end), -EINTR
+ *         (plx_stop_install()). A receiver that died or left is waited for: a successor may come.
+ */
+static inline int plx_spsc_send(struct plx_spsc_sender *tx, const void *element, uint64_t timeout_ns)
+{
+	return plx_likely(plx_spsc_try_send(tx, element)) ? 0 : plx_spsc_send_wait(tx, element, timeout_ns);
+}
+
+/** plx_spsc_send_many() - all @n; Return: how many were sent, or when none, the reason as above. */
+int plx_spsc_send_many(struct plx_spsc_sender *tx, const void *elements, uint32_t n,
+		       uint64_t timeout_ns) plx_must_check;
+
+/**
+ * plx_spsc_reserve() - room for elements, to be written in place.
+ * @n: set to how many fit there, one after another
+ *
+ * Return: where, or NULL: no room. Nothing is sent before plx_spsc_commit(), nor has it to be.
+ */
+static inline void *plx_spsc_reserve(struct plx_spsc_sender *tx, uint32_t *n)
+{
+	if (tx->left == 0 && !plx_spsc_cell(tx))
+		return NULL;
+	*n = tx->left;
+	return tx->at;
+}
+
+/** plx_spsc_commit() - send the first @n of them. */
+static inline void plx_spsc_commit(struct plx_spsc_sender *tx, uint32_t n)
+{
+	plx_spsc_publish(tx, n);
+	plx_spsc_flush(tx);
+}
+
+/* ---- receiving ------------------------------------------------------------------------------------- */
+
+/**
+ * plx_spsc_peek() - elements that are there, where they are.
+ * @n: set to how many, one after another: those of a cell
+ *
+ * Return: the first, or NULL. They stay until plx_spsc_release(); who dies before has not taken them.
+ */
+static inline const void *plx_spsc_peek(struct plx_spsc_receiver *rx, uint32_t *n)
+{
+	if (rx->left == 0 && !plx_spsc_more(rx))
+		return NULL;
+	*n = rx->left;
+	return rx->at;
+}
+
+/** plx_spsc_release() - done with the first @n of them. */
+static inline void plx_spsc_release(struct plx_spsc_receiver *rx, uint32_t n)
+{
+	rx->at += (uint64_t)n * rx->size;
+	rx->left -= n;
+	rx->taken += n;
+	/* release: a successor of ours that sees this finds what we did about them */
+	__atomic_store_n(rx->taken_word, rx->taken, __ATOMIC_RELEASE);
+}
+
+/**
+ * plx_spsc_try_recv() - take one element if there is one.
+ *
+ * Wait-free. One look at a line for all elements in it; the sender is told once in a quarter of the ring.
+ */
+static inline bool plx_spsc_try_recv(struct plx_spsc_receiver *rx, void *element)
+{
+	if (plx_unlikely(rx->left == 0) && !plx_spsc_more(rx))
+		return false;
+	plx_element_copy(element, rx->at, rx->size);
+	plx_spsc_release(rx, 1);
+	return true;
+}
+
+/** plx_spsc_try_recv_many() - at most @n. Return: how many. */
+static inline uint32_t plx_spsc_try_recv_many(struct plx_spsc_receiver *rx, void *elements, uint32_t n)
+{
+	unsigned char *to = (unsigned char *)elements;
+	uint32_t done = 0;
+
+	while (done < n) {
+		uint32_t k = n - done;
+
+		if (rx->left == 0 && !plx_spsc_more(rx))
+			break;
+		if (k > rx->left)
+			k = rx->left;
+		plx_elements_copy(to, rx->at, rx->size, k);
+		to += (uint64_t)k * rx->size;
+		plx_spsc_release(rx, k);
+		done += k;
+	}
+	return done;
+}
+
+/**
+ * plx_spsc_recv() - take one element; wait for it.
+ *
+ * Return: 0, -ETIMEDOUT (-EAGAIN when @timeout_ns is 0), -ESHUTDOWN (closed, and nothing is left), -EPIPE (the sender died,
+ *         nothing is left, and nobody came in its place), -EINTR.
+ */
+static inline int plx_spsc_recv(struct plx_spsc_receiver *rx, void *element, uint64_t timeout_ns)
+{
+	return plx_likely(plx_spsc_try_recv(rx, element)) ? 0 : plx_spsc_recv_wait(rx, element, timeout_ns);
+}
+
+/** plx_spsc_recv_many() - waits for one, takes at most @n; Return: how many, or the reason as above. */
+int plx_spsc_recv_many(struct plx_spsc_receiver *rx, void *elements, uint32_t n,
+		       uint64_t timeout_ns) plx_must_check;
+
+/** plx_spsc_wait() - until there is something: plx_spsc_peek() will find it. Return: 0 or the reason as above. */
+int plx_spsc_wait(struct plx_spsc_receiver *rx, uint64_t timeout_ns) plx_must_check;
+
+/**
+ * plx_spsc_arm() - before polling plx_end_fd(@rx->end): from now on the descriptor becomes readable.
+ *
+ * Return: true: sleep; false: there is something already, or the channel ended: look first.
+ */
+bool plx_spsc_arm(struct plx_spsc_receiver *rx);
+
+PLX_END
+
+#endif
