@@ -159,7 +159,7 @@ $(foreach p,$(PROGRAMS),$(eval $(call program,$p)))
 $(filter $B/tests/tools/cli/%,$(TEST_BIN)): %: %.o $(CLI_OBJ) $B/libshm-test.a $(SUPPORT_OBJ)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(CLI_OBJ) $(SUPPORT_OBJ) $B/libshm-test.a -lcmocka $(LDLIBS)
-$(filter-out $B/tests/bench/bench_chan,$(BENCH_BIN)): %: %.o $(OUT)/libshm.a
+$(filter-out $B/tests/bench/bench_chan_queues,$(BENCH_BIN)): %: %.o $(OUT)/libshm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(OUT)/libshm.a $(LDLIBS)
 
@@ -172,7 +172,7 @@ $B/tests/bench/peers/%.o: tests/bench/peers/%.c $B/flags
 $B/tests/bench/peers/%.o: tests/bench/peers/%.cc $B/flags
 	$(call say,CXX,$<)
 	$(Q)mkdir -p $(@D) && $(CXX) $(ALL_CPPFLAGS) -std=gnu++17 -Wall -Wextra $(CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c -o $@ $<
-$B/tests/bench/bench_chan: %: %.o $B/tests/bench/queue_run.o $(PEER_OBJ) $(OUT)/libshm.a
+$B/tests/bench/bench_chan_queues: %: %.o $B/tests/bench/queue_run.o $(PEER_OBJ) $(OUT)/libshm.a
 	$(call say,LD,$@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) $$(pkg-config --exists libdpdk 2>/dev/null && echo -lrte_ring) -lrt
 PROGRAM_TESTS := $(foreach d,$(foreach p,$(PROGRAMS),$(TESTS_$p)) tests/tools/cli,$B/$d/%)

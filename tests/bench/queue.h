@@ -70,8 +70,8 @@ struct queue {
 };
 
 /* Tables, each in a file of its own below peers/; empty where the package is not installed. */
-extern const struct queue queues_bare[], queues_kernel[], queues_ck[], queues_dpdk[], queues_urcu[],
-	queues_boost[];
+extern const struct queue queues_bare[], queues_ours[], queues_kernel[], queues_ck[], queues_dpdk[],
+	queues_urcu[], queues_boost[];
 
 /* Memory that the processes forked from now on share; zeroed, ends the program when there is none. */
 void *queue_memory(size_t size);

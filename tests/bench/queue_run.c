@@ -360,8 +360,8 @@ static void each_flow(const struct list *all, struct flow f, unsigned int size, 
 	for (int i = 0; i < all->n; i++) {
 		const struct queue *q = all->q[i];
 
-		if (q->bare || q->size != size || q->batch != batch || q->producers < f.producers ||
-		    q->consumers < f.consumers)
+		if (q->bare || (q->size != size && (size != 64 || q->size != 56)) || q->batch != batch ||
+		    q->producers < f.producers || q->consumers < f.consumers)
 			continue;
 		f.yield = false;
 		report_flow(q, &f);
