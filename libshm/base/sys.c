@@ -253,6 +253,33 @@ int plx_sys_chmod(int fd, mode_t mode)
 	return fchmod(fd, mode) < 0 ? -errno : 0;
 }
 
+int plx_sys_chgrp(int fd, gid_t group)
+{
+	int ret = plx_sys_gate("chgrp", EPERM);
+
+	if (ret < 0)
+		return ret;
+	return fchown(fd, (uid_t)-1, group) < 0 ? -errno : 0;
+}
+
+int plx_sys_chmod_at(int dir, const char *path, mode_t mode)
+{
+	int ret = plx_sys_gate("chmod_at", EPERM);
+
+	if (ret < 0)
+		return ret;
+	return fchmodat(dir, path, mode, 0) < 0 ? -errno : 0;
+}
+
+int plx_sys_chgrp_at(int dir, const char *path, gid_t group)
+{
+	int ret = plx_sys_gate("chgrp_at", EPERM);
+
+	if (ret < 0)
+		return ret;
+	return fchownat(dir, path, (uid_t)-1, group, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
 int plx_sys_stat(int fd, struct stat *st)
 {
 	int ret = plx_sys_gate("stat", EIO);

@@ -55,6 +55,11 @@ int plx_sys_seals(int fd) plx_must_check;
 /* ---- files, directories (sys.c) ----------------------------------------------------------------- */
 
 int plx_sys_chmod(int fd, mode_t mode) plx_must_check;
+/** Give a file to a group; its owner stays. */
+int plx_sys_chgrp(int fd, gid_t group) plx_must_check;
+/** The same for a name, for what cannot be opened (sockets). A symbolic link is not followed by chgrp; chmod is only for names of ours. */
+int plx_sys_chmod_at(int dir, const char *path, mode_t mode) plx_must_check;
+int plx_sys_chgrp_at(int dir, const char *path, gid_t group) plx_must_check;
 int plx_sys_stat(int fd, struct stat *st) plx_must_check;
 /** Which kind of filesystem a file is on: one of these, or another number, or -errno. */
 int64_t plx_sys_filesystem(int fd) plx_must_check;
@@ -139,6 +144,8 @@ struct plx_sys_cred {
 	gid_t gid;
 };
 int plx_sys_peer_cred(int fd, struct plx_sys_cred *cred) plx_must_check;
+/** Was it in one of these groups, as a supplementary one? 1 or 0; -ENOMEM. May allocate. */
+int plx_sys_peer_groups(int fd, const uint32_t *groups, uint32_t count) plx_must_check;
 
 /**
  * A pidfd of the process that made the other end. SO_PEERPIDFD where there is one (6.5); else pidfd_open() of its pid,

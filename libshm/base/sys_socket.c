@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,6 +19,10 @@
 #endif
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
+#endif
+
+#ifndef SO_PEERGROUPS
+#define SO_PEERGROUPS 59
 #endif
 
 #define FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
@@ -243,6 +248,42 @@ int plx_sys_peer_cred(int fd, struct plx_sys_cred *cred)
 		return -errno;
 	*cred = (struct plx_sys_cred){ ucred.pid, ucred.uid, ucred.gid };
 	return 0;
+}
+
+static bool in_common(const gid_t *have, size_t n, const uint32_t *groups, uint32_t count)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (uint32_t k = 0; k < count; k++) {
+			if (have[i] == groups[k])
+				return true;
+		}
+	}
+	return false;
+}
+
+int plx_sys_peer_groups(int fd, const uint32_t *groups, uint32_t count)
+{
+	gid_t few[64], *many = few;
+	socklen_t size = sizeof(few);
+	int ret = plx_sys_gate("peer_groups", ENOMEM);
+
+	if (ret < 0)
+		return ret;
+	ret = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, few, &size) < 0 ? -errno : 0;
+	if (ret ==
+	    -ERANGE) { /* size says now how much it takes; what the peer had when it connected never changes */
+		many = malloc(size);
+		if (!many)
+			return -ENOMEM;
+		ret = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, many, &size) < 0 ? -errno : 0;
+	}
+	if (ret == 0)
+		ret = in_common(many, size / sizeof(*many), groups, count);
+	else if (ret == -ENODATA) /* nobody noted them */
+		ret = 0;
+	if (many != few)
+		free(many);
+	return ret;
 }
 
 /* Does the other end still hold the connection? */

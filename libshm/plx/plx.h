@@ -7,6 +7,7 @@
 #include <plx/common.h>
 #include <plx/event.h>
 #include <plx/inspect.h>
+#include <plx/key.h>
 #include <plx/latest.h>
 #include <plx/log.h>
 #include <plx/mpsc.h>

@@ -2,9 +2,10 @@
 #ifndef PLX_PUBLISHER_H
 #define PLX_PUBLISHER_H
 
-#include <plx/common.h>
+#include <plx/admit.h>
 
 struct plx_publisher;
+struct plx_keys; /* plx/key.h */
 
 /* What a publisher does when its slowest reliable subscriber has fallen a whole log behind. */
 enum plx_full {
@@ -28,6 +29,9 @@ struct plx_publisher_options {
 	bool stamp;            /* stamp every message with CLOCK_MONOTONIC (costs a clock read each) */
 	const char *directory; /* discovery directory; NULL: $XDG_RUNTIME_DIR/parallax or /tmp/parallax-UID */
 	const char *backend;   /* of the slots: "memfd" (NULL), "huge:2M", "huge:1G"; see plx/segment.h */
+	struct plx_admit admit; /* subscribers of which other users; directory should be named then */
+	const struct plx_keys *
+		keys; /* NULL, or: only subscribers that prove a key it trusts. Stays the caller's, until close */
 };
 #define PLX_PUBLISHER_DEFAULTS ((struct plx_publisher_options){ 0 })
 
@@ -60,6 +64,14 @@ struct plx_reader_end {
 	int32_t reason; /* -EPIPE it left or died, -ETIMEDOUT too slow (PLX_FULL_DROP), -EBADMSG it lied or held too much */
 };
 
+/* Somebody who was not let in, as plx_publisher_refused() reports it. */
+struct plx_refused {
+	uint32_t pid;   /* as the kernel vouched for it; 0: it cannot be seen from our pid namespace */
+	uint32_t user;  /* likewise */
+	int32_t reason; /* negative errno: -EACCES another user, -EKEYREJECTED no key or a wrong one, ... */
+	char text[228]; /* why, for people */
+};
+
 PLX_BEGIN
 
 /**
@@ -68,11 +80,11 @@ PLX_BEGIN
  * @topic: 1 to 64 of A-Z a-z 0-9 . _ - / ; no leading, trailing or double slash, no part "." or ".."
  * @opt:   NULL for the defaults
  *
- * A small control thread admits subscribers (same uid only), so that they connect while the caller
+ * A small control thread admits subscribers (of our own user, and who opt->admit names), so that they connect while the caller
  * is busy elsewhere; the data path never waits for it.
  *
  * Return: 0, or -EINVAL (topic, options), -ENOTSUP (a backend that cannot be sealed: heap, file), -ENOSPC or -ENOMEM (no memory for the slots: nothing is
- *         allocated later), -EMFILE, -EACCES (discovery directory not ours).
+ *         allocated later), -EMFILE, -EACCES (discovery directory not ours), -EPERM (we may not give it to the group admitted).
  * Owner:  the caller closes it.
  * Safety: one thread at a time uses a publisher; fork() leaves it behind in the parent.
  */
@@ -145,6 +157,14 @@ int plx_publisher_drain(struct plx_publisher *pub, uint64_t timeout_ns) plx_must
  * Safety: the thread that uses the publisher.
  */
 bool plx_publisher_gone(struct plx_publisher *pub, struct plx_reader_end *end);
+
+/**
+ * plx_publisher_refused() - who was not let in last, each told once; what happened between two calls is only counted (stats).
+ * @refused: set when the answer is true
+ *
+ * Safety: the thread that uses the publisher.
+ */
+bool plx_publisher_refused(struct plx_publisher *pub, struct plx_refused *refused);
 
 /** plx_publisher_id() - the id of its data segment: what plx_buffer.publisher says to subscribers. */
 uint64_t plx_publisher_id(const struct plx_publisher *pub);

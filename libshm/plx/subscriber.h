@@ -2,9 +2,11 @@
 #ifndef PLX_SUBSCRIBER_H
 #define PLX_SUBSCRIBER_H
 
+#include <plx/admit.h>
 #include <plx/buffer.h>
 
 struct plx_subscriber;
+struct plx_keys; /* plx/key.h */
 
 enum plx_reading {
 	PLX_READ_RELIABLE = 0, /* nothing is lost: the publisher waits for us */
@@ -21,6 +23,11 @@ struct plx_subscriber_options {
 	bool polling; /* we never sleep in plx_subscriber_wait(): publishers need not look at us */
 	bool confirm; /* PLX_READ_RELIABLE: what was taken counts as read only at plx_subscriber_flush() */
 	const char *directory; /* as for publishers */
+	struct plx_admit
+		admit; /* publishers of which other users; then directory may be theirs, and is not made */
+	/* NULL, or: only publishers that prove a key it trusts. Stays the caller's, until close. A handshake takes two answers
+	 * then: the second one is given by take and wait, within a second, or it begins anew */
+	const struct plx_keys *keys;
 };
 #define PLX_SUBSCRIBER_DEFAULTS ((struct plx_subscriber_options){ 0 })
 
@@ -50,7 +57,7 @@ PLX_BEGIN
 /**
  * plx_subscriber_open() - watch @topic; publishers that exist or appear are connected to as they are found.
  *
- * Return: 0 (also when there is no publisher yet), -EINVAL, -EACCES, -EMFILE, -ENOMEM.
+ * Return: 0 (also when there is no publisher yet), -EINVAL, -EACCES, -EMFILE, -ENOMEM, -ENOENT (with admit: no such directory).
  * Owner:  the caller closes it.
  * Safety: one thread at a time; no thread of its own.
  */

@@ -248,6 +248,13 @@ static void act(struct plx_connection *c, const struct plx_step *step, struct pl
 	}
 	plx_wire_drop(d);
 	switch (step->what) {
+	case PLX_STEP_SEND: {
+		int ret = plx_wire_send(c->fd, step, NULL);
+
+		if (ret < 0)
+			fail(c, ret, "");
+		break;
+	}
 	case PLX_STEP_REFUSED: fail(c, step->error, step->text); break;
 	case PLX_STEP_LET_GO:
 		c->let_go = true;
@@ -268,6 +275,15 @@ static void act(struct plx_connection *c, const struct plx_step *step, struct pl
 	}
 }
 
+/* A signed grant says which memories it is about. */
+static void identify(struct plx_connection *c, const struct plx_datagram *d)
+{
+	struct plx_proof_files files;
+
+	if (c->sub->keys && d->fds == PLX_GRANT_FDS && plx_wire_files(&files, d->fd) == 0)
+		plx_guest_files(&c->guest, &files);
+}
+
 void plx_connection_input(struct plx_connection *c)
 {
 	/* a publisher that sends faster than we read must not keep us here: epoll brings us back */
@@ -278,6 +294,7 @@ void plx_connection_input(struct plx_connection *c)
 
 		if (ret == -EAGAIN)
 			return;
+		identify(c, &d);
 		if (ret == 1)
 			plx_guest_input(&c->guest, &step, d.bytes, d.size, d.fds);
 		else
@@ -310,6 +327,19 @@ void plx_connection_died(struct plx_connection *c)
 
 /* ---- the beginning -------------------------------------------------------------------------------- */
 
+/* It has to prove a key, and we ours. */
+static int ask_for_key(struct plx_connection *c)
+{
+	struct plx_proof_setup setup = {
+		.keys = c->sub->keys, .segment = c->id, .self = c->sub->self, .seen = plx_peer_seen(&c->peer)
+	};
+	int ret = plx_sys_random(setup.nonce, sizeof(setup.nonce));
+
+	if (ret == 0)
+		plx_guest_keys(&c->guest, &setup);
+	return ret;
+}
+
 int plx_connection_open(struct plx_subscriber *sub, const struct plx_sighting *seen)
 {
 	struct plx_connection *c;
@@ -337,15 +367,17 @@ int plx_connection_open(struct plx_subscriber *sub, const struct plx_sighting *s
 		return ret;
 	}
 	sub->asking++;
-	ret = plx_peer_open(&c->peer, fd);
+	ret = plx_peer_open(&c->peer, fd, &sub->admission);
 	c->pid = c->peer.pid;
 	if (ret == 0)
 		ret = plx_sys_epoll_add(sub->epoll, fd, EPOLLIN, (uintptr_t)c | PLX_SUBSCRIBER_SOCKET);
 	if (ret == 0)
 		ret = plx_sys_epoll_add(sub->epoll, c->peer.pidfd, EPOLLIN,
 					(uintptr_t)c | PLX_SUBSCRIBER_PIDFD);
+	plx_guest_init(&c->guest, &sub->terms);
+	if (ret == 0 && sub->keys)
+		ret = ask_for_key(c);
 	if (ret == 0) {
-		plx_guest_init(&c->guest, &sub->terms);
 		plx_guest_start(&c->guest, &step);
 		ret = plx_wire_send(fd, &step, NULL);
 	}

@@ -117,7 +117,8 @@ void plx_control_stop(struct plx_publisher *pub)
 	if (pub->controlled) {
 		/* release: pairs with stopping() */
 		__atomic_store_n(&pub->stop, true, __ATOMIC_RELEASE);
-		(void)!plx_sys_write(pub->bell, &one, sizeof(one));
+		if (plx_sys_write(pub->bell, &one, sizeof(one)) < 0) /* again: nobody else would wake it */
+			(void)!plx_sys_write(pub->bell, &one, sizeof(one));
 		plx_sys_join(pub->control);
 		pub->controlled = false;
 	}

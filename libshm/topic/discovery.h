@@ -2,6 +2,7 @@
 #ifndef PLX_TOPIC_DISCOVERY_H
 #define PLX_TOPIC_DISCOVERY_H
 
+#include "topic/admission.h"
 #include "topic/name.h"
 
 /*
@@ -20,7 +21,13 @@ struct plx_place {
 	char *base; /* absolute path */
 	char topic[PLX_TOPIC_MAX + 1];
 	char dir[PLX_TOPIC_MAX + 1]; /* name of the topic's directory in base */
+	/* for whom; see plx_place_share() and plx_place_foreign() */
+	uint16_t dir_mode, socket_mode; /* 0: 0700 and 0600 */
+	uint32_t group;                 /* of both; PLX_PLACE_OWN: ours */
+	const struct plx_admission
+		*foreign; /* others may own the directories, we make none; NULL: ours alone */
 };
+#define PLX_PLACE_OWN  UINT32_MAX
 #define PLX_PLACE_NONE ((struct plx_place){ .base = NULL })
 
 /* A publisher somebody saw. */
@@ -63,6 +70,19 @@ int plx_place_base(char *path, const char *directory, bool create) plx_must_chec
  * Owner:  the caller closes it.
  */
 int plx_place_open(struct plx_place *place, const char *directory, const char *topic) plx_must_check;
+
+/**
+ * plx_place_open_for() - the same, for others than our own user.
+ * @admission: who; nobody: as plx_place_open()
+ * @own:       publisher: directories are made, and sockets appear in them, such that they can be reached by all of them;
+ *             the topic's directory is made so when it is ours and not so yet. One group: 0750, 0660 and that group;
+ *             else 0755 and 0666, and the kernel's word at the socket decides.
+ *             subscriber (false): the directories may belong to others; nothing is made in them.
+ *
+ * Return: also -EPERM: we may not give a directory to that group.
+ */
+int plx_place_open_for(struct plx_place *place, const char *directory, const char *topic,
+		       const struct plx_admission *admission, bool own) plx_must_check;
 
 /** plx_place_close() - may be called twice. */
 void plx_place_close(struct plx_place *place);

@@ -56,6 +56,12 @@ void plx_host_init(struct plx_host *host)
 	memset(host, 0, sizeof(*host));
 }
 
+void plx_host_keys(struct plx_host *host, const struct plx_proof_setup *setup)
+{
+	assert(host->state == PLX_HOST_HELLO);
+	plx_proof_init(&host->proof, setup);
+}
+
 static void host_fail(struct plx_host *host, struct plx_step *step, int error, const char *text)
 {
 	host->state = PLX_HOST_CLOSED;
@@ -92,6 +98,15 @@ static plx_printf(5, 6) void host_refuse(struct plx_host *host, struct plx_step 
 	va_start(args, format);
 	host_vrefuse(host, step, offer, error, format, args);
 	va_end(args);
+}
+
+static bool host_room(struct plx_host *host, struct plx_step *step, const struct plx_offer *offer)
+{
+	if (offer->subscribers < offer->subscribers_max)
+		return true;
+	host_refuse(host, step, offer, EUSERS, "topic %s has all the subscribers its publisher allows (%u)",
+		    offer->topic, offer->subscribers_max);
+	return false;
 }
 
 /*
@@ -144,16 +159,38 @@ static void host_hello(struct plx_host *host, struct plx_step *step, const struc
 			    known ? known : "");
 		return;
 	}
-	if (offer->subscribers >= offer->subscribers_max) {
-		host_refuse(host, step, offer, EUSERS,
-			    "topic %s has all the subscribers its publisher allows (%u)", offer->topic,
-			    offer->subscribers_max);
+	if (!host_room(host, step, offer))
 		return;
-	}
 	host->version = terms->version_max < PLX_HANDSHAKE_VERSION_MAX ? terms->version_max
 								       : PLX_HANDSHAKE_VERSION_MAX;
+	if (host->proof.setup.keys) {
+		plx_proof_said(&host->proof, bytes, size);
+		host->state = PLX_HOST_PROOF;
+		step_set(step, PLX_STEP_SEND, 0);
+		step->send_size = plx_proof_challenge(&host->proof, step->send, host->version);
+		return;
+	}
 	host->state = PLX_HOST_ADMIT;
 	step_set(step, PLX_STEP_ADMIT, 0);
+}
+
+static void host_proof(struct plx_host *host, struct plx_step *step, const struct plx_offer *offer,
+		       const void *bytes, size_t size)
+{
+	char name[PLX_PROOF_NAME];
+	const char *why;
+	int ret = plx_proof_check(&host->proof, bytes, size, &why);
+
+	if (ret == -EKEYREJECTED) {
+		host_refuse(host, step, offer, EKEYREJECTED, "topic %s: %s (key %s...)", offer->topic, why,
+			    plx_proof_name(name, &host->proof.peer));
+	} else if (ret < 0) {
+		host_fail(host, step, ret, why);
+	} else if (!host_room(host, step, offer)) { /* others came meanwhile */
+	} else {
+		host->state = PLX_HOST_ADMIT;
+		step_set(step, PLX_STEP_ADMIT, 0);
+	}
 }
 
 void plx_host_input(struct plx_host *host, struct plx_step *step, const struct plx_offer *offer,
@@ -166,12 +203,32 @@ void plx_host_input(struct plx_host *host, struct plx_step *step, const struct p
 		else
 			host_hello(host, step, offer, bytes, size);
 		break;
+	case PLX_HOST_PROOF:
+		if (fds != 0)
+			host_fail(host, step, -EPROTO, "descriptors came with a proof");
+		else
+			host_proof(host, step, offer, bytes, size);
+		break;
 	case PLX_HOST_ADMIT:
 		host_fail(host, step, -EPROTO, "the subscriber spoke before it was answered");
 		break;
 	case PLX_HOST_GRANTED: host_fail(host, step, -EPROTO, "the subscriber spoke after the grant"); break;
 	default: host_fail(host, step, -EPROTO, "the connection is closed"); break;
 	}
+}
+
+void plx_host_seal(struct plx_host *host, const struct plx_grant *grant, const struct plx_proof_files *files)
+{
+	unsigned char bytes[PLX_HANDSHAKE_MAX];
+	struct plx_grant g = *grant;
+
+	assert(host->state == PLX_HOST_ADMIT);
+	if (!host->proof.setup.keys)
+		return;
+	g.version = host->version;
+	g.start = 0;
+	plx_grant_encode(bytes, &g);
+	plx_proof_seal(&host->proof, bytes, files);
 }
 
 void plx_host_grant(struct plx_host *host, struct plx_step *step, const struct plx_grant *grant)
@@ -183,6 +240,8 @@ void plx_host_grant(struct plx_host *host, struct plx_step *step, const struct p
 	host->state = PLX_HOST_GRANTED;
 	step_set(step, PLX_STEP_GRANTED, 0);
 	step->send_size = plx_grant_encode(step->send, &g);
+	if (host->proof.setup.keys)
+		step->send_size = plx_proof_grant(&host->proof, step->send);
 	step->send_fds = PLX_GRANT_FDS;
 }
 
@@ -191,7 +250,7 @@ void plx_host_refuse(struct plx_host *host, struct plx_step *step, const struct 
 {
 	va_list args;
 
-	assert(host->state == PLX_HOST_ADMIT);
+	assert(host->state == PLX_HOST_ADMIT || host->state == PLX_HOST_HELLO);
 	va_start(args, format);
 	host_vrefuse(host, step, offer, error, format, args);
 	va_end(args);
@@ -203,8 +262,11 @@ void plx_host_event(struct plx_host *host, struct plx_step *step, enum plx_event
 		step_set(step, PLX_STEP_WAIT, 0); /* the deadline was for the handshake */
 		return;
 	}
-	host->state = PLX_HOST_CLOSED;
 	step_event(step, event, "subscriber");
+	if (host->state == PLX_HOST_PROOF && event == PLX_EVENT_HANGUP)
+		step_say(step, PLX_STEP_FAILED, -EKEYREJECTED,
+			 "the subscriber hung up when it was asked for a key");
+	host->state = PLX_HOST_CLOSED;
 }
 
 /* ---- subscriber's side ----------------------------------------------------------------------------------------- */
@@ -217,12 +279,25 @@ void plx_guest_init(struct plx_guest *guest, const struct plx_terms *terms)
 	guest->terms.version_max = PLX_HANDSHAKE_VERSION_MAX;
 }
 
+void plx_guest_keys(struct plx_guest *guest, const struct plx_proof_setup *setup)
+{
+	assert(guest->state == PLX_GUEST_NEW);
+	plx_proof_init(&guest->proof, setup);
+}
+
+void plx_guest_files(struct plx_guest *guest, const struct plx_proof_files *files)
+{
+	guest->files = *files;
+}
+
 void plx_guest_start(struct plx_guest *guest, struct plx_step *step)
 {
 	assert(guest->state == PLX_GUEST_NEW);
 	guest->state = PLX_GUEST_ANSWER;
 	step_set(step, PLX_STEP_SEND, 0);
 	step->send_size = plx_hello_encode(step->send, &guest->terms);
+	if (guest->proof.setup.keys)
+		plx_proof_said(&guest->proof, step->send, step->send_size);
 }
 
 static void guest_fail(struct plx_guest *guest, struct plx_step *step, int error, const char *text)
@@ -231,15 +306,64 @@ static void guest_fail(struct plx_guest *guest, struct plx_step *step, int error
 	step_say(step, PLX_STEP_FAILED, error, text);
 }
 
+/* The user sees which key it was: the beginning of what he can compare. */
+static void guest_reject(struct plx_guest *guest, struct plx_step *step, int error, const char *why)
+{
+	char name[PLX_PROOF_NAME];
+
+	guest_fail(guest, step, error, why);
+	if (error == -EKEYREJECTED)
+		snprintf(step->text, sizeof(step->text), "%s (key %s...)", why,
+			 plx_proof_name(name, &guest->proof.peer));
+}
+
+static void guest_challenged(struct plx_guest *guest, struct plx_step *step, const void *bytes, size_t size,
+			     unsigned int fds)
+{
+	const char *why;
+	int ret;
+
+	if (fds != 0) {
+		guest_fail(guest, step, -EPROTO, "descriptors came with the publisher's challenge");
+		return;
+	}
+	if (!guest->proof.setup.keys) {
+		guest_fail(guest, step, -EKEYREJECTED, "the publisher asks for a key, and we have none");
+		return;
+	}
+	step_set(step, PLX_STEP_SEND, 0);
+	ret = plx_proof_answer(&guest->proof, bytes, size, step->send, &step->send_size, &why);
+	if (ret < 0)
+		guest_reject(guest, step, ret, why);
+	else
+		guest->state = PLX_GUEST_PROVED;
+}
+
 static void guest_granted(struct plx_guest *guest, struct plx_step *step, const void *bytes, size_t size,
 			  unsigned int fds)
 {
+	unsigned char plain[PLX_HANDSHAKE_MAX];
 	struct plx_grant grant;
+	const char *why;
+	uint32_t plain_size;
 	int ret;
 
 	if (fds != PLX_GRANT_FDS) {
 		guest_fail(guest, step, -EPROTO,
 			   "the publisher's grant came with a wrong number of descriptors");
+		return;
+	}
+	if (guest->state == PLX_GUEST_PROVED) {
+		ret = plx_proof_granted(&guest->proof, bytes, size, &guest->files, plain, &plain_size, &why);
+		if (ret < 0) {
+			guest_reject(guest, step, ret, why);
+			return;
+		}
+		bytes = plain;
+		size = plain_size;
+	} else if (guest->proof.setup.keys) {
+		guest_fail(guest, step, -EKEYREJECTED,
+			   "the publisher has no key, and we take nothing without");
 		return;
 	}
 	ret = plx_grant_decode(&grant, bytes, size);
@@ -295,7 +419,10 @@ static void guest_answer(struct plx_guest *guest, struct plx_step *step, const v
 	case PLX_HANDSHAKE_GRANT: guest_granted(guest, step, bytes, size, fds); break;
 	case PLX_HANDSHAKE_REFUSE: guest_refused(guest, step, bytes, size, fds); break;
 	case PLX_HANDSHAKE_CHALLENGE:
-		guest_fail(guest, step, -EKEYREJECTED, "the publisher asks for a key, and we have none");
+		if (guest->state == PLX_GUEST_ANSWER)
+			guest_challenged(guest, step, bytes, size, fds);
+		else
+			guest_fail(guest, step, -EPROTO, "the publisher challenges us twice");
 		break;
 	default: guest_fail(guest, step, -EPROTO, "what answered does not speak the protocol"); break;
 	}
@@ -337,7 +464,8 @@ void plx_guest_input(struct plx_guest *guest, struct plx_step *step, const void 
 {
 	switch (guest->state) {
 	case PLX_GUEST_NEW: guest_fail(guest, step, -EPROTO, "the publisher spoke first"); break;
-	case PLX_GUEST_ANSWER: guest_answer(guest, step, bytes, size, fds); break;
+	case PLX_GUEST_ANSWER:
+	case PLX_GUEST_PROVED: guest_answer(guest, step, bytes, size, fds); break;
 	case PLX_GUEST_GRANTED: guest_wake(guest, step, bytes, size, fds); break;
 	default: guest_fail(guest, step, -EPROTO, "the connection is closed"); break;
 	}

@@ -2,17 +2,20 @@
 #ifndef PLX_TOPIC_HANDSHAKE_H
 #define PLX_TOPIC_HANDSHAKE_H
 
-#include "topic/handshake_layout.h"
+#include "topic/handshake_proof.h"
 
 /*
  * The machines do not touch sockets, clocks or memory of others. Whoever drives one feeds it what arrived
  * and does what the step says; so a fuzzer can drive it as well as an epoll loop.
  *
  *	publisher:  plx_host_init -> wait --HELLO--> ADMIT -> plx_host_grant()  -> SEND (2 fds), then granted
- *	                                          \        -> plx_host_refuse() -> SEND + close
- *	                                           REFUSED: SEND + close (type, topic, version, too many)
+ *	                                 |        \        -> plx_host_refuse() -> SEND + close
+ *	                                 |         REFUSED: SEND + close (type, topic, version, too many)
+ *	                                 keys: HELLO --> SEND CHALLENGE -> wait --PROOF--> ADMIT -> plx_host_seal(), ...
+ *	                                                                        \ REFUSED: SEND + close (key, process, signature)
  *	subscriber: plx_guest_init -> plx_guest_start() -> SEND HELLO -> wait --GRANT + 2 fds--> GRANTED
- *	                                                                      --REFUSE--> REFUSED
+ *	                                                                  |   --REFUSE--> REFUSED
+ *	                                                                  keys: --CHALLENGE--> SEND PROOF -> wait, as above
  *	either:     anything else, a deadline, a hang-up -> FAILED: close the connection and every descriptor
  */
 
@@ -104,13 +107,15 @@ enum plx_host_state {
 	PLX_HOST_ADMIT = 1, /* the publisher is making a link */
 	PLX_HOST_GRANTED = 2,
 	PLX_HOST_CLOSED = 3, /* refused or failed: every input is answered with FAILED */
+	PLX_HOST_PROOF = 4,  /* with keys: CHALLENGE is out, waiting for the PROOF */
 };
 
 /* Publisher's side of one connection. */
 struct plx_host {
 	enum plx_host_state state;
 	struct plx_terms terms; /* valid from PLX_HOST_ADMIT on */
-	uint16_t version;       /* chosen, from PLX_HOST_ADMIT on */
+	uint16_t version;       /* chosen, from PLX_HOST_ADMIT or PLX_HOST_PROOF on */
+	struct plx_proof proof; /* proof.setup.keys: NULL when none are used */
 };
 
 enum plx_guest_state {
@@ -118,6 +123,7 @@ enum plx_guest_state {
 	PLX_GUEST_ANSWER = 1, /* HELLO is out, waiting for GRANT or REFUSE */
 	PLX_GUEST_GRANTED = 2,
 	PLX_GUEST_CLOSED = 3,
+	PLX_GUEST_PROVED = 4, /* with keys: PROOF is out, waiting for GRANT or REFUSE */
 };
 
 /* Subscriber's side of one connection. */
@@ -126,6 +132,8 @@ struct plx_guest {
 	struct plx_terms terms;
 	struct plx_grant grant;     /* valid from PLX_GUEST_GRANTED on */
 	struct plx_refusal refusal; /* valid once refused */
+	struct plx_proof proof;
+	struct plx_proof_files files;
 };
 
 /* Things that happen to a connection other than a datagram. */
@@ -138,20 +146,32 @@ enum plx_event {
 /** plx_host_init() - a client was accepted. */
 void plx_host_init(struct plx_host *host);
 
+/** plx_host_keys() - right after init: let in only who proves a key that setup->keys trusts, and prove ours. */
+void plx_host_keys(struct plx_host *host, const struct plx_proof_setup *setup);
+
 /**
  * plx_host_input() - a datagram of @size bytes came from the client, with @fds descriptors.
  * @offer: what the publisher has just now
  *
- * step->what: ADMIT, REFUSED (with a REFUSE to send), or FAILED. A datagram that is not even a HELLO gets no answer.
+ * step->what: ADMIT, SEND (with keys: the CHALLENGE), REFUSED (with a REFUSE to send), or FAILED. A datagram that is not even a HELLO gets no answer.
  * After the grant a client has nothing to say: FAILED, -EPROTO.
  */
 void plx_host_input(struct plx_host *host, struct plx_step *step, const struct plx_offer *offer,
 		    const void *bytes, size_t size, unsigned int fds);
 
+/**
+ * plx_host_seal() - with keys, after ADMIT, before plx_host_grant(): sign the grant, as far as it is known.
+ * @grant: all of it but start
+ * @files: of the descriptors that will travel with it
+ *
+ * Takes 20 us: to be done where nobody waits. Without keys it does nothing.
+ */
+void plx_host_seal(struct plx_host *host, const struct plx_grant *grant, const struct plx_proof_files *files);
+
 /** plx_host_grant() - after ADMIT: what the client gets (version is filled in). step->what: GRANTED. */
 void plx_host_grant(struct plx_host *host, struct plx_step *step, const struct plx_grant *grant);
 
-/** plx_host_refuse() - after ADMIT: it cannot be, for @error (positive errno). step->what: REFUSED. */
+/** plx_host_refuse() - after ADMIT, or before anything was said: it cannot be, for @error (positive errno). step->what: REFUSED. */
 void plx_host_refuse(struct plx_host *host, struct plx_step *step, const struct plx_offer *offer, int error,
 		     const char *format, ...) plx_printf(5, 6);
 
@@ -161,13 +181,20 @@ void plx_host_event(struct plx_host *host, struct plx_step *step, enum plx_event
 /** plx_guest_init() - a connection to a publisher stands; versions are filled in. */
 void plx_guest_init(struct plx_guest *guest, const struct plx_terms *terms);
 
+/** plx_guest_keys() - right after init: take a grant only from who proves a key that setup->keys trusts. */
+void plx_guest_keys(struct plx_guest *guest, const struct plx_proof_setup *setup);
+
+/** plx_guest_files() - with keys, before the input of a datagram that came with two descriptors: what they are. */
+void plx_guest_files(struct plx_guest *guest, const struct plx_proof_files *files);
+
 /** plx_guest_start() - step->what: SEND, the HELLO. */
 void plx_guest_start(struct plx_guest *guest, struct plx_step *step);
 
 /**
  * plx_guest_input() - a datagram came from the publisher.
  *
- * step->what: GRANTED (guest->grant is set; exactly PLX_GRANT_FDS descriptors came), REFUSED, FAILED; after the
+ * step->what: SEND (with keys: the PROOF), GRANTED (guest->grant is set; exactly PLX_GRANT_FDS descriptors came), REFUSED,
+ * FAILED; after the
  * grant WAKE, LET_GO or FAILED. What it wants is compared with what it got: a grant of another type than asked
  * for is a failure.
  */

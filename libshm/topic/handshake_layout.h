@@ -13,9 +13,10 @@
  *
  *	subscriber                         publisher
  *	    | ------------ HELLO ------------> |   who I am, what I want, versions I speak
- *	    | <- - - - - CHALLENGE - - - - - - |   reserved: keys
- *	    | - - - - - -  PROOF - - - - - - > |   reserved
+ *	    | <- - - - - CHALLENGE - - - - - - |   only a publisher that has keys: who I am, prove who you are
+ *	    | - - - - - -  PROOF - - - - - - > |   then: who I am, and my signature below all that was said
  *	    | <--- GRANT + 2 descriptors ----- |   data (read-only), link (read-write);  or REFUSE
+ *	    |                                  |   with keys: and the publisher's signature below all of it
  *	    | <------- one byte, often ------- |   0: look again;  else: the errno for which I let you go
  *	    |            (nothing)             |   a subscriber that sends anything more is let go
  */
@@ -29,8 +30,8 @@ enum plx_handshake_type {
 	PLX_HANDSHAKE_HELLO = 1,
 	PLX_HANDSHAKE_GRANT = 2,
 	PLX_HANDSHAKE_REFUSE = 3,
-	PLX_HANDSHAKE_CHALLENGE = 4, /* reserved */
-	PLX_HANDSHAKE_PROOF = 5,     /* reserved */
+	PLX_HANDSHAKE_CHALLENGE = 4,
+	PLX_HANDSHAKE_PROOF = 5,
 };
 
 /* The largest message of any version; who receives gives this much room, and what is larger is refused. */
@@ -94,8 +95,37 @@ struct plx_handshake_grant {
 	uint32_t history;    /* messages the publisher keeps for late joiners; at most depth */
 	uint32_t quota;      /* slots it may hold beyond what it has yet to read */
 	uint32_t type;       /* type id of the publisher, 0 = bytes */
-	uint32_t flags;      /* 0 */
+	uint32_t flags;      /* PLX_GRANT_* */
 	uint8_t reserved[8]; /* 0 */
+};
+
+/* Flags of a GRANT. */
+#define PLX_GRANT_SIGNED 1u /* struct plx_handshake_signature follows; header.size counts it */
+
+struct plx_handshake_signature {
+	uint8_t bytes[64]; /* Ed25519 */
+};
+
+struct plx_handshake_challenge {
+	struct plx_handshake_header header; /* version: the one chosen */
+	uint64_t segment;                   /* id of the data segment the GRANT will be about, never 0 */
+	uint64_t space;       /* which pid namespace the publisher lives in: its inode, 0 = cannot tell */
+	int32_t pid;          /* its process id there */
+	uint32_t flags;       /* 0 */
+	uint8_t key[32];      /* its public key */
+	uint8_t nonce[32];    /* random, of this connection alone */
+	uint8_t reserved[24]; /* 0 */
+};
+
+struct plx_handshake_proof {
+	struct plx_handshake_header header;
+	uint64_t space; /* as above, of the subscriber */
+	int32_t pid;
+	uint32_t flags;                           /* 0 */
+	uint8_t key[32];                          /* its public key */
+	uint8_t nonce[32];                        /* random, of this connection alone */
+	uint8_t reserved[32];                     /* 0 */
+	struct plx_handshake_signature signature; /* below HELLO, CHALLENGE, and PROOF up to here */
 };
 
 struct plx_handshake_refuse {
@@ -134,6 +164,22 @@ static_assert(offsetof(struct plx_handshake_grant, type) == 80, "protocol.md: GR
 static_assert(offsetof(struct plx_handshake_grant, flags) == 84, "protocol.md: GRANT");
 static_assert(offsetof(struct plx_handshake_grant, reserved) == 88, "protocol.md: GRANT");
 static_assert(sizeof(struct plx_handshake_grant) == 96, "protocol.md: GRANT");
+static_assert(offsetof(struct plx_handshake_challenge, segment) == 16, "protocol.md: CHALLENGE");
+static_assert(offsetof(struct plx_handshake_challenge, space) == 24, "protocol.md: CHALLENGE");
+static_assert(offsetof(struct plx_handshake_challenge, pid) == 32, "protocol.md: CHALLENGE");
+static_assert(offsetof(struct plx_handshake_challenge, flags) == 36, "protocol.md: CHALLENGE");
+static_assert(offsetof(struct plx_handshake_challenge, key) == 40, "protocol.md: CHALLENGE");
+static_assert(offsetof(struct plx_handshake_challenge, nonce) == 72, "protocol.md: CHALLENGE");
+static_assert(offsetof(struct plx_handshake_challenge, reserved) == 104, "protocol.md: CHALLENGE");
+static_assert(sizeof(struct plx_handshake_challenge) == 128, "protocol.md: CHALLENGE");
+static_assert(offsetof(struct plx_handshake_proof, space) == 16, "protocol.md: PROOF");
+static_assert(offsetof(struct plx_handshake_proof, pid) == 24, "protocol.md: PROOF");
+static_assert(offsetof(struct plx_handshake_proof, flags) == 28, "protocol.md: PROOF");
+static_assert(offsetof(struct plx_handshake_proof, key) == 32, "protocol.md: PROOF");
+static_assert(offsetof(struct plx_handshake_proof, nonce) == 64, "protocol.md: PROOF");
+static_assert(offsetof(struct plx_handshake_proof, reserved) == 96, "protocol.md: PROOF");
+static_assert(offsetof(struct plx_handshake_proof, signature) == 128, "protocol.md: PROOF");
+static_assert(sizeof(struct plx_handshake_proof) == 192, "protocol.md: PROOF");
 static_assert(offsetof(struct plx_handshake_refuse, error) == 16, "protocol.md: REFUSE");
 static_assert(offsetof(struct plx_handshake_refuse, version_min) == 20, "protocol.md: REFUSE");
 static_assert(offsetof(struct plx_handshake_refuse, version_max) == 22, "protocol.md: REFUSE");

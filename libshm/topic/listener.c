@@ -35,7 +35,19 @@ static int bind_and_listen(int dir, const char *temporary)
 	return ret == -EADDRINUSE ? -EEXIST : ret;
 }
 
-static int appear(int dir, const char *temporary, const char *name)
+/* Those who are admitted may connect; bind() heeds the umask, so it is said again. */
+static int open_to(int dir, const char *name, const struct plx_place *place)
+{
+	int ret = 0;
+
+	if (!place->socket_mode)
+		return 0;
+	if (place->group != PLX_PLACE_OWN)
+		ret = plx_sys_chgrp_at(dir, name, place->group);
+	return ret < 0 ? ret : plx_sys_chmod_at(dir, name, place->socket_mode);
+}
+
+static int appear(int dir, const struct plx_place *place, const char *temporary, const char *name)
 {
 	struct stat st;
 	int ret, fd;
@@ -46,7 +58,9 @@ static int appear(int dir, const char *temporary, const char *name)
 	fd = bind_and_listen(dir, temporary);
 	if (fd == -EEXIST) /* another's with our id and pid: not ours to unlink */
 		return fd;
-	ret = fd < 0 ? fd : plx_sys_rename(dir, temporary, name);
+	ret = fd < 0 ? fd : open_to(dir, temporary, place);
+	if (ret == 0)
+		ret = plx_sys_rename(dir, temporary, name);
 	if (ret == 0)
 		return fd;
 	if (plx_sys_unlink(dir, temporary) < 0) {
@@ -70,7 +84,7 @@ int plx_listener_open(struct plx_listener *listener, const struct plx_place *pla
 		dir = plx_place_dir(place, true);
 		if (dir < 0)
 			return dir;
-		l.fd = appear(dir, temporary, l.name);
+		l.fd = appear(dir, place, temporary, l.name);
 		plx_sys_close(dir);
 		if (l.fd >= 0) {
 			*listener = l;

@@ -1,7 +1,7 @@
 /*
  * member.c - the life of one subscriber, as its publisher sees it.
  *
- *	knocks -> HELLO -> link made -> follows the log and is sent the GRANT, in one -> ... -> hangs up, dies, or is let go
+ *	knocks -> HELLO (-> CHALLENGE -> PROOF) -> link made -> follows the log and is sent the GRANT, in one -> ... -> hangs up, dies, or is let go
  *
  * The last thing before it counts is one step for the user's thread: nothing published after its start can be missed,
  * nobody is counted (or let go) whose grant is not on its way, and a grant that is on its way arrives even if we die
@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <plx/subscriber.h>
 
@@ -21,6 +22,7 @@
 
 #define HANDSHAKE_NS UINT64_C(1000000000)
 #define SHAKING_MAX  64u /* the oldest one has to go when one more knocks */
+#define SHAKING_EACH 16u /* the same for one process: it pushes out its own first */
 
 /* ---- the two lists of the control thread ---------------------------------------------------------- */
 
@@ -55,6 +57,25 @@ static void unlist_shaking(struct plx_member *m)
 		pub->last_shaking = m->prev;
 	pub->shaking--;
 	m->shaking = false;
+}
+
+/* Make room for one more. A crowd of one process is its own trouble. */
+static void push_out(struct plx_publisher *pub, int32_t pid)
+{
+	struct plx_member *oldest = NULL;
+	uint32_t same = 0;
+
+	for (struct plx_member *m = pub->first_shaking; m; m = m->next) {
+		if (m->peer.pid != pid ||
+		    pid == 0) /* 0: any number of processes that cannot be seen from here */
+			continue;
+		if (same++ == 0)
+			oldest = m;
+	}
+	if (same >= SHAKING_EACH)
+		plx_member_leave(oldest);
+	else if (pub->shaking >= SHAKING_MAX)
+		plx_member_leave(pub->first_shaking);
 }
 
 static int remember(struct plx_publisher *pub, struct plx_member *m)
@@ -281,8 +302,20 @@ static int let_in(struct plx_member *m, struct plx_step *step, struct plx_grant 
 			joined(pub, m);
 		else
 			unjoin(pub, m);
+		m->followed = true;
 	}
 	plx_bias_yield(&pub->bias);
+	return ret;
+}
+
+/* Sign the grant, where nobody waits for it. */
+static int seal(struct plx_member *m, const struct plx_grant *grant, const int *fds)
+{
+	struct plx_proof_files files;
+	int ret = plx_wire_files(&files, fds);
+
+	if (ret == 0)
+		plx_host_seal(&m->host, grant, &files);
 	return ret;
 }
 
@@ -306,6 +339,8 @@ static int admit(struct plx_member *m, struct plx_step *step, const struct plx_o
 	grant.link_size = m->link.size;
 	if (ret >= 0)
 		ret = plx_sys_epoll_add(pub->epoll, m->peer.pidfd, EPOLLIN, (uintptr_t)m | PLX_CONTROL_PIDFD);
+	if (ret >= 0 && pub->keys)
+		ret = seal(m, &grant, fds);
 	if (ret >= 0)
 		ret = let_in(m, step, &grant, fds);
 	if (ret < 0 && step->what == PLX_STEP_ADMIT)
@@ -317,10 +352,50 @@ static int admit(struct plx_member *m, struct plx_step *step, const struct plx_o
 
 /* ---- what happens to it ---------------------------------------------------------------------------- */
 
-static void refused(struct plx_publisher *pub)
+static void note_refused(struct plx_publisher *pub, const struct plx_refused *refused)
 {
+	uint64_t words[sizeof(*refused) / 8];
+	uint32_t version = pub->note.version; /* only we write it */
+
+	memcpy(words, refused, sizeof(words));
+	__atomic_store_n(&pub->note.version, version + 1, __ATOMIC_RELAXED);
+	/* N1 release: pairs with N2; who sees one of these words sees that they change */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	for (size_t i = 0; i < sizeof(words) / 8; i++)
+		__atomic_store_n(&pub->note.words[i], words[i], __ATOMIC_RELAXED);
+	/* N3 release: pairs with N4; who sees this version sees its words */
+	__atomic_store_n(&pub->note.version, version + 2, __ATOMIC_RELEASE);
+}
+
+bool plx_member_told(struct plx_publisher *pub, struct plx_refused *refused)
+{
+	uint64_t words[sizeof(*refused) / 8];
+	uint32_t version;
+
+	/* N4 acquire: pairs with N3 */
+	version = __atomic_load_n(&pub->note.version, __ATOMIC_ACQUIRE);
+	if (version == pub->note_told || version & 1) /* odd: next time */
+		return false;
+	for (size_t i = 0; i < sizeof(words) / 8; i++)
+		words[i] = __atomic_load_n(&pub->note.words[i], __ATOMIC_RELAXED);
+	/* N2 acquire: pairs with N1 */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (__atomic_load_n(&pub->note.version, __ATOMIC_RELAXED) != version)
+		return false;
+	pub->note_told = version;
+	memcpy(refused, words, sizeof(words));
+	return true;
+}
+
+static void refused(struct plx_member *m, int error, const char *text)
+{
+	struct plx_publisher *pub = m->pub;
+	struct plx_refused note = { .pid = (uint32_t)m->peer.pid, .user = m->peer.uid, .reason = error };
+
 	pub->refused++;
 	__atomic_store_n(&pub->writer.head->refused, pub->refused, __ATOMIC_RELAXED);
+	snprintf(note.text, sizeof(note.text), "%s", text[0] ? text : plx_strerror(error));
+	note_refused(pub, &note);
 }
 
 void plx_member_leave(struct plx_member *m)
@@ -332,10 +407,12 @@ void plx_member_leave(struct plx_member *m)
 	m->dead = true;
 	unlist_shaking(m);
 	forget(m);
-	plx_bias_claim(&pub->bias);
-	if (m->joined && !plx_mutant(MUT_DEAD_FOLLOWED))
-		part(pub, m, -EPIPE);
-	plx_bias_yield(&pub->bias);
+	if (m->followed) { /* else the user's thread need not be bothered: anybody can knock and leave, any number of times */
+		plx_bias_claim(&pub->bias);
+		if (m->joined && !plx_mutant(MUT_DEAD_FOLLOWED))
+			part(pub, m, -EPIPE);
+		plx_bias_yield(&pub->bias);
+	}
 	if (m->peer.pidfd >= 0)
 		plx_sys_epoll_del(pub->epoll, m->peer.pidfd);
 	plx_peer_close(&m->peer);
@@ -357,22 +434,33 @@ void plx_member_bury(struct plx_publisher *pub)
 	}
 }
 
-/* The machine says what to do; false when that was the end. */
-static bool act(struct plx_member *m, struct plx_step *step, const struct plx_offer *offer)
+/* The machine says what to do; false when that was the end. @proving: it was asked for a key. */
+static bool act(struct plx_member *m, struct plx_step *step, const struct plx_offer *offer, bool proving)
 {
 	if (step->what == PLX_STEP_WAIT)
+		return true;
+	if (step->what == PLX_STEP_SEND && plx_wire_send(m->fd, step, NULL) == 0)
 		return true;
 	if (step->what == PLX_STEP_ADMIT) {
 		unlist_shaking(m);
 		if (admit(m, step, offer) == 0)
 			return true;
 	}
+	if (step->what == PLX_STEP_FAILED && proving)
+		refused(m, step->error, step->text);
 	if (step->what == PLX_STEP_REFUSED) {
-		refused(m->pub);
+		refused(m, step->error, step->text);
 		(void)!plx_wire_send(m->fd, step, NULL); /* it has left, or will see that we hang up */
 	}
 	plx_member_leave(m);
 	return false;
+}
+
+/* It may know why, as anybody who can reach the socket; what it said does not count. */
+static void deny(struct plx_member *m, struct plx_step *step, const struct plx_offer *offer)
+{
+	plx_host_refuse(&m->host, step, offer, EACCES,
+			"topic %s: user %u is not admitted, nor are its groups", offer->topic, m->peer.uid);
 }
 
 void plx_member_input(struct plx_member *m)
@@ -388,25 +476,64 @@ void plx_member_input(struct plx_member *m)
 								 __ATOMIC_RELAXED),
 			.subscribers_max = pub->subscribers_max,
 		};
+		const bool proving = m->host.state == PLX_HOST_PROOF;
 		struct plx_datagram d;
 		struct plx_step step;
 		int ret = plx_wire_recv(m->fd, &d, false);
 
 		if (ret == -EAGAIN)
 			return;
-		if (ret == 1)
+		if (ret == 1 && m->denied)
+			deny(m, &step, &offer);
+		else if (ret == 1)
 			plx_host_input(&m->host, &step, &offer, d.bytes, d.size, d.fds);
 		else
 			plx_host_event(&m->host, &step,
 				       ret == -EPROTO ? PLX_EVENT_TRUNCATED : PLX_EVENT_HANGUP);
-		if (!act(m, &step, &offer))
+		if (!act(m, &step, &offer, proving))
 			return;
 	}
+}
+
+/* It has to prove a key, and we ours. */
+static int ask_for_key(struct plx_member *m)
+{
+	struct plx_publisher *pub = m->pub;
+	struct plx_proof_setup setup = {
+		.keys = pub->keys, .segment = pub->id, .self = pub->self, .seen = plx_peer_seen(&m->peer)
+	};
+	int ret = plx_sys_random(setup.nonce, sizeof(setup.nonce));
+
+	if (ret == 0)
+		plx_host_keys(&m->host, &setup);
+	return ret;
+}
+
+static int receive(struct plx_member *m)
+{
+	struct plx_publisher *pub = m->pub;
+	int ret = plx_peer_open(&m->peer, m->fd, &pub->admission);
+
+	m->denied =
+		ret ==
+		-EACCES; /* when it has said hello: what we hang up on with a word unread loses our answer */
+	if (ret < 0 && !m->denied)
+		return ret;
+	ret = 0;
+	push_out(pub, m->peer.pid);
+	list_shaking(m);
+	if (pub->keys && !m->denied)
+		ret = ask_for_key(m);
+	if (ret == 0)
+		ret = remember(pub, m);
+	return ret < 0 ? ret
+		       : plx_sys_epoll_add(pub->epoll, m->fd, EPOLLIN, (uintptr_t)m | PLX_CONTROL_SOCKET);
 }
 
 void plx_member_accept(struct plx_publisher *pub, int fd)
 {
 	struct plx_member *m = calloc(1, sizeof(*m));
+	int ret;
 
 	if (!m) {
 		plx_sys_close(fd);
@@ -415,12 +542,9 @@ void plx_member_accept(struct plx_publisher *pub, int fd)
 	*m = (struct plx_member){ .pub = pub, .fd = fd, .peer = PLX_PEER_NONE, .link = PLX_SEGMENT_NONE };
 	plx_host_init(&m->host);
 	m->deadline_ns = plx_now_ns() + HANDSHAKE_NS;
-	if (pub->shaking >= SHAKING_MAX)
-		plx_member_leave(pub->first_shaking);
-	list_shaking(m);
-	if (remember(pub, m) < 0 || plx_peer_open(&m->peer, fd) < 0 ||
-	    plx_sys_epoll_add(pub->epoll, fd, EPOLLIN, (uintptr_t)m | PLX_CONTROL_SOCKET) < 0) {
-		refused(pub);
+	ret = receive(m);
+	if (ret < 0) {
+		refused(m, ret, "");
 		plx_member_leave(m);
 		return;
 	}
@@ -430,9 +554,13 @@ void plx_member_accept(struct plx_publisher *pub, int fd)
 uint64_t plx_member_expire(struct plx_publisher *pub, uint64_t now_ns)
 {
 	struct plx_member *m = pub->first_shaking;
+	struct plx_step step;
 
 	while (m && m->deadline_ns <= now_ns) {
-		plx_member_leave(m);
+		const bool proving = m->host.state == PLX_HOST_PROOF;
+
+		plx_host_event(&m->host, &step, PLX_EVENT_DEADLINE);
+		act(m, &step, NULL, proving);
 		m = pub->first_shaking;
 	}
 	return m ? m->deadline_ns - now_ns : UINT64_MAX;

@@ -5,6 +5,9 @@
  * must be a real directory (no symbolic link), owned by our user, and writable by nobody else; this is checked on the
  * open descriptor, each time, and everything below is reached through that descriptor. In /tmp the sticky bit keeps
  * others from moving what is ours; if they were there first, it is not ours, and we refuse.
+ *
+ * Where others are admitted, a publisher opens its directories to them, for looking, and a subscriber looks into what is not
+ * its own: there it relies on who the kernel says is listening, and the directory only has to be safe from third parties.
  */
 #include "topic/discovery.h"
 
@@ -20,8 +23,18 @@
 
 #define PLACE_TRIES 64 /* times others may remove what we have just made */
 
-/* Open a directory which must be ours. */
-static int open_ours(int at, const char *path)
+/* May it belong to this user? With a group admitted, to anybody: who is in a group is known only of processes. */
+static bool owner_fits(uint32_t owner, const struct plx_place *place)
+{
+	if (owner == plx_sys_uid())
+		return true;
+	if (!place || !place->foreign)
+		return false;
+	return owner == 0 || place->foreign->groups > 0 || plx_admission_user(place->foreign, owner);
+}
+
+/* Open a directory which must be ours, or may be another's. */
+static int open_checked(int at, const char *path, const struct plx_place *place)
 {
 	struct stat st;
 	int ret, fd = plx_sys_open(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
@@ -29,7 +42,7 @@ static int open_ours(int at, const char *path)
 	if (fd < 0)
 		return fd == -ENOTDIR || fd == -ELOOP ? -EACCES : fd;
 	ret = plx_sys_stat(fd, &st);
-	if (ret == 0 && (st.st_uid != plx_sys_uid() || (st.st_mode & (S_IWGRP | S_IWOTH))))
+	if (ret == 0 && (!owner_fits(st.st_uid, place) || (st.st_mode & (S_IWGRP | S_IWOTH))))
 		ret = -EACCES;
 	if (ret == 0)
 		return fd;
@@ -37,16 +50,41 @@ static int open_ours(int at, const char *path)
 	return ret;
 }
 
-static int make_ours(int at, const char *path, bool create)
+/* Let those in who are admitted: to what is ours and not so yet. */
+static int share(int fd, const struct plx_place *place)
 {
-	int ret, fd = open_ours(at, path);
+	struct stat st;
+	int ret;
 
-	if (fd != -ENOENT || !create)
+	if (!place || !place->dir_mode)
+		return 0;
+	ret = plx_sys_stat(fd, &st);
+	if (ret == 0 && place->group != PLX_PLACE_OWN && st.st_gid != place->group)
+		ret = plx_sys_chgrp(fd, place->group);
+	if (ret == 0 && (st.st_mode & place->dir_mode) != place->dir_mode)
+		ret = plx_sys_chmod(fd, (st.st_mode & 0777) | place->dir_mode);
+	return ret;
+}
+
+/* @widen: also one that was there before. */
+static int make_checked(int at, const char *path, const struct plx_place *place, bool create, bool widen)
+{
+	int ret, fd = open_checked(at, path, place);
+
+	if (fd == -ENOENT && create && !(place && place->foreign)) {
+		ret = plx_sys_mkdir(at, path, 0700);
+		if (ret < 0 && ret != -EEXIST)
+			return ret;
+		widen = widen || ret == 0;
+		fd = open_checked(at, path, place);
+	}
+	if (fd < 0 || !create || !widen)
 		return fd;
-	ret = plx_sys_mkdir(at, path, 0700);
-	if (ret < 0 && ret != -EEXIST)
-		return ret;
-	return open_ours(at, path);
+	ret = share(fd, place);
+	if (ret == 0)
+		return fd;
+	plx_sys_close(fd);
+	return ret;
 }
 
 /* A path without trailing slashes: with one, a symbolic link would be followed. */
@@ -95,7 +133,7 @@ static int absolute_path(char *path, size_t room, int fd)
 }
 
 /* As plx_place_base(), but a relative path stays relative. */
-static int base_open(char *path, const char *directory, bool create)
+static int base_open(char *path, const char *directory, const struct plx_place *place, bool create)
 {
 	int ret;
 
@@ -108,12 +146,12 @@ static int base_open(char *path, const char *directory, bool create)
 			ret = 0;
 		}
 	}
-	return ret < 0 ? ret : make_ours(AT_FDCWD, path, create);
+	return ret < 0 ? ret : make_checked(AT_FDCWD, path, place, create, false);
 }
 
-int plx_place_base(char *path, const char *directory, bool create)
+static int base_absolute(char *path, const char *directory, const struct plx_place *place, bool create)
 {
-	int ret, fd = base_open(path, directory, create);
+	int ret, fd = base_open(path, directory, place, create);
 
 	if (fd < 0)
 		return fd;
@@ -124,7 +162,36 @@ int plx_place_base(char *path, const char *directory, bool create)
 	return ret;
 }
 
+int plx_place_base(char *path, const char *directory, bool create)
+{
+	return base_absolute(path, directory, NULL, create);
+}
+
+/* Who may look, and who may connect. */
+static void settle_modes(struct plx_place *p, const struct plx_admission *admission, bool own)
+{
+	p->group = PLX_PLACE_OWN;
+	if (!plx_admission_any(admission))
+		return;
+	if (!own) {
+		p->foreign = admission;
+	} else if (admission->users == 0 && admission->groups == 1) {
+		p->dir_mode = 0750;
+		p->socket_mode = 0660;
+		p->group = admission->ids[0];
+	} else { /* a file has one group */
+		p->dir_mode = 0755;
+		p->socket_mode = 0666;
+	}
+}
+
 int plx_place_open(struct plx_place *place, const char *directory, const char *topic)
+{
+	return plx_place_open_for(place, directory, topic, NULL, true);
+}
+
+int plx_place_open_for(struct plx_place *place, const char *directory, const char *topic,
+		       const struct plx_admission *admission, bool own)
 {
 	struct plx_place p = PLX_PLACE_NONE;
 	char path[PATH_MAX];
@@ -132,7 +199,8 @@ int plx_place_open(struct plx_place *place, const char *directory, const char *t
 
 	if (plx_topic_check(topic) < 0)
 		return -EINVAL;
-	fd = plx_place_base(path, directory, true);
+	settle_modes(&p, admission, own);
+	fd = base_absolute(path, directory, &p, true);
 	if (fd < 0)
 		return fd;
 	plx_sys_close(fd);
@@ -157,12 +225,12 @@ int plx_place_dir(const struct plx_place *place, bool create)
 	int base, fd = -ENOENT, i;
 
 	for (i = 0; i < PLACE_TRIES && fd == -ENOENT; i++) {
-		base = make_ours(AT_FDCWD, place->base, create);
+		base = make_checked(AT_FDCWD, place->base, place, create, false);
 		if (base < 0)
 			return base;
-		fd = make_ours(base, place->dir, create);
+		fd = make_checked(base, place->dir, place, create, true);
 		plx_sys_close(base);
-		if (!create)
+		if (!create || place->foreign)
 			break;
 	}
 	return fd;
@@ -174,14 +242,14 @@ int plx_place_dir(const struct plx_place *place, bool create)
  */
 bool plx_place_leave(const struct plx_place *place)
 {
-	int dir, base = open_ours(AT_FDCWD, place->base);
+	int dir, base = open_checked(AT_FDCWD, place->base, place);
 	bool removed;
 
 	if (base < 0)
 		return false;
-	dir = open_ours(base, place->dir);
+	dir = open_checked(base, place->dir, place);
 	removed = dir >= 0 && plx_sys_rmdir(base, place->dir) == 0;
-	if (removed && plx_sys_chmod(dir, 0700) < 0) {
+	if (removed && plx_sys_chmod(dir, place->dir_mode ? place->dir_mode : 0700) < 0) {
 		/* they will hear of it a little later */
 	}
 	plx_sys_close(dir);

@@ -101,6 +101,9 @@ static void keep_time(struct plx_subscriber *sub)
 			i++;
 	}
 	if (sub->again_ns <= now) {
+		if (plx_watch_blind(
+			    &sub->watch)) /* another's directory may be there by now: then inotify tells again */
+			(void)!plx_watch_read(&sub->watch, &sub->place);
 		plx_subscriber_discover(sub);
 		if (plx_watch_blind(&sub->watch) && sub->again_ns == UINT64_MAX)
 			sub->again_ns = now + PLX_WATCH_POLL_NS;

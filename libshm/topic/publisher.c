@@ -48,7 +48,8 @@ static int settle_options(struct plx_publisher_options *o, uint64_t *stride)
 	if (!o->depth)
 		o->depth = DEFAULT_DEPTH;
 	if (o->slot_size > PLX_SLOT_SIZE_MAX || o->depth < PLX_DEPTH_MIN || o->depth > PLX_DEPTH_MAX ||
-	    !plx_size_power_of_two(o->depth) || o->history >= o->depth || o->full > PLX_FULL_DROP)
+	    !plx_size_power_of_two(o->depth) || o->history >= o->depth || o->full > PLX_FULL_DROP ||
+	    (o->keys && plx_keys_count(o->keys) == 0)) /* nobody could ever come in */
 		return -EINVAL;
 	*stride = (o->slot_size + PLX_LINE - 1) & ~(uint64_t)(PLX_LINE - 1);
 	if (!o->slots)
@@ -149,6 +150,10 @@ static struct plx_publisher *make_empty(const char *topic, const struct plx_publ
 	pub->depth = o->depth;
 	pub->slots = o->slots;
 	pub->subscribers_max = o->subscribers_max;
+	pub->admission = PLX_ADMISSION_NONE;
+	pub->keys = o->keys;
+	if (pub->keys)
+		pub->self = plx_peer_self();
 	return pub;
 }
 
@@ -170,7 +175,9 @@ int plx_publisher_open(struct plx_publisher **out, const char *topic, const stru
 	plx_bias_init(&pub->bias);
 	pub->own_fences = !(plx_sys_barriers() & PLX_SYS_BARRIER_GLOBAL) ||
 			  plx_sys_barrier_register(PLX_SYS_BARRIER_GLOBAL) < 0;
-	ret = plx_place_open(&pub->place, o.directory, topic);
+	ret = plx_admission_init(&pub->admission, &o.admit);
+	if (ret == 0)
+		ret = plx_place_open_for(&pub->place, o.directory, topic, &pub->admission, true);
 	if (ret == 0)
 		ret = make_data(pub, &o, stride);
 	if (ret == 0)
@@ -218,12 +225,18 @@ void plx_publisher_close(struct plx_publisher *pub)
 	plx_control_stop(pub);
 	plx_listener_close(&pub->listener, &pub->place);
 	plx_place_close(&pub->place);
+	plx_admission_fini(&pub->admission);
 	plx_writer_fini(&pub->writer);
 	plx_sys_close(pub->data_fd);
 	plx_segment_close(&pub->data);
 	free(pub->sleeper);
 	free(pub->members);
 	free(pub);
+}
+
+bool plx_publisher_refused(struct plx_publisher *pub, struct plx_refused *refused)
+{
+	return plx_member_told(pub, refused);
 }
 
 uint64_t plx_publisher_id(const struct plx_publisher *pub)

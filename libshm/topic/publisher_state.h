@@ -38,6 +38,8 @@ struct plx_member {
 	uint64_t deadline_ns;    /* of the handshake */
 	int32_t let_go;          /* inside: negative errno once we let it go */
 	bool joined;             /* inside: among the followers */
+	bool denied;             /* of a user that is not admitted */
+	bool followed;           /* it was, once */
 	bool shaking;            /* in the list of those who shake hands */
 	bool dead;               /* in the list of the dead: freed when no event can name it any more */
 };
@@ -47,6 +49,13 @@ struct plx_sleeper {
 	const uint32_t *word; /* plx_link.sleep: foreign */
 	struct plx_member *member;
 };
+
+/* The last refusal: written by the control thread, copied by the user's, neither waits for the other. */
+struct plx_note {
+	uint32_t version; /* odd while words are written */
+	uint64_t words[sizeof(struct plx_refused) / 8];
+};
+static_assert(sizeof(struct plx_refused) % 8 == 0, "copied in words");
 
 struct plx_publisher {
 	/* touched at each message */
@@ -67,9 +76,11 @@ struct plx_publisher {
 	uint64_t attention; /* inside; what head->attention says */
 	enum plx_full full;
 	uint64_t full_ns, linger_ns;
-	uint64_t waited, woken;          /* inside */
-	uint32_t joined, left, lost;     /* inside */
-	uint32_t refused;                /* the control thread's */
+	uint64_t waited, woken;      /* inside */
+	uint32_t joined, left, lost; /* inside */
+	uint32_t refused;            /* the control thread's */
+	struct plx_note note;
+	uint32_t note_told;              /* the user's: note.version that was told */
 	uint32_t changes;                /* inside; grows when somebody comes or goes: a futex */
 	uint32_t gone_first, gone_count; /* inside */
 	struct plx_reader_end gone[PLX_GONE_KEPT];
@@ -78,6 +89,9 @@ struct plx_publisher {
 	uint64_t id;
 	int data_fd; /* read-only, for subscribers */
 	uint32_t history, quota, depth, slots, subscribers_max;
+	struct plx_admission admission;
+	const struct plx_keys *keys;
+	struct plx_proof_self self;
 	char topic[PLX_TOPIC_MAX + 1];
 	struct plx_place place;
 	struct plx_listener listener;
@@ -137,6 +151,8 @@ void plx_member_leave(struct plx_member *member);
 void plx_member_let_go(struct plx_member *member, int error);
 /** plx_member_expire() - those whose handshake takes too long. Return: nanoseconds until the next one does. */
 uint64_t plx_member_expire(struct plx_publisher *pub, uint64_t now_ns);
+/** plx_member_told() - copy the last refusal. Return: false when there is none that was not told. */
+bool plx_member_told(struct plx_publisher *pub, struct plx_refused *refused);
 /** plx_member_bury() - free the dead. */
 void plx_member_bury(struct plx_publisher *pub);
 

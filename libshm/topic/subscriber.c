@@ -24,13 +24,15 @@ static void settle_terms(struct plx_terms *terms, const char *topic, const struc
 	memcpy(terms->topic, topic, strlen(topic));
 }
 
-static int look_around(struct plx_subscriber *sub, const char *directory, const char *topic)
+static int look_around(struct plx_subscriber *sub, const struct plx_subscriber_options *o, const char *topic)
 {
 	int ret = sub->epoll = plx_sys_epoll();
 
 	if (ret < 0)
 		return ret;
-	ret = plx_place_open(&sub->place, directory, topic);
+	ret = plx_admission_init(&sub->admission, &o->admit);
+	if (ret == 0)
+		ret = plx_place_open_for(&sub->place, o->directory, topic, &sub->admission, false);
 	if (ret == 0)
 		ret = plx_watch_open(&sub->watch, &sub->place);
 	if (ret == 0 && sub->watch.fd >= 0)
@@ -55,6 +57,8 @@ int plx_subscriber_open(struct plx_subscriber **out, const char *topic,
 		return ret;
 	if (o.reading != PLX_READ_RELIABLE && o.reading != PLX_READ_LOSSY)
 		return -EINVAL;
+	if (o.keys && plx_keys_count(o.keys) == 0)
+		return -EINVAL;
 	sub = calloc(1, sizeof(*sub));
 	if (!sub)
 		return -ENOMEM;
@@ -66,10 +70,14 @@ int plx_subscriber_open(struct plx_subscriber **out, const char *topic,
 	sub->spin_ns = o.spin_ns ? o.spin_ns : DEFAULT_SPIN_NS;
 	sub->polling = o.polling;
 	sub->confirm = o.confirm;
+	sub->admission = PLX_ADMISSION_NONE;
+	sub->keys = o.keys;
+	if (sub->keys)
+		sub->self = plx_peer_self();
 	settle_terms(&sub->terms, topic, &o);
 	/* so that a publisher's barrier reaches us; without it, it looks at us now and then */
 	(void)!plx_sys_barrier_register(PLX_SYS_BARRIER_GLOBAL);
-	ret = look_around(sub, o.directory, topic);
+	ret = look_around(sub, &o, topic);
 	if (ret < 0) {
 		plx_subscriber_close(sub);
 		return ret;
@@ -94,6 +102,7 @@ void plx_subscriber_close(struct plx_subscriber *sub)
 	if (sub->place.base)
 		plx_place_leave(&sub->place);
 	plx_place_close(&sub->place);
+	plx_admission_fini(&sub->admission);
 	plx_sys_close(sub->epoll);
 	free(sub->all);
 	free(sub->readers);

@@ -65,6 +65,9 @@ struct plx_subscriber {
 	uint64_t again_ns; /* look for publishers again at this time; UINT64_MAX: when the watch says so */
 	struct plx_terms terms;
 	struct plx_place place;
+	struct plx_admission admission;
+	const struct plx_keys *keys;
+	struct plx_proof_self self;
 	struct plx_watch watch;
 	int epoll;
 	struct plx_stream_end end;

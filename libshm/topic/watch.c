@@ -63,15 +63,15 @@ int plx_watch_open(struct plx_watch *watch, const struct plx_place *place)
 	if (w.fd < 0) { /* too many instances, or no inotify at all: by the clock */
 		w.fd = -1;
 		ret = plx_place_dir(place, true);
-		if (ret < 0)
+		if (ret < 0 && !(ret == -ENOENT && place->foreign))
 			return ret;
 		plx_sys_close(ret);
 		*watch = w;
 		return 0;
 	}
 	ret = watch_again(&w, place);
-	if (ret < 0 && ret != -ENOSPC &&
-	    ret != -EAGAIN) { /* ENOSPC: too many watches: by the clock as well */
+	if (ret < 0 && ret != -ENOSPC && ret != -EAGAIN &&
+	    !(ret == -ENOENT && place->foreign)) { /* ENOSPC: too many watches: by the clock as well */
 		plx_sys_close(w.fd);
 		return ret;
 	}

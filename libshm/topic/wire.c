@@ -45,6 +45,21 @@ int plx_wire_send(int fd, const struct plx_step *step, const int *fds)
 	return plx_sys_send(fd, step->send, step->send_size);
 }
 
+int plx_wire_files(struct plx_proof_files *files, const int fds[PLX_GRANT_FDS])
+{
+	struct stat st;
+
+	for (unsigned int i = 0; i < PLX_GRANT_FDS; i++) {
+		int ret = plx_sys_stat(fds[i], &st);
+
+		if (ret < 0)
+			return ret;
+		files->id[i][0] = st.st_dev;
+		files->id[i][1] = st.st_ino;
+	}
+	return 0;
+}
+
 int plx_wire_wake(int fd, unsigned char byte)
 {
 	return plx_sys_send(fd, &byte, 1);

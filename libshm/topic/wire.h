@@ -34,6 +34,9 @@ void plx_wire_drop(struct plx_datagram *datagram);
  */
 int plx_wire_send(int fd, const struct plx_step *step, const int *fds) plx_must_check;
 
+/** plx_wire_files() - which memories these two descriptors are: device and inode. Return: 0 or -errno. */
+int plx_wire_files(struct plx_proof_files *files, const int fds[PLX_GRANT_FDS]) plx_must_check;
+
 /**
  * plx_wire_wake() - send the one byte: PLX_WAKE_LOOK, or an errno to let a subscriber go.
  *

@@ -70,7 +70,7 @@ static void a_peer_is_known_and_its_death_is_seen(int old)
 	pid = client_start(dir, &list.items[0]);
 	wait_for_client(&listener, &fd);
 
-	assert_int_equal(plx_peer_open(&peer, fd), 0);
+	assert_int_equal(plx_peer_open(&peer, fd, NULL), 0);
 	assert_int_equal(peer.pid, pid);
 	assert_int_equal(peer.uid, geteuid());
 	assert_true(fcntl(peer.pidfd, F_GETFD) & FD_CLOEXEC);
@@ -86,7 +86,7 @@ static void a_peer_is_known_and_its_death_is_seen(int old)
 	assert_int_equal(peer.pidfd, -1);
 
 	if (old) /* the fallback may not take a stranger for the dead */
-		assert_int_equal(plx_peer_open(&peer, fd), -EPIPE);
+		assert_int_equal(plx_peer_open(&peer, fd, NULL), -EPIPE);
 	close(fd);
 	plx_sightings_free(&list);
 	plx_listener_close(&listener, &place);
@@ -122,7 +122,7 @@ static void who_connects_knows_who_listens(void **state)
 	assert_int_equal(plx_listener_open(&listener, &place, 1), 0);
 	assert_int_equal(plx_place_list(&place, &list), 0);
 	assert_int_equal(plx_place_connect(&place, &list.items[0], &fd), 0);
-	assert_int_equal(plx_peer_open(&peer, fd), 0);
+	assert_int_equal(plx_peer_open(&peer, fd, NULL), 0);
 	assert_int_equal(peer.pid, getpid());
 	assert_true(plx_peer_alive(&peer));
 	plx_peer_close(&peer);
@@ -171,7 +171,7 @@ static void another_user_is_not_let_in(void **state)
 		sleep_ms(1);
 	assert_true(i < 5000);
 	fds = count_open_fds();
-	assert_int_equal(plx_peer_open(&peer, fd), -EACCES);
+	assert_int_equal(plx_peer_open(&peer, fd, NULL), -EACCES);
 	assert_int_equal(peer.pidfd, -1);
 	assert_int_equal(count_open_fds(), fds);
 	close(fd);
@@ -195,7 +195,7 @@ static void asking_leaks_nothing_whichever_door_is_shut(void **state)
 			peer = PLX_PEER_NONE;
 			plx_fault_seen = 0;
 			plx_fault_at = at;
-			if (plx_peer_open(&peer, pair[0]) == 0)
+			if (plx_peer_open(&peer, pair[0], NULL) == 0)
 				plx_peer_alive(&peer);
 			plx_fault_at = -1;
 			plx_peer_close(&peer);
