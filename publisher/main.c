@@ -12,6 +12,7 @@
 
 #define INTERRUPTED_LINGER_NS UINT64_C(5000000000)
 #define DROP_NS               UINT64_C(1000000000)
+#define LOOK_NS               UINT64_C(200000000)   /* for who was refused */
 #define WINDOW_BYTES          (UINT64_C(4) << 20)   /* by default a subscriber may be that far behind */
 #define READ_BYTES            (UINT64_C(256) << 10) /* read into this much at once */
 
@@ -50,6 +51,8 @@ static int open_topic(struct feed *feed)
 	wanted.stamp = opt->stamp;
 	wanted.directory = opt->directory;
 	wanted.backend = opt->backend;
+	wanted.admit = cli_trust_admit(&opt->trust);
+	wanted.keys = opt->trust.keys;
 	err = plx_publisher_open(&feed->pub, opt->topic, &wanted);
 	switch (err) {
 	case 0: plx_publisher_batch(feed->pub, true); return 0;
@@ -67,22 +70,38 @@ static int open_topic(struct feed *feed)
 	case -EACCES:
 		cli_error("%s: the directory of topics is not ours alone; see --directory", opt->topic);
 		return CLI_ERROR;
+	case -EPERM:
+		cli_error("%s: we may not give the topic's directory to that --group: we are not in it",
+			  opt->topic);
+		return CLI_ERROR;
 	default: cli_error("%s: %s", opt->topic, plx_strerror(err)); return CLI_ERROR;
 	}
+}
+
+/* Who knocked and was not let in. */
+static void tell_refused(struct feed *feed)
+{
+	struct plx_refused refused;
+
+	if (!feed->opt->quiet && plx_publisher_refused(feed->pub, &refused))
+		cli_note("%s: process %u of user %u was not let in: %s", feed->opt->topic, refused.pid,
+			 refused.user, refused.text);
 }
 
 /* Until @ns have passed or --subscribers are there. */
 static int wait_some(struct feed *feed, uint64_t ns)
 {
 	const uint64_t began = plx_now_ns();
-	uint64_t gone = 0;
+	uint64_t gone = 0, left;
 	int err;
 
 	do { /* signals that do not stop us are not news */
+		left = ns - gone;
 		err = plx_publisher_wait_subscribers(feed->pub, feed->opt->subscribers,
-						     ns == UINT64_MAX ? ns : ns - gone);
+						     left < LOOK_NS ? left : LOOK_NS);
+		tell_refused(feed);
 		gone = plx_now_ns() - began;
-	} while (err == -EINTR && plx_stop_signal() == 0 && gone < ns);
+	} while ((err == -EINTR || err == -ETIMEDOUT) && plx_stop_signal() == 0 && gone < ns);
 	return err;
 }
 
@@ -242,9 +261,13 @@ int main(int argc, char **argv)
 	code = options_parse(&opt, argc, argv);
 	if (code >= 0)
 		return code;
+	code = cli_trust_open(&opt.trust);
+	if (code >= 0)
+		return code;
 	cli_meter_start(&feed.meter, "sent", opt.quiet);
 	code = run(&feed);
 	plx_publisher_close(feed.pub);
+	cli_trust_close(&opt.trust);
 	feed_whole_close(&feed);
 	return code;
 }

@@ -31,6 +31,16 @@ static const char help[] =
 	"      --directory DIR     where topics are found (default $XDG_RUNTIME_DIR/parallax, else "
 	"/tmp/parallax-UID)\n"
 	"\n"
+	"Whom to trust:\n"
+	"      --key FILE          our secret key (shmctl key new): only subscribers that prove a key we "
+	"trust, and "
+	"see ours\n"
+	"      --trust FILE        their public keys (shmctl key show); may be given several times\n"
+	"      --user NAME         also subscribers of this user, or of a process in this group; several "
+	"times; "
+	"both sides need\n"
+	"      --group NAME        it, and --directory, which others can look into: see publisher(1)\n"
+	"\n"
 	"Memory:\n"
 	"  -s, --slot-size SIZE    bytes of the largest message, 64 to 1G (default 64K); K, M and G are "
 	"powers of 1024\n"
@@ -77,6 +87,10 @@ enum {
 	OPT_HISTORY,
 	OPT_FULL,
 	OPT_TIMEOUT,
+	OPT_KEY,
+	OPT_TRUST,
+	OPT_USER,
+	OPT_GROUP,
 	OPT_LINGER,
 };
 
@@ -99,6 +113,10 @@ static const struct option long_options[] = {
 	{ "full", required_argument, NULL, OPT_FULL },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "linger", required_argument, NULL, OPT_LINGER },
+	{ "key", required_argument, NULL, OPT_KEY },
+	{ "trust", required_argument, NULL, OPT_TRUST },
+	{ "user", required_argument, NULL, OPT_USER },
+	{ "group", required_argument, NULL, OPT_GROUP },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -183,6 +201,10 @@ static int read_option(struct options *opt, int c)
 	case OPT_FULL: return read_full(&opt->full);
 	case OPT_TIMEOUT: return read_time("--timeout", &opt->timeout_ns);
 	case OPT_LINGER: return read_time("--linger", &opt->linger_ns);
+	case OPT_KEY: return cli_trust_option(&opt->trust, "key", optarg);
+	case OPT_TRUST: return cli_trust_option(&opt->trust, "trust", optarg);
+	case OPT_USER: return cli_trust_option(&opt->trust, "user", optarg);
+	case OPT_GROUP: return cli_trust_option(&opt->trust, "group", optarg);
 	default: return cli_usage_error("see above"); /* getopt has said what */
 	}
 }

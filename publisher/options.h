@@ -4,6 +4,8 @@
 
 #include <plx/publisher.h>
 
+#include "tools/cli/cli.h"
+
 enum cut {
 	CUT_CHUNKS = 0, /* a message is what fits a slot */
 	CUT_LINES = 1,  /* a message is a line */
@@ -24,6 +26,7 @@ struct options {
 	uint64_t timeout_ns; /* UINT64_MAX: for ever */
 	uint64_t linger_ns;  /* UINT64_MAX: for ever */
 	const char *directory;
+	struct cli_trust trust;
 	const char *backend; /* NULL = not said */
 	bool stamp;
 	bool quiet;

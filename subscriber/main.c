@@ -93,7 +93,7 @@ static void report(struct reader *r, bool last)
 		r->refused_why = stats.refused_why;
 		r->refused_ns = now;
 		cli_note("%s: a publisher and we did not come together: %s", r->opt->topic,
-			 plx_strerror(stats.refused_why));
+			 plx_subscriber_refusal(r->sub));
 	}
 	if (stats.lost == r->lost)
 		return;
@@ -243,6 +243,8 @@ static int open_topic(struct reader *r)
 	wanted.history = r->opt->history;
 	wanted.type = r->opt->type;
 	wanted.directory = r->opt->directory;
+	wanted.admit = cli_trust_admit(&r->opt->trust);
+	wanted.keys = r->opt->trust.keys;
 	err = plx_subscriber_open(&r->sub, r->opt->topic, &wanted);
 	switch (err) {
 	case 0: return 0;
@@ -288,7 +290,11 @@ int main(int argc, char **argv)
 	code = options_parse(&opt, argc, argv);
 	if (code >= 0)
 		return code;
+	code = cli_trust_open(&opt.trust);
+	if (code >= 0)
+		return code;
 	code = run(&r);
 	plx_subscriber_close(r.sub);
+	cli_trust_close(&opt.trust);
 	return code;
 }

@@ -24,6 +24,16 @@ static const char help[] =
 	"      --directory DIR    where topics are found (default $XDG_RUNTIME_DIR/parallax, else "
 	"/tmp/parallax-UID)\n"
 	"\n"
+	"Whom to trust:\n"
+	"      --key FILE         our secret key (shmctl key new): only publishers that prove a key we "
+	"trust, and "
+	"see ours\n"
+	"      --trust FILE       their public keys (shmctl key show); may be given several times\n"
+	"      --user NAME        also publishers of this user, or of a process in this group; several "
+	"times; "
+	"both sides need\n"
+	"      --group NAME       it, and --directory, which others can look into: see subscriber(1)\n"
+	"\n"
 	"When to end:\n"
 	"  -c, --count N          after N messages\n"
 	"  -p, --publishers N     when N streams have ended and nobody publishes any more (default 1)\n"
@@ -50,6 +60,10 @@ enum {
 	OPT_TYPE,
 	OPT_DIRECTORY,
 	OPT_TIMEOUT,
+	OPT_KEY,
+	OPT_TRUST,
+	OPT_USER,
+	OPT_GROUP,
 };
 
 static const struct option long_options[] = {
@@ -67,6 +81,10 @@ static const struct option long_options[] = {
 	{ "type", required_argument, NULL, OPT_TYPE },
 	{ "directory", required_argument, NULL, OPT_DIRECTORY },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
+	{ "key", required_argument, NULL, OPT_KEY },
+	{ "trust", required_argument, NULL, OPT_TRUST },
+	{ "user", required_argument, NULL, OPT_USER },
+	{ "group", required_argument, NULL, OPT_GROUP },
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -109,6 +127,10 @@ static int read_option(struct options *opt, int c)
 			return cli_usage_error("--timeout %s: a time is wanted, like 2, 0.5, 250ms or 1m",
 					       optarg);
 		return -1;
+	case OPT_KEY: return cli_trust_option(&opt->trust, "key", optarg);
+	case OPT_TRUST: return cli_trust_option(&opt->trust, "trust", optarg);
+	case OPT_USER: return cli_trust_option(&opt->trust, "user", optarg);
+	case OPT_GROUP: return cli_trust_option(&opt->trust, "group", optarg);
 	default: return cli_usage_error("see above"); /* getopt has said what */
 	}
 }

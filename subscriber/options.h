@@ -2,12 +2,13 @@
 #ifndef SUBSCRIBER_OPTIONS_H
 #define SUBSCRIBER_OPTIONS_H
 
-#include <plx/common.h>
+#include "tools/cli/cli.h"
 
 struct options {
 	const char *topic;
 	const char *output; /* NULL: standard output */
 	const char *directory;
+	struct cli_trust trust;
 	uint64_t count;      /* messages to take; 0: as many as come */
 	uint64_t timeout_ns; /* without a message; UINT64_MAX: for ever */
 	uint32_t publishers; /* streams that must have ended before we do */

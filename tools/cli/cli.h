@@ -2,7 +2,8 @@
 #ifndef CLI_H
 #define CLI_H
 
-#include <plx/common.h>
+#include <plx/admit.h>
+#include <plx/key.h>
 #include <stdio.h>
 
 /* Exit codes all programs share; each documents its own as well. */
@@ -36,6 +37,32 @@ int cli_usage_error(const char *format, ...) plx_printf(1, 2);
 
 /** cli_show() - help or version on stdout; returns CLI_OK, or CLI_ERROR when it could not be written. */
 int cli_show(const char *text);
+
+/* Whom a program trusts, as its command line says. */
+#define CLI_TRUST_MAX 64u
+struct cli_trust {
+	const char *key;                    /* file with our secret key; NULL: no keys */
+	const char *trusted[CLI_TRUST_MAX]; /* files of public keys */
+	uint32_t trusted_count;
+	uint32_t users[CLI_TRUST_MAX], groups[CLI_TRUST_MAX];
+	uint32_t user_count, group_count;
+	struct plx_keys *keys; /* set by cli_trust_open() */
+};
+
+/**
+ * cli_trust_option() - one of --key FILE, --trust FILE, --user NAME, --group NAME (NAME: also a number).
+ * @name: of the option, without the dashes
+ *
+ * Return: -1 to go on, or the exit code: what is wrong has been said.
+ */
+int cli_trust_option(struct cli_trust *trust, const char *name, const char *value) plx_must_check;
+
+/** cli_trust_open() - read the files. Return: -1 to go on, or the exit code. Owner: cli_trust_close(). */
+int cli_trust_open(struct cli_trust *trust) plx_must_check;
+void cli_trust_close(struct cli_trust *trust);
+
+/** cli_trust_admit() - who else may be at the other end, for plx_publisher_options and plx_subscriber_options. */
+struct plx_admit cli_trust_admit(const struct cli_trust *trust);
 
 /**
  * cli_size() - "4096", "64K", "16M", "1G", also "KiB" and so on: powers of 1024.

@@ -22,6 +22,8 @@ static const char help_text[] =
 	"  inspect TARGET        all about one: header, log, slots as a picture, subscribers, tables\n"
 	"  check [TARGET|all]    every invariant; exit code 1 when something is broken\n"
 	"  reap                  remove what dead publishers left in the discovery directory\n"
+	"  key new [FILE]        make a key (default parallax.key, mode 0600); prints its public part\n"
+	"  key show [FILE]       the public part of a key: what others trust (--trust)\n"
 	"\n"
 	"TARGET is the name of a topic or segment, a process id, or a file: /proc/PID/fd/N or a saved copy\n"
 	"(a file's name begins with / or ./ or ../).\n"
@@ -36,7 +38,7 @@ static const char help_text[] =
 	"  -h, --help            this text\n"
 	"  -V, --version         version\n"
 	"\n"
-	"Reads only (but for reap), and believes nothing it reads.\n"
+	"Reads only (but for reap and key new), and believes nothing it reads.\n"
 	"Exit codes: 0 fine, 1 broken or failed, 2 usage, 3 nothing of that name, 130/143 stopped by a "
 	"signal.\n";
 
@@ -49,6 +51,7 @@ static const struct command {
 	{ "inspect", ctl_inspect, .target = true, .must = true, .watch = true },
 	{ "check", ctl_check, .target = true },
 	{ "reap", ctl_reap, .target = false },
+	{ "key", ctl_key, .target = true, .must = true },
 };
 
 static const struct command *find_command(const char *name)
@@ -125,8 +128,16 @@ static int parse(int argc, char **argv, struct ctl_request *request, const struc
 	request->target = argv[++optind];
 	if (request->target && !(*command)->target)
 		return cli_usage_error("%s: %s takes no target", request->target, (*command)->name);
-	if (request->target && argv[optind + 1])
+	if ((*command)->run == ctl_key && request->target) {
+		if (strcmp(request->target, "new") != 0 && strcmp(request->target, "show") != 0)
+			return cli_usage_error("key %s: new or show is wanted", request->target);
+		request->file = argv[++optind];
+		if (request->file && argv[optind + 1])
+			return cli_usage_error("%s: one file at a time", argv[optind + 1]);
+	} else if (request->target && argv[optind + 1])
 		return cli_usage_error("%s: one target at a time", argv[optind + 1]);
+	if (!request->target && (*command)->run == ctl_key)
+		return cli_usage_error("key: new or show is wanted");
 	if (!request->target && (*command)->must)
 		return cli_usage_error("%s: of what? give a topic, a process id or a file", (*command)->name);
 	if (request->watch_ns && !(*command)->watch)

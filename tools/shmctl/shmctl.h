@@ -20,6 +20,7 @@ enum ctl_exit {
 /* What the user asked for. */
 struct ctl_request {
 	const char *target; /* TOPIC, PID or FILE; NULL: everything */
+	const char *file;   /* key: of which file */
 	const char *directory;
 	bool json, processes, dry, verbose;
 	uint64_t watch_ns; /* 0: once */
@@ -151,5 +152,6 @@ int ctl_list(const struct ctl_request *request);
 int ctl_inspect(const struct ctl_request *request);
 int ctl_check(const struct ctl_request *request);
 int ctl_reap(const struct ctl_request *request);
+int ctl_key(const struct ctl_request *request);
 
 #endif
