@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mutant.h"
 #include "base/sys.h"
 #include "chan/cell.h"
 #include "chan/wait.h"
@@ -77,7 +78,8 @@ bool plx_owner_alive(uint64_t owner)
 	start = start_of(pid);
 	if (start == -2)
 		return true; /* better wait for the dead than bury the living */
-	return start >= 0 && (PLX_OWNER_START(owner) == 0 || (uint32_t)start == PLX_OWNER_START(owner));
+	return start >= 0 && (plx_mutant(MUT_CHAN_PID_IS_ENOUGH) || PLX_OWNER_START(owner) == 0 ||
+			      (uint32_t)start == PLX_OWNER_START(owner));
 }
 
 /* ---- taking and leaving ---------------------------------------------------------------------------- */
@@ -88,8 +90,9 @@ static bool take(struct plx_seat *seat, uint64_t *owner)
 
 	*owner = ourselves() | (((old >> 48) + 1) & 0xffff) << 48;
 	/* SE1 acquire: pairs with SE2; what the holder before us did to its lane */
-	return PLX_OWNER_PID(old) == 0 && __atomic_compare_exchange_n(&seat->owner, &old, *owner, false,
-								      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	return (PLX_OWNER_PID(old) == 0 || plx_mutant(MUT_CHAN_SEAT_SHARED)) &&
+	       __atomic_compare_exchange_n(&seat->owner, &old, *owner, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_RELAXED);
 }
 
 /* SE2 release: pairs with SE1 */

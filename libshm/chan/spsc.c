@@ -12,6 +12,7 @@
 #include <plx/spsc.h>
 
 #include "base/atomic.h"
+#include "base/mutant.h"
 #include "chan/channel.h"
 #include "chan/lane.h"
 #include "chan/seat.h"
@@ -44,6 +45,8 @@ void plx_lane_send(struct plx_spsc_sender *tx, struct plx_channel *c, const stru
 	tx->seen = __atomic_load_n(tx->head, __ATOMIC_ACQUIRE);
 	tx->word = (uint64_t *)(void *)(tx->cells + (cell & tx->mask) * tx->stride);
 	count = plx_read_once(tx->word) >> 8 == cell + 1 ? plx_read_once(tx->word) & 255 : 0;
+	if (plx_mutant(MUT_CHAN_CELL_BEGUN_ANEW))
+		count = 0;
 	tx->next = (cell + 1) << 8 | count;
 	tx->left = tx->per - count;
 	tx->at = (unsigned char *)(tx->word + 1) + (uint64_t)count * tx->size;
@@ -71,7 +74,7 @@ void plx_lane_receive(struct plx_spsc_receiver *rx, struct plx_channel *c, const
 		.end = end,
 	};
 	rx->cell = rx->taken / rx->per;
-	rx->got = (uint32_t)(rx->taken % rx->per);
+	rx->got = plx_mutant(MUT_CHAN_CELL_TAKEN_ANEW) ? 0 : (uint32_t)(rx->taken % rx->per);
 	rx->ack = rx->cell + rx->every;
 	rx->word = (const uint64_t *)(const void *)(rx->cells + (rx->cell & rx->mask) * rx->stride);
 	rx->at = (const unsigned char *)(rx->word + 1) + (uint64_t)rx->got * rx->size;

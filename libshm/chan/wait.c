@@ -20,6 +20,7 @@
 #include <stdlib.h>
 
 #include "base/atomic.h"
+#include "base/mutant.h"
 #include "base/sys.h"
 #include "chan/seat.h"
 #include <plx/process.h>
@@ -144,7 +145,8 @@ static uint32_t fall_asleep(struct plx_end *end)
 
 	__atomic_store_n(&end->seat->sleep, sleep, __ATOMIC_RELAXED);
 	/* WT1: pairs with the look of who sends, or makes room; the fence between is ours */
-	__atomic_fetch_or(bits_of(end), 1ull << end->number, __ATOMIC_SEQ_CST);
+	if (!plx_mutant(MUT_CHAN_SLEEP_UNSAID))
+		__atomic_fetch_or(bits_of(end), 1ull << end->number, __ATOMIC_SEQ_CST);
 	plx_chan_fence();
 	return sleep;
 }
@@ -173,7 +175,7 @@ bool plx_chan_arm(struct plx_end *end, const struct plx_chan_question *q)
 		plx_write_once(&end->seat->bell, (uint32_t)end->bell_write + 1);
 	}
 	fall_asleep(end);
-	if (!q->ready(q->of) && q->ended(q->of) == 0)
+	if (plx_mutant(MUT_CHAN_NO_SECOND_LOOK) || (!q->ready(q->of) && q->ended(q->of) == 0))
 		return true;
 	wake_up(end);
 	return false;
