@@ -8,6 +8,7 @@
 #   make SAN=address,undefined test     make SAN=thread test     make COV=1 coverage
 #   make crash                die at every instruction, as three compilers' programs; CRASH_SECONDS=120 each at most
 #   make mutants              leave out one rule after the other: each must be noticed
+#   make model                spin looks at every state of the models, and finds the bugs sown in them (minutes)
 #   make fuzz                 the fuzzers, FUZZ_TIME=60 seconds each (clang)
 #   make bench                ratios against peers and limits, measured in one run
 #   make check                headers alone, floors, symbols, format, warnings of gcc and clang
@@ -106,7 +107,7 @@ BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
 SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/support/*.c)))
 $(foreach p,$(PROGRAMS),$(eval SUPPORT_OBJ_$p := $$(patsubst %.c,$B/%.o,$$(sort $$(wildcard $(TESTS_$p)/support/*.c)))))
 
-.PHONY: all run test test-long cases cases-long crash mutants fuzz bench check check-headers check-floors check-symbols check-format check-warnings \
+.PHONY: all run test test-long cases cases-long crash mutants model fuzz bench check check-headers check-floors check-symbols check-format check-warnings \
 	format install uninstall clean coverage programs help FORCE
 all: $(LIBS) $(BINS)
 programs: all $(TEST_BIN) $(BENCH_BIN)
@@ -199,6 +200,9 @@ crash:
 
 mutants:
 	$(Q)MAKE='$(MAKE)' tests/crash/mutants $(MUTANTS)
+
+model:
+	$(Q)tests/model/check long
 
 # Known programs with any number of workers: all below 20 million interactions 20 times, the larger ones 3 times.
 cases cases-long: $B/tests/reducer/net/test_cases

@@ -46,8 +46,11 @@ int plx_reader_init(struct plx_reader *r, const struct plx_reader_parts *parts)
 	r->id = parts->id;
 	r->link = parts->link;
 	r->pins = parts->pins;
-	r->seen = __atomic_load_n(&r->head->attention, __ATOMIC_RELAXED);
-	plx_reader_heeded(r);
+	/* none of those let go so far: had we been among them before this, only the socket would say so */
+	if (plx_mutant(MUT_FRESH_HEEDED)) {
+		r->seen = __atomic_load_n(&r->head->attention, __ATOMIC_RELAXED);
+		plx_reader_heeded(r);
+	}
 	r->rung = UINT64_MAX;
 	__atomic_store_n(&r->link->start, r->start, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->link->cursor, r->start, __ATOMIC_RELEASE);

@@ -68,7 +68,7 @@ struct plx_reader {
 	uint64_t told; /* cursor in the link */
 	uint64_t told_bytes;
 	uint64_t lazy;      /* messages, or bytes, after which the cursor is told anew */
-	uint64_t attention; /* count of readers let go, as of when we last asked the socket */
+	uint64_t attention; /* count of readers let go, as of when we last asked the socket; 0 before that */
 	uint64_t seen;      /* the one that came with PLX_READER_ATTENTION */
 	uint64_t rung;      /* the wanted position we rang the bell for */
 	uint64_t taken, bytes, lost, start, id;

@@ -336,6 +336,26 @@ static void when_somebody_was_let_go_everybody_asks_before_taking_more(void **st
 	core_close(&core);
 }
 
+/* It may have been let go before it began: then what it finds is in use again. */
+static void who_begins_after_somebody_was_let_go_asks_whether_that_was_it(void **state)
+{
+	struct core core;
+	struct plx_buffer b;
+
+	(void)state;
+	core_open(&core, 8, 8, 128, 0);
+	core.head->attention += 3 * PLX_ATTENTION_LET_GO;
+	core_join(&core, 0, PLX_READ_RELIABLE, 0, 2);
+	core_join(&core, 1, PLX_READ_LOSSY, 0, 2);
+	assert_true(core_publish(&core, SMALL));
+	for (int k = 0; k < 2; k++) {
+		assert_int_equal(plx_reader_take(reader(&core, k), &b), PLX_READER_ATTENTION);
+		plx_reader_heeded(reader(&core, k));
+		core_take(&core, k, &b);
+	}
+	core_close(&core);
+}
+
 static void a_waiting_publisher_is_told_at_once_and_rung_when_it_has_what_it_wants(void **state)
 {
 	struct core core;
@@ -540,6 +560,7 @@ int main(void)
 		cmocka_unit_test(a_lossy_readers_copy_of_a_small_message_outlives_the_log),
 		cmocka_unit_test(the_end_comes_after_the_last_message),
 		cmocka_unit_test(when_somebody_was_let_go_everybody_asks_before_taking_more),
+		cmocka_unit_test(who_begins_after_somebody_was_let_go_asks_whether_that_was_it),
 		cmocka_unit_test(a_waiting_publisher_is_told_at_once_and_rung_when_it_has_what_it_wants),
 		cmocka_unit_test(a_pin_that_goes_while_the_publisher_waits_rings),
 		cmocka_unit_test(an_entry_that_names_what_does_not_exist_is_a_lie),

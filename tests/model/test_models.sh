@@ -1,0 +1,3 @@
+#!/usr/bin/env bash
+# The models of docs/testing.md, with few messages. Timeout: 180
+exec "$(dirname "$0")/check"
