@@ -180,6 +180,9 @@ int plx_sys_epoll_mod(int epoll, int fd, uint32_t events, uint64_t data) plx_mus
 void plx_sys_epoll_del(int epoll, int fd);
 /** Rounds the timeout up to milliseconds. */
 int plx_sys_epoll_wait(int epoll, struct epoll_event *events, int n, uint64_t timeout_ns) plx_must_check;
+/** To the nanosecond, with the signals of @mask blocked meanwhile (NULL: as they are). */
+int plx_sys_epoll_pwait(int epoll, struct epoll_event *events, int n, uint64_t timeout_ns,
+			const sigset_t *mask) plx_must_check;
 /** Non-blocking, close-on-exec; private to a process: see docs/decisions about eventfds and strangers. */
 int plx_sys_eventfd(void) plx_must_check;
 /** A pipe, both ends non-blocking, close-on-exec: to read from, to write to. */

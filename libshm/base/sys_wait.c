@@ -83,6 +83,40 @@ int plx_sys_epoll_wait(int epoll, struct epoll_event *events, int n, uint64_t ti
 	return ret < 0 ? -errno : ret;
 }
 
+/* epoll_pwait2(), or nothing yet: where there is none (before 5.11, or a filter). */
+static int epoll_exactly(int epoll, struct epoll_event *events, int n, uint64_t timeout_ns,
+			 const sigset_t *mask)
+{
+#ifdef SYS_epoll_pwait2
+	struct timespec ts = timespec(timeout_ns);
+	long ret = syscall(SYS_epoll_pwait2, epoll, events, n, &ts, mask, (size_t)(NSIG / 8));
+
+	return ret < 0 ? -errno : (int)ret;
+#else
+	(void)epoll, (void)events, (void)n, (void)timeout_ns, (void)mask;
+	return -ENOSYS;
+#endif
+}
+
+int plx_sys_epoll_pwait(int epoll, struct epoll_event *events, int n, uint64_t timeout_ns,
+			const sigset_t *mask)
+{
+	uint64_t ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
+	int ret = plx_sys_gate("epoll_pwait", ENOMEM);
+
+	if (ret < 0)
+		return ret;
+	if (timeout_ns != 0 && timeout_ns != UINT64_MAX) {
+		ret = epoll_exactly(epoll, events, n, timeout_ns, mask);
+		if (ret != -ENOSYS && ret != -EPERM)
+			return ret;
+	}
+	if (timeout_ns != UINT64_MAX && ms > INT_MAX)
+		ms = INT_MAX;
+	ret = epoll_pwait(epoll, events, n, timeout_ns == UINT64_MAX ? -1 : (int)ms, mask);
+	return ret < 0 ? -errno : ret;
+}
+
 int plx_sys_eventfd(void)
 {
 	int ret = plx_sys_gate("eventfd", EMFILE);

@@ -26,25 +26,50 @@ static bool raised(void)
 	       __atomic_exchange_n(&plx_wait_stop.raised, 0, __ATOMIC_RELAXED) != 0;
 }
 
+/* From here to inside ppoll() or epoll_pwait(), which let them in again, no signal can slip by. -EINTR: one came before. */
+static int hold_signals(sigset_t *old)
+{
+	sigset_t stops;
+	int ret;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGTERM);
+	ret = plx_sys_sigmask(SIG_BLOCK, &stops, old);
+	if (ret < 0 || !raised())
+		return ret;
+	plx_sys_sigmask_restore(old);
+	return -EINTR;
+}
+
+static int let_signals(const sigset_t *old, int ret)
+{
+	plx_sys_sigmask_restore(old);
+	if (ret == -EINTR)
+		raised();
+	return ret;
+}
+
 int plx_wait_poll(struct pollfd *fds, unsigned int n, uint64_t timeout_ns)
 {
-	sigset_t stops, old;
+	sigset_t old;
 	int ret;
 
 	if (timeout_ns == 0 || !watched())
 		return plx_sys_poll(fds, n, timeout_ns, NULL);
-	sigemptyset(&stops);
-	sigaddset(&stops, SIGINT);
-	sigaddset(&stops, SIGTERM);
-	ret = plx_sys_sigmask(SIG_BLOCK, &stops, &old);
-	if (ret < 0)
-		return ret;
-	/* from here to inside ppoll(), which lets them in again, no signal can slip by */
-	ret = raised() ? -EINTR : plx_sys_poll(fds, n, timeout_ns, &old);
-	plx_sys_sigmask_restore(&old);
-	if (ret == -EINTR)
-		raised();
-	return ret;
+	ret = hold_signals(&old);
+	return ret < 0 ? ret : let_signals(&old, plx_sys_poll(fds, n, timeout_ns, &old));
+}
+
+int plx_wait_epoll(int epoll, struct epoll_event *events, int n, uint64_t timeout_ns)
+{
+	sigset_t old;
+	int ret;
+
+	if (timeout_ns == 0 || !watched())
+		return plx_sys_epoll_pwait(epoll, events, n, timeout_ns, NULL);
+	ret = hold_signals(&old);
+	return ret < 0 ? ret : let_signals(&old, plx_sys_epoll_pwait(epoll, events, n, timeout_ns, &old));
 }
 
 /* Where the kernel cannot wait for two words (before 5.16, or a sandbox that does not know how): in slices. */

@@ -9,6 +9,7 @@
 #define BASE_WAIT_H
 
 #include <poll.h>
+#include <sys/epoll.h>
 
 #include <plx/process.h>
 
@@ -28,5 +29,8 @@ extern struct plx_wait_stop plx_wait_stop;
  * Safety: threads which signals may interrupt; a thread with all signals blocked uses plx_sys_poll().
  */
 int plx_wait_poll(struct pollfd *fds, unsigned int n, uint64_t timeout_ns) plx_must_check;
+
+/** plx_wait_epoll() - the same for epoll_wait(). Return: how many @events there are, 0, -EINTR, -ENOMEM. */
+int plx_wait_epoll(int epoll, struct epoll_event *events, int n, uint64_t timeout_ns) plx_must_check;
 
 #endif

@@ -19,7 +19,7 @@ struct plx_subscriber_options {
 	uint32_t history; /* messages from before we joined, as far as the publisher keeps them */
 	uint32_t type;    /* accept only publishers of this type id; 0 = any */
 	uint32_t
-		spin_ns; /* how long plx_subscriber_wait() spins before it sleeps; default 10000; UINT32_MAX = never sleeps */
+		spin_ns; /* how long plx_subscriber_wait() spins at most before it sleeps; default 10000; UINT32_MAX = never sleeps */
 	bool polling; /* we never sleep in plx_subscriber_wait(): publishers need not look at us */
 	bool confirm; /* PLX_READ_RELIABLE: what was taken counts as read only at plx_subscriber_flush() */
 	const char *directory; /* as for publishers */
@@ -89,9 +89,9 @@ struct plx_stream_end plx_subscriber_ended(const struct plx_subscriber *sub);
  * plx_subscriber_wait() - wait until take has something to say.
  * @timeout_ns: nanoseconds, UINT64_MAX for ever
  *
- * Spins for spin_ns, then sleeps: no CPU while idle. Wakes for a message, a stream's end, or a change of publishers.
+ * Spins for spin_ns at most, and less when that was in vain lately; then sleeps: no CPU while idle. Wakes for a message, a stream's end, or a change of publishers.
  *
- * Return: 0 (look again), -ETIMEDOUT, -EINTR (a signal arrived).
+ * Return: 0 (look again), -ETIMEDOUT, -EINTR (a signal arrived; SIGCONT is one, handler or not).
  */
 int plx_subscriber_wait(struct plx_subscriber *sub, uint64_t timeout_ns) plx_must_check;
 

@@ -75,8 +75,11 @@ static void hang_up(struct plx_connection *c)
 	plx_peer_close(&c->peer);
 	if (c->fd >= 0)
 		plx_sys_epoll_del(c->sub->epoll, c->fd);
+	if (c->alarm >= 0) /* the publisher has it too: closing ours does not take it out of our epoll */
+		plx_sys_epoll_del(c->sub->epoll, c->alarm);
+	plx_sys_close(c->alarm);
 	plx_sys_close(c->fd);
-	c->fd = -1;
+	c->fd = c->alarm = -1;
 }
 
 void plx_connection_end(struct plx_connection *c)
@@ -203,7 +206,26 @@ static int start_reading(struct plx_connection *c)
 	return ret < 0 ? ret : plx_reader_init(&c->reader, &parts);
 }
 
-/* Takes over the descriptors it maps; the others stay in @d. */
+/*
+ * An epoll descriptor holds whatever its maker puts there, now or later, and asking what is ready asks all of it. A
+ * stranger could hold us up with that (a file of a filesystem of his own); who is our own user could do so anyway. A
+ * stranger wakes us with bytes.
+ */
+static int hear_alarm(struct plx_connection *c, struct plx_datagram *d)
+{
+	int ret, fd = d->fd[PLX_GRANT_FD_ALARM];
+
+	if (c->sub->polling || c->peer.uid != (uint32_t)plx_sys_uid())
+		return 0;
+	ret = plx_sys_epoll_add(c->sub->epoll, fd, EPOLLIN | EPOLLET, (uintptr_t)c | PLX_SUBSCRIBER_OTHER);
+	if (ret < 0)
+		return plx_connection_passing(ret) ? ret : -EBADMSG;
+	c->alarm = fd;
+	d->fd[PLX_GRANT_FD_ALARM] = -1;
+	return 0;
+}
+
+/* Takes over the descriptors it keeps; the others stay in @d. */
 static int attach(struct plx_connection *c, struct plx_datagram *d)
 {
 	const struct plx_grant *g = &c->guest.grant;
@@ -220,7 +242,8 @@ static int attach(struct plx_connection *c, struct plx_datagram *d)
 	if (ret < 0)
 		return ret;
 	d->fd[PLX_GRANT_FD_LINK] = -1;
-	return start_reading(c);
+	ret = hear_alarm(c, d);
+	return ret < 0 ? ret : start_reading(c);
 }
 
 static void granted(struct plx_connection *c, struct plx_datagram *d)
@@ -355,6 +378,7 @@ int plx_connection_open(struct plx_subscriber *sub, const struct plx_sighting *s
 	}
 	*c = (struct plx_connection){ .sub = sub,
 				      .fd = fd,
+				      .alarm = -1,
 				      .id = seen->id,
 				      .peer = PLX_PEER_NONE,
 				      .data = PLX_SEGMENT_NONE,

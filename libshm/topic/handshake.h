@@ -8,12 +8,12 @@
  * The machines do not touch sockets, clocks or memory of others. Whoever drives one feeds it what arrived
  * and does what the step says; so a fuzzer can drive it as well as an epoll loop.
  *
- *	publisher:  plx_host_init -> wait --HELLO--> ADMIT -> plx_host_grant()  -> SEND (2 fds), then granted
+ *	publisher:  plx_host_init -> wait --HELLO--> ADMIT -> plx_host_grant()  -> SEND (3 fds), then granted
  *	                                 |        \        -> plx_host_refuse() -> SEND + close
  *	                                 |         REFUSED: SEND + close (type, topic, version, too many)
  *	                                 keys: HELLO --> SEND CHALLENGE -> wait --PROOF--> ADMIT -> plx_host_seal(), ...
  *	                                                                        \ REFUSED: SEND + close (key, process, signature)
- *	subscriber: plx_guest_init -> plx_guest_start() -> SEND HELLO -> wait --GRANT + 2 fds--> GRANTED
+ *	subscriber: plx_guest_init -> plx_guest_start() -> SEND HELLO -> wait --GRANT + 3 fds--> GRANTED
  *	                                                                  |   --REFUSE--> REFUSED
  *	                                                                  keys: --CHALLENGE--> SEND PROOF -> wait, as above
  *	either:     anything else, a deadline, a hang-up -> FAILED: close the connection and every descriptor
@@ -79,8 +79,7 @@ enum plx_step_what {
 	PLX_STEP_SEND = 1, /* send step.send, then wait */
 	PLX_STEP_ADMIT =
 		2, /* publisher: terms are good; make a link, then plx_host_grant() or plx_host_refuse() */
-	PLX_STEP_GRANTED =
-		3, /* publisher: send step.send with the two descriptors; subscriber: keep the two, map them */
+	PLX_STEP_GRANTED = 3, /* publisher: send step.send with the descriptors; subscriber: keep them */
 	PLX_STEP_REFUSED =
 		4, /* publisher: send step.send (may fail), then close; subscriber: close, step.error says why */
 	PLX_STEP_WAKE = 5, /* subscriber, after the grant: look again */

@@ -15,7 +15,7 @@
  *	    | ------------ HELLO ------------> |   who I am, what I want, versions I speak
  *	    | <- - - - - CHALLENGE - - - - - - |   only a publisher that has keys: who I am, prove who you are
  *	    | - - - - - -  PROOF - - - - - - > |   then: who I am, and my signature below all that was said
- *	    | <--- GRANT + 2 descriptors ----- |   data (read-only), link (read-write);  or REFUSE
+ *	    | <--- GRANT + 3 descriptors ----- |   data (read-only), link (read-write), alarm;  or REFUSE
  *	    |                                  |   with keys: and the publisher's signature below all of it
  *	    | <------- one byte, often ------- |   0: look again;  else: the errno for which I let you go
  *	    |            (nothing)             |   a subscriber that sends anything more is let go
@@ -41,7 +41,9 @@ enum plx_handshake_type {
 enum plx_grant_fd {
 	PLX_GRANT_FD_DATA = 0, /* the publisher's data segment, sealed PLX_SEAL_DATA */
 	PLX_GRANT_FD_LINK = 1, /* this subscriber's link segment, sealed PLX_SEAL_LINK */
-	PLX_GRANT_FDS = 2,
+	PLX_GRANT_FD_ALARM =
+		2, /* an epoll descriptor that polls the publisher's own eventfd: readable, it is to look again */
+	PLX_GRANT_FDS = 3,
 };
 
 /* After the grant: one byte, publisher to subscriber. */

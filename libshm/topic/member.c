@@ -275,6 +275,20 @@ out:
 }
 
 /*
+ * What wakes @m: an eventfd that stays here, and an epoll descriptor for it that travels. An eventfd's O_NONBLOCK
+ * belongs to the open file: who has it can make us block. Who has only what polls it cannot.
+ */
+static int make_alarm(struct plx_member *m, int *fd)
+{
+	int ret = *fd = plx_sys_epoll();
+
+	if (ret < 0 || m->host.terms.polling)
+		return ret;
+	ret = m->alarm = plx_sys_eventfd();
+	return ret < 0 ? ret : plx_sys_epoll_add(*fd, m->alarm, EPOLLIN | EPOLLET, 0);
+}
+
+/*
  * Put it among the followers and send it the grant. Where it starts is decided here, and nothing after that can be
  * missed. What fails before the grant is made can still be told.
  */
@@ -322,7 +336,7 @@ static int seal(struct plx_member *m, const struct plx_grant *grant, const int *
 /* Terms are good: give it what it needs. @step says what came of it. Return: 0 when it has it. */
 static int admit(struct plx_member *m, struct plx_step *step, const struct plx_offer *offer)
 {
-	int fds[PLX_GRANT_FDS] = { m->pub->data_fd, -1 };
+	int fds[PLX_GRANT_FDS] = { m->pub->data_fd, -1, -1 };
 	struct plx_publisher *pub = m->pub;
 	struct plx_grant grant = {
 		.segment = pub->id,
@@ -338,6 +352,8 @@ static int admit(struct plx_member *m, struct plx_step *step, const struct plx_o
 
 	grant.link_size = m->link.size;
 	if (ret >= 0)
+		ret = make_alarm(m, &fds[PLX_GRANT_FD_ALARM]);
+	if (ret >= 0)
 		ret = plx_sys_epoll_add(pub->epoll, m->peer.pidfd, EPOLLIN, (uintptr_t)m | PLX_CONTROL_PIDFD);
 	if (ret >= 0 && pub->keys)
 		ret = seal(m, &grant, fds);
@@ -347,6 +363,7 @@ static int admit(struct plx_member *m, struct plx_step *step, const struct plx_o
 		plx_host_refuse(&m->host, step, offer, -ret, "the publisher cannot make a link: %s",
 				plx_strerror(ret));
 	plx_sys_close(fds[PLX_GRANT_FD_LINK]);
+	plx_sys_close(fds[PLX_GRANT_FD_ALARM]);
 	return ret < 0 ? ret : 0;
 }
 
@@ -418,7 +435,8 @@ void plx_member_leave(struct plx_member *m)
 	plx_peer_close(&m->peer);
 	plx_sys_epoll_del(pub->epoll, m->fd);
 	plx_sys_close(m->fd);
-	m->fd = -1;
+	plx_sys_close(m->alarm);
+	m->fd = m->alarm = -1;
 	plx_segment_close(&m->link);
 	m->next = pub->dead;
 	pub->dead = m;
@@ -539,7 +557,9 @@ void plx_member_accept(struct plx_publisher *pub, int fd)
 		plx_sys_close(fd);
 		return;
 	}
-	*m = (struct plx_member){ .pub = pub, .fd = fd, .peer = PLX_PEER_NONE, .link = PLX_SEGMENT_NONE };
+	*m = (struct plx_member){
+		.pub = pub, .fd = fd, .alarm = -1, .peer = PLX_PEER_NONE, .link = PLX_SEGMENT_NONE
+	};
 	plx_host_init(&m->host);
 	m->deadline_ns = plx_now_ns() + HANDSHAKE_NS;
 	ret = receive(m);

@@ -6,7 +6,6 @@
 #include "base/sys.h"
 #include "topic/subscriber_state.h"
 
-#define EVENTS   32
 #define TAG_MASK ((uintptr_t)3)
 
 /* ---- publishers that appear ----------------------------------------------------------------------- */
@@ -143,16 +142,18 @@ static void sweep(struct plx_subscriber *sub)
 	}
 }
 
-void plx_subscriber_progress(struct plx_subscriber *sub)
+bool plx_subscriber_handle(struct plx_subscriber *sub, const struct epoll_event *events, int n)
 {
-	struct epoll_event events[EVENTS];
-	int n = plx_sys_epoll_wait(sub->epoll, events, EVENTS, 0);
+	bool more = false;
 
 	sub->budget = PLX_BUDGET;
 	for (int i = 0; i < n; i++) {
 		uintptr_t data = (uintptr_t)events[i].data.u64;
 		struct plx_connection *c = (struct plx_connection *)(data & ~TAG_MASK);
 
+		if ((data & TAG_MASK) == PLX_SUBSCRIBER_OTHER && c)
+			continue; /* the alarm: it has woken us, that is all */
+		more = true;
 		switch (data & TAG_MASK) {
 		case PLX_SUBSCRIBER_SOCKET: plx_connection_input(c); break;
 		case PLX_SUBSCRIBER_PIDFD: plx_connection_died(c); break;
@@ -161,4 +162,13 @@ void plx_subscriber_progress(struct plx_subscriber *sub)
 	}
 	keep_time(sub);
 	sweep(sub);
+	return more;
+}
+
+void plx_subscriber_progress(struct plx_subscriber *sub)
+{
+	struct epoll_event events[PLX_SUBSCRIBER_EVENTS];
+	int n = plx_sys_epoll_wait(sub->epoll, events, PLX_SUBSCRIBER_EVENTS, 0);
+
+	plx_subscriber_handle(sub, events, n);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mutant.h"
+#include "base/sys.h"
 #include "topic/publisher_state.h"
 #include "topic/wire.h"
 
@@ -143,30 +144,71 @@ int plx_publisher_send(struct plx_publisher *pub, const void *data, uint64_t len
 
 /* ---- waking -------------------------------------------------------------------------------------- */
 
-void plx_publisher_wake(struct plx_publisher *pub)
+/*
+ * Whose turn it is to fence between a message and the look at who sleeps. As a rule it is the sleeper's, who has the
+ * kernel do it; but while somebody is woken again and again, a fence here is nothing beside the waking, and spares them
+ * the call. After so many looks in vain nobody is about to sleep as often, and it is their turn again.
+ */
+#define LULL 64u
+
+static void turn(struct plx_publisher *pub, bool fenced)
 {
-	pub->unflushed = false;
-	if (plx_unlikely(pub->own_fences))
+	pub->fenced = fenced;
+	pub->lull = 0;
+	/* W3 release: pairs with S3; who sees "fenced" sees every message that was published before without one */
+	__atomic_store_n(&pub->writer.head->fenced, fenced, __ATOMIC_RELEASE);
+}
+
+/* One that says it sleeps, and was not woken for that sleep yet. */
+static void wake_one(struct plx_publisher *pub, struct plx_member *m, uint32_t sleep)
+{
+	const uint64_t one = 1;
+	/* the alarm is our own: nobody can make it full, or block us; a full queue has woken who has bytes in it */
+	int ret = sleep & PLX_SLEEP_ALARM ? (int)plx_sys_write(m->alarm, &one, sizeof(one))
+					  : plx_wire_wake(m->fd, PLX_WAKE_LOOK);
+
+	if (plx_unlikely(ret == -ENOBUFS || ret == -ENOMEM)) {
+		pub->unflushed = true; /* it sleeps on: again with the next message, or flush */
+		return;
+	}
+	m->follower.sleep_seen = sleep;
+	pub->woken++;
+}
+
+/* Whether anybody was woken. */
+static bool wake_all(struct plx_publisher *pub)
+{
+	uint64_t woken = pub->woken;
+
+	if (plx_unlikely(pub->fenced))
 		plx_fence_full();
 	else
 		plx_fence_near(); /* who is about to sleep has the kernel fence for both, and looks again */
 	for (uint32_t i = 0; i < pub->sleepers; i++) {
-		struct plx_follower *f = &pub->sleeper[i].member->follower;
+		struct plx_member *m = pub->sleeper[i].member;
 		/* S1 relaxed: ordered after W1 by the sleeper's barrier; pairs with S2 */
 		uint32_t sleep = __atomic_load_n(pub->sleeper[i].word, __ATOMIC_RELAXED);
-		int ret;
 
-		if (plx_likely(!(sleep & 1)) || sleep == f->sleep_seen)
-			continue;
-		/* a full queue has woken it, a broken connection is the control thread's */
-		ret = plx_wire_wake(pub->sleeper[i].member->fd, PLX_WAKE_LOOK);
-		if (plx_unlikely(ret == -ENOBUFS || ret == -ENOMEM)) {
-			pub->unflushed = true; /* it sleeps on: again with the next message, or flush */
-			continue;
-		}
-		f->sleep_seen = sleep;
-		pub->woken++;
-		__atomic_store_n(&pub->writer.head->woken, pub->woken, __ATOMIC_RELAXED);
+		if (plx_unlikely(sleep & PLX_SLEEP_ASLEEP) && sleep != m->follower.sleep_seen)
+			wake_one(pub, m, sleep);
+	}
+	if (plx_likely(woken == pub->woken))
+		return false;
+	__atomic_store_n(&pub->writer.head->woken, pub->woken, __ATOMIC_RELAXED);
+	return true;
+}
+
+void plx_publisher_wake(struct plx_publisher *pub)
+{
+	pub->unflushed = false;
+	if (plx_unlikely(wake_all(pub))) {
+		pub->lull = 0;
+		if (!pub->fenced)
+			turn(pub, true);
+	} else if (plx_unlikely(pub->fenced) && !pub->own_fences && ++pub->lull == LULL) {
+		turn(pub, false);
+		plx_fence_full(); /* who saw "fenced" just before has said that it sleeps, and we see it now */
+		wake_all(pub);
 	}
 }
 

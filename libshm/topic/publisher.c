@@ -65,7 +65,8 @@ static int settle_options(struct plx_publisher_options *o, uint64_t *stride)
 
 /* ---- the data segment ----------------------------------------------------------------------------- */
 
-static void fill_head(struct plx_topic_head *head, const struct plx_publisher_options *o, uint64_t stride)
+static void fill_head(struct plx_topic_head *head, const struct plx_publisher_options *o, uint64_t stride,
+		      bool fenced)
 {
 	head->depth = o->depth;
 	head->slots = o->slots;
@@ -78,6 +79,7 @@ static void fill_head(struct plx_topic_head *head, const struct plx_publisher_op
 	head->full_ns = o->full_ns;
 	head->quota = o->quota;
 	head->subscribers_max = o->subscribers_max;
+	head->fenced = fenced;
 }
 
 static int make_data(struct plx_publisher *pub, const struct plx_publisher_options *o, uint64_t stride)
@@ -107,7 +109,7 @@ static int make_data(struct plx_publisher *pub, const struct plx_publisher_optio
 	w.log = plx_segment_block(&pub->data, PLX_TOPIC_BLOCK_LOG, NULL);
 	w.bitmap = plx_segment_block(&pub->data, PLX_TOPIC_BLOCK_BITMAP, NULL);
 	w.slots = plx_segment_block(&pub->data, PLX_TOPIC_BLOCK_SLOTS, NULL);
-	fill_head(w.head, o, stride);
+	fill_head(w.head, o, stride, pub->fenced);
 	ret = plx_writer_init(&pub->writer, &w);
 	if (ret == 0)
 		ret = plx_segment_info(&pub->data, &info);
@@ -175,6 +177,7 @@ int plx_publisher_open(struct plx_publisher **out, const char *topic, const stru
 	plx_bias_init(&pub->bias);
 	pub->own_fences = !(plx_sys_barriers() & PLX_SYS_BARRIER_GLOBAL) ||
 			  plx_sys_barrier_register(PLX_SYS_BARRIER_GLOBAL) < 0;
+	pub->fenced = pub->own_fences;
 	ret = plx_admission_init(&pub->admission, &o.admit);
 	if (ret == 0)
 		ret = plx_place_open_for(&pub->place, o.directory, topic, &pub->admission, true);

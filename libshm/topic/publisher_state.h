@@ -34,6 +34,7 @@ struct plx_member {
 	int fd;
 	struct plx_peer peer;
 	struct plx_host host;
+	int alarm;               /* an eventfd that nobody else has; what polls it, its subscriber has */
 	struct plx_segment link; /* read-only */
 	uint64_t deadline_ns;    /* of the handshake */
 	int32_t let_go;          /* inside: negative errno once we let it go */
@@ -68,7 +69,9 @@ struct plx_publisher {
 	bool ended;        /* the user's */
 	bool batch;        /* the user's */
 	bool unflushed;    /* the user's: published since the last flush */
-	bool own_fences;   /* no membarrier reaches us: fence before looking who sleeps */
+	bool fenced;       /* inside: fence before looking who sleeps; what head->fenced says */
+	bool own_fences;   /* no membarrier reaches us: fenced for ever */
+	uint32_t lull;     /* inside: looks in a row that found nobody asleep, while fenced */
 	uint32_t sleepers; /* inside */
 	struct plx_sleeper *sleeper;
 	uint32_t sleeper_capacity;

@@ -36,7 +36,7 @@ static int look_around(struct plx_subscriber *sub, const struct plx_subscriber_o
 	if (ret == 0)
 		ret = plx_watch_open(&sub->watch, &sub->place);
 	if (ret == 0 && sub->watch.fd >= 0)
-		ret = plx_sys_epoll_add(sub->epoll, sub->watch.fd, EPOLLIN, PLX_SUBSCRIBER_WATCH);
+		ret = plx_sys_epoll_add(sub->epoll, sub->watch.fd, EPOLLIN, PLX_SUBSCRIBER_OTHER);
 	if (ret < 0)
 		return ret;
 	plx_subscriber_discover(sub);

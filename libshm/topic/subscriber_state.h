@@ -2,6 +2,8 @@
 #ifndef PLX_TOPIC_SUBSCRIBER_STATE_H
 #define PLX_TOPIC_SUBSCRIBER_STATE_H
 
+#include <sys/epoll.h>
+
 #include <plx/process.h>
 #include <plx/segment.h>
 #include <plx/subscriber.h>
@@ -35,9 +37,10 @@ struct plx_connection {
 	bool hung_up;   /* no more from the socket: the log is all there is */
 	bool let_go;    /* the publisher heeds us no more */
 	int32_t reason; /* why, when let_go; negative errno */
-	uint32_t sleep; /* what link->sleep says */
+	uint32_t sleep; /* what link->sleep says: PLX_SLEEP_* */
 	uint64_t id;    /* of the data segment, as the socket's name says */
 	int fd;
+	int alarm;   /* -1: none, or not to be trusted */
 	int32_t pid; /* for people */
 	struct plx_peer peer;
 	struct plx_guest guest;
@@ -55,7 +58,9 @@ struct plx_subscriber {
 	/* now and then */
 	uint32_t spin_ns;
 	bool polling, confirm;
-	bool blind_sleep; /* no membarrier: sleep in slices */
+	bool blind_sleep; /* no membarrier, and a publisher that does not fence: sleep in slices */
+	uint32_t spin_vain, spin_skip; /* spins in a row that found nothing; waits until the next one */
+	uint32_t spin_looks;           /* so many it took when one found something, about */
 	uint32_t asking;
 	uint32_t count, capacity; /* of connections that are not over */
 	struct plx_connection **all;
@@ -106,6 +111,12 @@ void plx_connection_free(struct plx_connection *c);
 
 /** plx_subscriber_progress() - handle what epoll has, without waiting. */
 void plx_subscriber_progress(struct plx_subscriber *sub);
+#define PLX_SUBSCRIBER_EVENTS 32
+/**
+ * plx_subscriber_handle() - what epoll said, @n events, at most PLX_SUBSCRIBER_EVENTS of them. Return: true when there
+ * was more to it than somebody having woken us.
+ */
+bool plx_subscriber_handle(struct plx_subscriber *sub, const struct epoll_event *events, int n);
 /** plx_subscriber_discover() - connect to the publishers there are. */
 void plx_subscriber_discover(struct plx_subscriber *sub);
 /** plx_subscriber_pause_ns() - how long sleeping is fine as far as handshakes and retries go. */
@@ -119,6 +130,6 @@ void plx_subscriber_disarm(struct plx_subscriber *sub);
 /* Tags in epoll's data. */
 #define PLX_SUBSCRIBER_SOCKET 0u
 #define PLX_SUBSCRIBER_PIDFD  1u
-#define PLX_SUBSCRIBER_WATCH  2u
+#define PLX_SUBSCRIBER_OTHER  2u /* and no address: the watch; with one: the alarm */
 
 #endif

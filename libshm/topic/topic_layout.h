@@ -43,6 +43,11 @@
 #define PLX_ATTENTION_ENDED   UINT64_C(2) /* end_position and end_reason are set; nothing follows */
 #define PLX_ATTENTION_LET_GO  (UINT64_C(1) << 32)
 
+/* What plx_link.sleep says in its lower two bits; a word without the first one is awake. */
+#define PLX_SLEEP_ASLEEP 1u /* asleep, or about to be: wants a byte */
+#define PLX_SLEEP_ALARM  2u /* ... no byte: the alarm that came with its grant */
+#define PLX_SLEEP_BITS   3u
+
 /* Bytes of payload in an entry; with a timestamp the last eight are its. */
 #define PLX_ENTRY_PAYLOAD 40u
 #define PLX_ENTRY_STAMPED 32u
@@ -85,13 +90,16 @@ struct plx_topic_head {
 	uint64_t wanted; /* position: a reader that passes it while the publisher waits rings its bell */
 	/* line 4: the publisher's figures for tools */
 	uint64_t waited __attribute__((aligned(64))); /* times it waited for a subscriber */
-	uint64_t woken;                               /* wake bytes sent */
+	uint64_t woken;                               /* subscribers woken, each time counted */
 	uint64_t subscribers;                         /* connected now */
 	uint64_t joined;                              /* ever */
 	uint64_t left;                                /* gone with nothing unread */
 	uint64_t lost;                                /* gone otherwise */
 	uint64_t refused;                             /* handshakes refused */
 	uint64_t free;                                /* slots known to be free; a hint */
+	/* line 5: the publisher, when it wakes somebody again and again; who is about to sleep looks at it */
+	uint32_t fenced __attribute__((aligned(
+		64))); /* 1: it fences between a message and its look at who sleeps: nobody need do it for it */
 };
 
 /* What one subscriber tells its publisher. */
@@ -108,8 +116,8 @@ struct plx_link {
 		aligned(64))); /* next position it wants: a reliable reader is done with all before */
 	uint32_t bell; /* changes when the publisher waits and cursor or pins moved; it sleeps on this word */
 	/* line 2: the subscriber, when it sleeps; a publisher looks at it whenever it flushes, unless we said "polling" */
-	uint32_t sleep
-		__attribute__((aligned(64))); /* odd: asleep, or about to be; each sleep has another number */
+	uint32_t sleep __attribute__((aligned(
+		64))); /* PLX_SLEEP_* in the lower two bits, above them a number: each sleep has another */
 	/* line 3: the subscriber's figures, for tools */
 	uint64_t taken __attribute__((aligned(64))); /* messages */
 	uint64_t lost;                               /* messages a lossy reader was lapped by */
@@ -152,7 +160,8 @@ static_assert(offsetof(struct plx_topic_head, left) == 4 * PLX_LINE + 32, "proto
 static_assert(offsetof(struct plx_topic_head, lost) == 4 * PLX_LINE + 40, "protocol.md: topic head");
 static_assert(offsetof(struct plx_topic_head, refused) == 4 * PLX_LINE + 48, "protocol.md: topic head");
 static_assert(offsetof(struct plx_topic_head, free) == 4 * PLX_LINE + 56, "protocol.md: topic head");
-static_assert(sizeof(struct plx_topic_head) == 5 * PLX_LINE, "protocol.md: topic head");
+static_assert(offsetof(struct plx_topic_head, fenced) == 5 * PLX_LINE, "fenced has its own line");
+static_assert(sizeof(struct plx_topic_head) == 6 * PLX_LINE, "protocol.md: topic head");
 static_assert(offsetof(struct plx_link, start) == 8, "protocol.md: link");
 static_assert(offsetof(struct plx_link, pid) == 16, "protocol.md: link");
 static_assert(offsetof(struct plx_link, reading) == 20, "protocol.md: link");

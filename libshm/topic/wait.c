@@ -3,8 +3,12 @@
  *
  * The publisher pays nothing for this: it looks at our sleep word after each publish, without a fence. We pay: after
  * the word is set, the kernel makes every publisher's processor fence (membarrier), and only then we look for the
- * last time. Either we see the message, or the publisher sees the word and sends a byte. Where there is no
- * membarrier, we sleep in slices.
+ * last time. Either we see the message, or the publisher sees the word and wakes us. A publisher that wakes somebody
+ * all the time fences itself and says so; then we need not ask the kernel. Where there is no membarrier, we sleep in
+ * slices.
+ *
+ * One system call is one sleep: epoll knows the alarms of all publishers, their sockets, their deaths, newcomers. An
+ * alarm is edge-triggered and nothing is read from it.
  */
 #include <errno.h>
 
@@ -43,11 +47,28 @@ static bool ready(const struct plx_subscriber *sub)
 
 static void set_sleep(struct plx_connection *c, bool asleep)
 {
-	if ((c->sleep & 1) == asleep)
+	uint32_t how = !asleep ? 0 : c->alarm < 0 ? PLX_SLEEP_ASLEEP : PLX_SLEEP_ASLEEP | PLX_SLEEP_ALARM;
+
+	if ((c->sleep & PLX_SLEEP_BITS) == how)
 		return;
-	c->sleep++;
-	/* S2 relaxed: ordered by the barrier in plx_subscriber_arm(); pairs with S1 */
+	c->sleep = (c->sleep | PLX_SLEEP_BITS) + 1 + how;
+	/* S2 relaxed: ordered by the barrier in fall_asleep(); pairs with S1 */
 	__atomic_store_n(&c->reader.link->sleep, c->sleep, __ATOMIC_RELAXED);
+}
+
+/* What was published before it returns, we see; who publishes after that sees that we sleep. */
+static void say_asleep(struct plx_subscriber *sub)
+{
+	bool fenced = true;
+
+	for (uint32_t i = 0; i < sub->reader_count; i++)
+		set_sleep(sub->readers[i], true);
+	plx_fence_full();
+	for (uint32_t i = 0; i < sub->reader_count; i++) {
+		/* S3 acquire: pairs with W3 */
+		fenced &= __atomic_load_n(&sub->readers[i]->reader.head->fenced, __ATOMIC_ACQUIRE) == 1;
+	}
+	sub->blind_sleep = !fenced && plx_sys_barrier(PLX_SYS_BARRIER_GLOBAL) < 0;
 }
 
 void plx_subscriber_disarm(struct plx_subscriber *sub)
@@ -59,47 +80,88 @@ void plx_subscriber_disarm(struct plx_subscriber *sub)
 		set_sleep(sub->readers[i], false);
 }
 
-bool plx_subscriber_arm(struct plx_subscriber *sub)
+/* We are disarmed. false: there is something after all. */
+static bool fall_asleep(struct plx_subscriber *sub)
 {
-	plx_subscriber_disarm(sub); /* whoever was woken for the last sleep will not be for that one again */
-	plx_subscriber_progress(sub);
 	for (uint32_t i = 0; i < sub->reader_count; i++)
 		plx_reader_hint(&sub->readers[i]->reader);
 	if (something(sub))
 		return false;
 	sub->armed = true;
-	for (uint32_t i = 0; i < sub->reader_count; i++)
-		set_sleep(sub->readers[i], true);
-	plx_fence_full();
-	if (sub->reader_count)
-		sub->blind_sleep = plx_sys_barrier(PLX_SYS_BARRIER_GLOBAL) < 0;
+	say_asleep(sub);
 	if (plx_mutant(MUT_NO_LOOK_BEFORE_SLEEP) || !something(sub))
 		return true;
 	plx_subscriber_disarm(sub);
 	return false;
 }
 
-/* ---- waiting --------------------------------------------------------------------------------------- */
-
-/* Look for so long; true when there is something. */
-static bool spin(const struct plx_subscriber *sub, uint64_t ns)
+bool plx_subscriber_arm(struct plx_subscriber *sub)
 {
-	uint64_t end;
+	plx_subscriber_disarm(sub); /* whoever was woken for the last sleep will not be for that one again */
+	plx_subscriber_progress(sub);
+	return fall_asleep(sub);
+}
+
+/* ---- spinning -------------------------------------------------------------------------------------- */
+
+#define SPIN_VAIN       2u  /* spins in vain, in a row: from then on only now and then */
+#define SPIN_SKIP_SHIFT 8u  /* at most so many waits, as a power of two, without one */
+#define SPIN_PATIENCE   16u /* times as long as it took lately */
+
+/* Look so often, for so long at most; how often it took, or 0. */
+static uint32_t spin_for(const struct plx_subscriber *sub, uint32_t looks, uint64_t ns)
+{
+	uint64_t end = 0;
+
+	for (uint32_t n = 1; n <= looks; n++) {
+		if (ready(sub))
+			return n;
+		plx_relax();
+		if (n % SPINS_A_CLOCK == 0) {
+			uint64_t now = plx_now_ns();
+
+			if (end == 0)
+				end = now + ns;
+			else if (now >= end)
+				break;
+		}
+	}
+	return 0;
+}
+
+/*
+ * Spin while that finds something, and not much longer than that takes; else only now and then, in case times have
+ * changed, and then for as long as allowed. On one processor with its publisher a subscriber spins in vain for ever,
+ * and soon hardly at all; so do many that share few processors.
+ */
+static bool spin(struct plx_subscriber *sub, uint64_t ns)
+{
+	uint32_t looks = UINT32_MAX;
 
 	if (ready(sub))
 		return true;
 	if (ns == 0 || sub->reader_count == 0)
 		return false;
-	end = plx_now_ns() + ns;
-	do {
-		for (uint32_t i = 0; i < SPINS_A_CLOCK; i++) {
-			if (ready(sub))
-				return true;
-			plx_relax();
-		}
-	} while (plx_now_ns() < end);
+	if (sub->spin_skip) {
+		sub->spin_skip--;
+		return false;
+	}
+	if (sub->spin_vain < SPIN_VAIN && sub->spin_looks)
+		looks = sub->spin_looks * SPIN_PATIENCE + SPINS_A_CLOCK;
+	looks = spin_for(sub, looks, ns);
+	if (looks) {
+		sub->spin_looks = sub->spin_looks ? (sub->spin_looks * 7 + looks) / 8 + 1 : looks;
+		sub->spin_vain = 0;
+		return true;
+	}
+	if (sub->spin_vain < SPIN_VAIN + SPIN_SKIP_SHIFT)
+		sub->spin_vain++;
+	if (sub->spin_vain > SPIN_VAIN)
+		sub->spin_skip = UINT32_C(1) << (sub->spin_vain - SPIN_VAIN);
 	return false;
 }
+
+/* ---- waiting --------------------------------------------------------------------------------------- */
 
 /* Never sleep: spin for a while, then see whether a signal or a socket has something. */
 static int spin_on(struct plx_subscriber *sub)
@@ -119,44 +181,53 @@ static int spin_on(struct plx_subscriber *sub)
 	return ret > 0 || something(sub);
 }
 
+/* 1 look again, 0 nothing so far, negative. */
 static int sleep_on(struct plx_subscriber *sub, uint64_t left)
 {
-	struct pollfd p = { .fd = sub->epoll, .events = POLLIN };
+	struct epoll_event events[PLX_SUBSCRIBER_EVENTS];
 	uint64_t ns;
-	int ret;
+	int n;
 
-	if (!plx_subscriber_arm(sub))
+	if (!fall_asleep(sub))
 		return 1;
-	ns = plx_subscriber_pause_ns(sub); /* only now: what arm met may want to be tried again */
+	ns = plx_subscriber_pause_ns(sub);
 	if (sub->blind_sleep && ns > BLIND_SLICE_NS)
 		ns = BLIND_SLICE_NS;
 	sub->slept++;
-	ret = plx_wait_poll(&p, 1, ns < left ? ns : left);
+	n = plx_wait_epoll(sub->epoll, events, PLX_SUBSCRIBER_EVENTS, ns < left ? ns : left);
 	plx_subscriber_disarm(sub);
-	if (ret < 0)
-		return ret;
-	plx_subscriber_progress(sub);
-	return ret > 0 || something(sub);
+	if (n < 0)
+		return n;
+	return plx_subscriber_handle(sub, events, n) || something(sub);
 }
 
 int plx_subscriber_wait(struct plx_subscriber *sub, uint64_t timeout_ns)
 {
 	bool never = sub->polling || sub->spin_ns == UINT32_MAX;
-	uint64_t now, end;
+	uint64_t now = 0, end = UINT64_MAX;
 	int ret;
 
 	plx_subscriber_disarm(sub);
+	if (timeout_ns == 0) {
+		plx_subscriber_progress(sub);
+		return something(sub) ? 0 : -ETIMEDOUT;
+	}
 	if (spin(sub, never ? 0 : sub->spin_ns < timeout_ns ? sub->spin_ns : timeout_ns))
 		return 0;
 	for (uint32_t i = 0; i < sub->reader_count; i++)
 		plx_reader_hint(&sub->readers[i]->reader);
-	now = plx_now_ns();
-	end = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
+	if (timeout_ns != UINT64_MAX) {
+		now = plx_now_ns();
+		end = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
+	}
 	for (;;) {
-		ret = never && sub->reader_count ? spin_on(sub)
-						 : sleep_on(sub, end == UINT64_MAX ? end : end - now);
+		uint64_t left = end == UINT64_MAX ? UINT64_MAX : end - now;
+
+		ret = never && sub->reader_count ? spin_on(sub) : sleep_on(sub, left);
 		if (ret != 0)
 			return ret < 0 ? ret : 0;
+		if (end == UINT64_MAX)
+			continue;
 		now = plx_now_ns();
 		if (now >= end)
 			return -ETIMEDOUT;

@@ -15,7 +15,8 @@ int plx_wire_recv(int fd, struct plx_datagram *datagram, bool expect_fds)
 
 	datagram->fds = 0;
 	datagram->size = 0;
-	datagram->fd[PLX_GRANT_FD_DATA] = datagram->fd[PLX_GRANT_FD_LINK] = -1;
+	for (int i = 0; i < PLX_GRANT_FDS; i++)
+		datagram->fd[i] = -1;
 	if (expect_fds)
 		n = plx_sys_recv_fds(fd, datagram->bytes, sizeof(datagram->bytes), datagram->fd,
 				     PLX_GRANT_FDS, &datagram->fds);

@@ -5,13 +5,11 @@
  *	throughput  one publisher, one subscriber, nothing lost: one per call, loaned, flushed once in sixteen
  *	data        every byte written and summed
  *	publish     what one publish costs with 1, 8, 128 subscribers
- *	blocking    to a subscriber that sleeps, on another and on the same processor; ratio to a raw futex
  *
  * Prints the median of ROUNDS rounds and their spread. With PLX_BENCH_QUICK set in the environment: fewer and shorter.
  */
 #include <errno.h>
 #include <limits.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +17,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,14 +88,6 @@ static void calibrate(void)
 	while (plx_now_ns() - t0 < 50000000)
 		;
 	ns_per_tick = (double)(plx_now_ns() - t0) / (double)(ticks() - c0);
-}
-
-static void linger(uint64_t ns)
-{
-	uint64_t t0 = plx_now_ns();
-
-	while (plx_now_ns() - t0 < ns)
-		relax();
 }
 
 static int by_value(const void *a, const void *b)
@@ -308,8 +297,6 @@ static struct times ping_pong(size_t n, uint64_t size, bool inside, int other_cp
 	for (uint64_t i = 1; i <= n; i++) {
 		uint64_t t0;
 
-		if (sleepy && other_cpu != 0) /* or it would still be looking, and need no waking */
-			linger(30000);
 		t0 = ticks();
 		send_one(pub, size, i, inside, false);
 		take_one(sub, size, i, false, sleepy);
@@ -321,44 +308,6 @@ static struct times ping_pong(size_t n, uint64_t size, bool inside, int other_cp
 	plx_publisher_close(pub);
 	t = percentiles(values + n / 10, n - n / 10);
 	free(values);
-	return t;
-}
-
-/* Two processes wake each other with nothing but a futex. */
-static struct times bare_futex(size_t n, int other_cpu)
-{
-	struct line *lines = shared(2 * sizeof(struct line));
-	double *values = malloc(n * sizeof(double));
-	struct times t;
-	pid_t pid = fork();
-	int me = pid == 0;
-
-	pin(me ? other_cpu : 0);
-	for (uint32_t i = 1; i <= n; i++) {
-		uint32_t *mine = (uint32_t *)&lines[me].word, *other = (uint32_t *)&lines[!me].word, now;
-		uint64_t t0;
-
-		if (!me && other_cpu != 0)
-			linger(30000);
-		t0 = ticks();
-		if (!me) {
-			__atomic_store_n(mine, i, __ATOMIC_RELEASE);
-			syscall(SYS_futex, mine, FUTEX_WAKE, 1, NULL, NULL, 0);
-		}
-		while ((now = __atomic_load_n(other, __ATOMIC_ACQUIRE)) != i)
-			syscall(SYS_futex, other, FUTEX_WAIT, now, NULL, NULL, 0);
-		if (me) {
-			__atomic_store_n(mine, i, __ATOMIC_RELEASE);
-			syscall(SYS_futex, mine, FUTEX_WAKE, 1, NULL, NULL, 0);
-		}
-		values[i - 1] = (double)(ticks() - t0) * ns_per_tick / 2;
-	}
-	if (me)
-		_exit(0);
-	await(pid);
-	t = percentiles(values + n / 10, n - n / 10);
-	free(values);
-	munmap(lines, 2 * sizeof(struct line));
 	return t;
 }
 
@@ -403,27 +352,6 @@ static void bench_latency(void)
 	report_latency("bare cache line", line, limit);
 	for (int i = 0; i < 5; i++)
 		report_latency(rows[i].name, t[i], limit);
-}
-
-static void bench_blocking(void)
-{
-	static const char *const names[] = { "asleep on another processor", "asleep on the same processor" };
-
-	for (int same = 0; same < 2; same++) {
-		struct times futex[ROUNDS_MAX], t[ROUNDS_MAX];
-		double limit[ROUNDS_MAX];
-
-		for (int round = 0; round < rounds; round++) {
-			size_t n = (same ? 50000 : 10000) / shorten;
-
-			futex[round] = bare_futex(n, !same);
-			limit[round] = futex[round].p50;
-			t[round] = ping_pong(n, 40, true, !same, true);
-		}
-		report_latency(same ? "raw futex, same processor" : "raw futex, another processor", futex,
-			       limit);
-		report_latency(names[same], t, limit);
-	}
 }
 
 /* ---- throughput ------------------------------------------------------------------------------------- */
@@ -624,8 +552,6 @@ int main(int argc, char **argv)
 	}
 	if (all || strcmp(only, "publish") == 0)
 		bench_publish();
-	if (all || strcmp(only, "blocking") == 0)
-		bench_blocking();
 	rmdir(directory);
 	return 0;
 }

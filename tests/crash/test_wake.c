@@ -3,10 +3,11 @@
  *
  * The publisher stores a message and looks who sleeps; the subscriber says that it sleeps and looks for a message. Either is
  * stepped, and at each instruction the other one goes all the way. Afterwards a subscriber that sleeps and has something
- * to take must have a byte in its socket. (That the processor keeps the order of store and load is the business of the
+ * to take must have a byte in its socket, or its alarm has rung. (That the processor keeps the order of store and load is the business of the
  * kernel's barrier, and cannot be seen here.)
  */
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include "tests/crash/world.h"
@@ -33,7 +34,7 @@ struct night {
 	enum what what;
 };
 
-static int pair[2], nothing_to_poll; /* made before the child */
+static int pair[2], alarm_fd, nothing_to_poll; /* made before the child */
 
 /* ---- the operations ---------------------------------------------------------------------------------- */
 
@@ -96,14 +97,17 @@ static void prepare(struct night *n, enum what what)
 
 /* ---- what must hold ------------------------------------------------------------------------------------- */
 
-/* Bytes in the socket; they are gone afterwards. */
+/* Bytes in the socket and rings of the alarm; they are gone afterwards. */
 static int hear(void)
 {
 	unsigned char byte;
+	uint64_t rings;
 	int n = 0;
 
 	while (recv(pair[1], &byte, 1, MSG_DONTWAIT) == 1)
 		n++;
+	if (read(alarm_fd, &rings, sizeof(rings)) == sizeof(rings))
+		n += (int)rings;
 	return n;
 }
 
@@ -172,7 +176,9 @@ static struct night *make(const struct stepper *st, uint32_t depth, uint64_t see
 	for (int i = 1; i < SEATS; i++)
 		part(w, i);
 	hear();
-	n->connection = (struct plx_connection){ .sub = &n->sub, .state = PLX_CONNECTION_READING, .fd = -1 };
+	n->connection = (struct plx_connection){
+		.sub = &n->sub, .state = PLX_CONNECTION_READING, .fd = -1, .alarm = seed % 3 ? alarm_fd : -1
+	};
 	*r = w->seats[0].reader;
 	for (int h = 0; h < HOLDERS; h++)
 		w->seats[0].holders[h].reader = r;
@@ -186,6 +192,7 @@ static struct night *make(const struct stepper *st, uint32_t depth, uint64_t see
 	n->sleeper[0] = (struct plx_sleeper){ &w->seats[0].link->sleep, &w->seats[0].member };
 	w->seats[0].member.follower.polling = false;
 	w->seats[0].member.fd = pair[0];
+	w->seats[0].member.alarm = alarm_fd;
 	w->pub.sleeper = n->sleeper;
 	w->pub.sleepers = 1;
 	n->asleep = false;
@@ -222,6 +229,7 @@ static void whoever_sleeps_is_woken_by_what_there_is_to_take(void **state)
 	skip();
 #endif
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
+	alarm_fd = eventfd(0, EFD_NONBLOCK);
 	nothing_to_poll = epoll_create1(0);
 	st = step_open(WORLD_SHARED, sizeof(struct night));
 	while (step_more(counts, WHATS, POINTS)) {
@@ -246,6 +254,7 @@ static void whoever_sleeps_is_woken_by_what_there_is_to_take(void **state)
 	step_close(st);
 	close(pair[0]);
 	close(pair[1]);
+	close(alarm_fd);
 	close(nothing_to_poll);
 }
 

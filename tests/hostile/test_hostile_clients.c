@@ -311,7 +311,7 @@ static uint32_t hello(unsigned char *bytes)
 static void expect_closed(int fd)
 {
 	unsigned char bytes[PLX_HANDSHAKE_MAX];
-	int fds[2];
+	int fds[PLX_GRANT_FDS];
 
 	assert_int_equal(liar_recv(fd, bytes, sizeof(bytes), fds, 3000), 0);
 	assert_int_equal(fds[0], -1);
@@ -322,7 +322,7 @@ static void expect_refused(int fd, int error)
 {
 	unsigned char bytes[PLX_HANDSHAKE_MAX];
 	struct plx_refusal refusal;
-	int fds[2];
+	int fds[PLX_GRANT_FDS];
 	ssize_t n = liar_recv(fd, bytes, sizeof(bytes), fds, 3000);
 
 	assert_true(n > 0);
@@ -451,7 +451,7 @@ static void a_hello_with_each_byte_changed(void)
 {
 	unsigned char bytes[PLX_HANDSHAKE_MAX], answer[PLX_HANDSHAKE_MAX];
 	uint32_t at, size = hello(bytes);
-	int fd, fds[2];
+	int fd, fds[PLX_GRANT_FDS];
 	ssize_t n;
 
 	for (at = 0; at < size; at++) {
@@ -461,10 +461,8 @@ static void a_hello_with_each_byte_changed(void)
 		bytes[at] ^= 0x55;
 		n = liar_recv(fd, answer, sizeof(answer), fds, 3000);
 		assert_true(n >= 0); /* an answer or the end, never silence */
-		if (fds[0] >= 0) {
-			close(fds[0]);
-			close(fds[1]);
-		}
+		for (int i = 0; i < PLX_GRANT_FDS && fds[i] >= 0; i++)
+			close(fds[i]);
 		close(fd);
 	}
 }
@@ -682,7 +680,7 @@ static void words_after_the_grant(void)
 {
 	unsigned char bytes[PLX_HANDSHAKE_MAX], answer[1];
 	uint32_t size = hello(bytes);
-	int i, fds[2];
+	int i, fds[PLX_GRANT_FDS];
 
 	for (i = 0; i < 4; i++) {
 		struct liar_grant *g = hold_grant(true);
@@ -714,7 +712,7 @@ static void one_that_never_reads_holds_everybody_up(void)
 {
 	struct liar_grant *g = hold_grant(false);
 	unsigned char byte = 0;
-	int fds[2];
+	int fds[PLX_GRANT_FDS];
 
 	/* until the publisher lets it go, and says why */
 	while (byte == 0)
@@ -817,13 +815,28 @@ static void sleep_flips(void)
 {
 	struct plx_link *link = link_of(&scene.grants[0]);
 
-	WRITE(link->sleep, (READ(link->sleep) + 2) | 1);
+	WRITE(link->sleep, ((READ(link->sleep) + 4) & ~PLX_SLEEP_BITS) | PLX_SLEEP_ASLEEP);
 }
 
 static void wakes_that_nobody_reads(void)
 {
 	hold_grant(true);
 	hold_flipper(sleep_flips);
+	sleep_ms(500);
+}
+
+/* The same with the alarm, and in between neither or both. */
+static void sleep_changes(void)
+{
+	struct plx_link *link = link_of(&scene.grants[0]);
+
+	WRITE(link->sleep, READ(link->sleep) + 1);
+}
+
+static void alarms_that_nobody_hears(void)
+{
+	hold_grant(true);
+	hold_flipper(sleep_changes);
 	sleep_ms(500);
 }
 
@@ -1048,6 +1061,7 @@ static const struct attack ATTACKS[] = {
 	ATTACK(every_slot_pinned_by_all),
 	ATTACK(pins_that_flip),
 	ATTACK(wakes_that_nobody_reads),
+	ATTACK(alarms_that_nobody_hears),
 	ATTACK(a_bell_that_never_stops),
 	ATTACK(noise_all_over_the_link),
 	ATTACK(noise_all_over_the_link_of_a_reliable_one),

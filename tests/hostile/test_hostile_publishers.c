@@ -25,6 +25,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -109,6 +110,7 @@ static struct fake {
 	struct plx_segment data, link[CONNECTIONS];
 	uint64_t link_id[CONNECTIONS];
 	int connections[CONNECTIONS];
+	int alarm; /* the eventfd of the last one */
 	int count;
 	struct plx_grant grant;
 	struct plx_listener listener;
@@ -204,7 +206,7 @@ static void appear_as(uint64_t id)
 static int next_guest(unsigned char *bytes)
 {
 	struct pollfd p = { .fd = fake.listener.fd, .events = POLLIN };
-	int fd, fds[2];
+	int fd, fds[PLX_GRANT_FDS];
 
 	MUST(poll(&p, 1, 20000) == 1);
 	MUST(plx_listener_accept(&fake.listener, &fd) == 0);
@@ -238,19 +240,32 @@ static void answer_both(void (*answer)(int fd, int i))
 	}
 }
 
+/* As an honest publisher makes it; the eventfd stays here. */
+static int make_alarm(void)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	fake.alarm = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	MUST(epoll >= 0 && fake.alarm >= 0);
+	MUST(epoll_ctl(epoll, EPOLL_CTL_ADD, fake.alarm, &event) == 0);
+	return epoll;
+}
+
 static void grant_honestly(int fd, int i)
 {
 	unsigned char bytes[PLX_HANDSHAKE_MAX];
-	int fds[2];
+	int fds[PLX_GRANT_FDS];
 
 	make_link(i);
 	MUST(plx_segment_seal(&fake.link[i], PLX_SEAL_LINK) == 0);
 	fds[PLX_GRANT_FD_DATA] = plx_segment_export(&fake.data, false);
 	fds[PLX_GRANT_FD_LINK] = plx_segment_export(&fake.link[i], true);
+	fds[PLX_GRANT_FD_ALARM] = make_alarm();
 	MUST(fds[0] >= 0 && fds[1] >= 0);
-	(void)!liar_send_list(fd, bytes, grant_bytes(bytes, i), fds, 2);
-	close(fds[0]);
-	close(fds[1]);
+	(void)!liar_send_list(fd, bytes, grant_bytes(bytes, i), fds, PLX_GRANT_FDS);
+	for (int k = 0; k < PLX_GRANT_FDS; k++)
+		close(fds[k]);
 }
 
 /* Everything as it should be, up to here: both subscribers read. */
@@ -390,7 +405,7 @@ static void refuses_for_no_reason(void)
 
 static void refuses_with_descriptors(void)
 {
-	refuse_with(EACCES, "not you", 2);
+	refuse_with(EACCES, "not you", PLX_GRANT_FDS);
 }
 
 /* ---- attacks: the grant ---------------------------------------------------------------------------------------- */
@@ -400,10 +415,11 @@ static struct {
 	size_t off, width; /* a field of the message */
 	uint64_t value;
 	size_t size;           /* of the message; 0: as it should be */
-	unsigned int fds;      /* descriptors: 2 unless said */
+	unsigned int fds;      /* descriptors: as many as a grant has unless said */
 	int swap, twice;       /* data and link; data and data */
 	int (*data_fd)(void);  /* instead of the data segment's */
 	int (*link_fd)(int i); /* instead of the link segment's */
+	int (*alarm_fd)(void); /* instead of the alarm */
 	void (*change)(int i); /* the data segment before it is sealed, or the link */
 } lie;
 
@@ -418,8 +434,9 @@ static void grant_with_lie(int fd, int i)
 		MUST(plx_segment_seal(&fake.link[i], PLX_SEAL_LINK) == 0);
 	list[0] = lie.data_fd ? lie.data_fd() : plx_segment_export(&fake.data, false);
 	list[1] = lie.link_fd ? lie.link_fd(i) : plx_segment_export(&fake.link[i], true);
-	MUST(list[0] >= 0 && list[1] >= 0);
-	for (k = 2; k < 8; k++)
+	list[2] = lie.alarm_fd ? lie.alarm_fd() : make_alarm();
+	MUST(list[0] >= 0 && list[1] >= 0 && list[2] >= 0);
+	for (k = 3; k < 8; k++)
 		list[k] = list[0];
 	if (lie.swap) {
 		k = list[0];
@@ -476,9 +493,15 @@ static void a_grant_with_one_descriptor(void)
 	grant_falsely();
 }
 
-static void a_grant_with_three_descriptors(void)
+static void a_grant_with_two_descriptors(void)
 {
-	lie.fds = 3;
+	lie.fds = 2;
+	grant_falsely();
+}
+
+static void a_grant_with_four_descriptors(void)
+{
+	lie.fds = 4;
 	grant_falsely();
 }
 
@@ -617,6 +640,19 @@ static int fd_of_a_pipe(void)
 static int fd_of_dev_zero(void)
 {
 	return open("/dev/zero", O_RDWR);
+}
+
+static void alarm_is_of_a_file(void)
+{
+	lie.alarm_fd = fd_of_dev_zero;
+	grant_falsely();
+}
+
+/* Whatever can be polled will do: it wakes us or does not. */
+static void alarm_is_of_a_pipe(void)
+{
+	lie.alarm_fd = fd_of_a_pipe;
+	grant_falsely();
 }
 
 static int fd_of_a_file(void)
@@ -909,6 +945,25 @@ static void wakes_without_end(void)
 	}
 }
 
+static void *ring_for_ever(void *arg)
+{
+	const uint64_t one = 1;
+
+	(void)arg;
+	for (;;)
+		(void)!write(fake.alarm, &one, sizeof(one));
+	return NULL;
+}
+
+/* It rings and rings, and there is never anything. */
+static void an_alarm_without_end(void)
+{
+	pthread_t thread;
+
+	begin_honestly();
+	MUST(pthread_create(&thread, NULL, ring_for_ever, NULL) == 0);
+}
+
 static void a_long_packet_after_the_grant(void)
 {
 	begin_honestly();
@@ -920,7 +975,7 @@ static void a_second_grant(void)
 	unsigned char bytes[PLX_HANDSHAKE_MAX];
 
 	begin_honestly();
-	say_to_both(bytes, grant_bytes(bytes, 0), 2);
+	say_to_both(bytes, grant_bytes(bytes, 0), PLX_GRANT_FDS);
 }
 
 static void descriptors_with_a_wake(void)
@@ -1213,7 +1268,8 @@ static const struct attack ATTACKS[] = {
 	ATTACK(a_grant_and_far_too_much, REFUSED, -EBADMSG),
 	ATTACK(a_grant_without_descriptors, REFUSED, -EPROTO),
 	ATTACK(a_grant_with_one_descriptor, REFUSED, -EBADMSG),
-	ATTACK(a_grant_with_three_descriptors, REFUSED, -EBADMSG),
+	ATTACK(a_grant_with_two_descriptors, REFUSED, -EBADMSG),
+	ATTACK(a_grant_with_four_descriptors, REFUSED, -EBADMSG),
 	ATTACK(a_grant_with_eight_descriptors, REFUSED, -EBADMSG),
 	ATTACK(data_and_link_swapped, REFUSED, 0),
 	ATTACK(the_same_descriptor_twice, REFUSED, 0),
@@ -1247,6 +1303,8 @@ static const struct attack ATTACKS[] = {
 	ATTACK(data_is_of_nothing, REFUSED, -ERANGE),
 	ATTACK(data_is_too_large, REFUSED, -ERANGE),
 	ATTACK(data_is_of_holes, REFUSED, -ERANGE),
+	ATTACK(alarm_is_of_a_file, REFUSED, -EBADMSG),
+	ATTACK(alarm_is_of_a_pipe, SURVIVE, 0),
 	ATTACK(link_is_unsealed, REFUSED, -EPERM),
 	ATTACK(link_is_read_only, REFUSED, 0),
 	ATTACK(link_is_nobody_may_write, REFUSED, 0),
@@ -1277,6 +1335,7 @@ static const struct attack ATTACKS[] = {
 	ATTACK(appears_and_disappears, SURVIVE, 0),
 
 	ATTACK(wakes_without_end, SURVIVE, 0),
+	ATTACK(an_alarm_without_end, SURVIVE, 0),
 	ATTACK(a_long_packet_after_the_grant, ENDED, -EBADMSG),
 	ATTACK(a_second_grant, ENDED, -EBADMSG),
 	ATTACK(descriptors_with_a_wake, ENDED, -EBADMSG),
@@ -1492,7 +1551,7 @@ static pid_t liar_start(const struct attack *attack)
 	memset(&lie, 0, sizeof(lie));
 	fake.noise = 0x9e3779b97f4a7c15 ^ (uint64_t)getpid() << 32;
 	fake.listener = PLX_LISTENER_NONE;
-	lie.fds = 2;
+	lie.fds = PLX_GRANT_FDS;
 	attack->run();
 	for (;;)
 		pause();

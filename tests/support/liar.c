@@ -58,18 +58,19 @@ int liar_send(int fd, const void *bytes, size_t size, int passed, unsigned int n
 	return liar_send_list(fd, bytes, size, list, n);
 }
 
-ssize_t liar_recv(int fd, void *bytes, size_t size, int fds[2], int ms)
+ssize_t liar_recv(int fd, void *bytes, size_t size, int fds[PLX_GRANT_FDS], int ms)
 {
 	union {
 		struct cmsghdr align;
-		char room[CMSG_SPACE(2 * sizeof(int))];
+		char room[CMSG_SPACE(PLX_GRANT_FDS * sizeof(int))];
 	} control;
 	struct iovec iov = { bytes, size };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	ssize_t n;
 
-	fds[0] = fds[1] = -1;
+	for (int i = 0; i < PLX_GRANT_FDS; i++)
+		fds[i] = -1;
 	if (poll(&p, 1, ms) <= 0)
 		return -EAGAIN;
 	msg.msg_control = control.room;
@@ -77,8 +78,8 @@ ssize_t liar_recv(int fd, void *bytes, size_t size, int fds[2], int ms)
 	n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;
-	if (CMSG_FIRSTHDR(&msg) && CMSG_FIRSTHDR(&msg)->cmsg_len == CMSG_LEN(2 * sizeof(int)))
-		memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&msg)), 2 * sizeof(int));
+	if (CMSG_FIRSTHDR(&msg) && CMSG_FIRSTHDR(&msg)->cmsg_len == CMSG_LEN(PLX_GRANT_FDS * sizeof(int)))
+		memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&msg)), PLX_GRANT_FDS * sizeof(int));
 	return n;
 }
 
@@ -96,7 +97,7 @@ int liar_join(struct liar_grant *g, const struct plx_place *place, bool lossy)
 {
 	unsigned char bytes[PLX_HANDSHAKE_MAX];
 	struct plx_refusal refusal;
-	int fds[2], ret;
+	int fds[PLX_GRANT_FDS], ret;
 	ssize_t n;
 
 	*g = (struct liar_grant){ .fd = liar_connect(place, 0),
@@ -108,6 +109,8 @@ int liar_join(struct liar_grant *g, const struct plx_place *place, bool lossy)
 	if (ret < 0)
 		goto fail;
 	n = liar_recv(g->fd, bytes, sizeof(bytes), fds, 5000);
+	if (fds[PLX_GRANT_FD_ALARM] >= 0)
+		close(fds[PLX_GRANT_FD_ALARM]);
 	ret = n <= 0 ? -EPIPE : plx_grant_decode(&g->grant, bytes, (size_t)n);
 	if (n > 0 && ret < 0 && plx_refuse_decode(&refusal, bytes, (size_t)n) == 0)
 		ret = -refusal.error;

@@ -20,8 +20,8 @@ int liar_send(int fd, const void *bytes, size_t size, int passed, unsigned int n
 /** One packet with the @n descriptors of @list. */
 int liar_send_list(int fd, const void *bytes, size_t size, const int *list, unsigned int n);
 
-/** What came within @ms: bytes of the packet, 0 at the end of the stream, -EAGAIN when nothing came. Descriptors go to @fds (2). */
-ssize_t liar_recv(int fd, void *bytes, size_t size, int fds[2], int ms);
+/** What came within @ms: bytes of the packet, 0 at the end of the stream, -EAGAIN when nothing came. Descriptors of a grant go to @fds. */
+ssize_t liar_recv(int fd, void *bytes, size_t size, int fds[PLX_GRANT_FDS], int ms);
 
 /** Bytes of an honest HELLO for @topic, lossy or reliable; returns their number. */
 uint32_t liar_hello(unsigned char *bytes, const char *topic, bool lossy);

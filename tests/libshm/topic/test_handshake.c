@@ -398,7 +398,7 @@ static void an_honest_pair_comes_to_a_grant(void **state)
 	plx_host_grant(&host, &answer, &GRANT);
 	assert_int_equal(answer.what, PLX_STEP_GRANTED);
 	assert_int_equal(answer.send_fds, PLX_GRANT_FDS);
-	plx_guest_input(&guest, &step, answer.send, answer.send_size, 2);
+	plx_guest_input(&guest, &step, answer.send, answer.send_size, PLX_GRANT_FDS);
 	assert_int_equal(step.what, PLX_STEP_GRANTED);
 	assert_int_equal(guest.grant.start, GRANT.start);
 	assert_int_equal(guest.grant.segment, GRANT.segment);
@@ -615,8 +615,8 @@ static void a_grant_with_a_wrong_number_of_descriptors_is_refused(void **state)
 	plx_grant_encode(bytes, &GRANT);
 	for (fds = 0; fds < 6; fds++) {
 		guest_hears(&guest, &step, bytes, sizeof(struct plx_handshake_grant), fds);
-		assert_int_equal(step.what, fds == 2 ? PLX_STEP_GRANTED : PLX_STEP_FAILED);
-		assert_int_equal(step.error, fds == 2 ? 0 : -EPROTO);
+		assert_int_equal(step.what, fds == PLX_GRANT_FDS ? PLX_STEP_GRANTED : PLX_STEP_FAILED);
+		assert_int_equal(step.error, fds == PLX_GRANT_FDS ? 0 : -EPROTO);
 	}
 	plx_refuse_encode(bytes, &REFUSAL);
 	for (fds = 0; fds < 4; fds++) {
@@ -635,7 +635,7 @@ static void a_grant_of_another_type_than_asked_for_is_refused(void **state)
 	(void)state;
 	grant.type = 1;
 	plx_grant_encode(bytes, &grant);
-	guest_hears(&guest, &step, bytes, sizeof(struct plx_handshake_grant), 2);
+	guest_hears(&guest, &step, bytes, sizeof(struct plx_handshake_grant), PLX_GRANT_FDS);
 	assert_int_equal(step.what, PLX_STEP_FAILED);
 	assert_int_equal(step.error, -EPROTOTYPE);
 	assert_string_equal(step.text,
@@ -664,7 +664,7 @@ static void what_is_no_answer_is_refused(void **state)
 	assert_int_equal(step.error, -EKEYREJECTED);
 	plx_guest_init(&guest, &TERMS); /* an answer before the question */
 	plx_grant_encode(bytes, &GRANT);
-	plx_guest_input(&guest, &step, bytes, sizeof(struct plx_handshake_grant), 2);
+	plx_guest_input(&guest, &step, bytes, sizeof(struct plx_handshake_grant), PLX_GRANT_FDS);
 	assert_int_equal(step.what, PLX_STEP_FAILED);
 }
 
@@ -679,7 +679,7 @@ static void after_the_grant_only_single_bytes_are_heard(void **state)
 	(void)state;
 	plx_grant_encode(bytes, &GRANT);
 	for (size = 0; size <= PLX_HANDSHAKE_MAX; size++) {
-		guest_hears(&guest, &step, bytes, sizeof(struct plx_handshake_grant), 2);
+		guest_hears(&guest, &step, bytes, sizeof(struct plx_handshake_grant), PLX_GRANT_FDS);
 		plx_guest_input(&guest, &step, bytes, size, 0);
 		if (size != 1)
 			assert_int_equal(step.what, PLX_STEP_FAILED);
@@ -687,13 +687,13 @@ static void after_the_grant_only_single_bytes_are_heard(void **state)
 	for (byte = 0; byte < 256; byte++) {
 		unsigned char b = (unsigned char)byte;
 
-		guest_hears(&guest, &step, bytes, sizeof(struct plx_handshake_grant), 2);
+		guest_hears(&guest, &step, bytes, sizeof(struct plx_handshake_grant), PLX_GRANT_FDS);
 		plx_guest_input(&guest, &step, &b, 1, 0);
 		assert_int_equal(step.what, byte ? PLX_STEP_LET_GO : PLX_STEP_WAKE);
 		assert_int_equal(step.error, -(int)byte);
 		assert_true((step.text[0] != '\0') == (byte != 0));
 	}
-	guest_hears(&guest, &step, bytes, sizeof(struct plx_handshake_grant), 2);
+	guest_hears(&guest, &step, bytes, sizeof(struct plx_handshake_grant), PLX_GRANT_FDS);
 	plx_guest_input(&guest, &step, "\0", 1, 2);
 	assert_int_equal(step.what, PLX_STEP_FAILED);
 }

@@ -154,7 +154,7 @@ static void both_prove_themselves_and_the_grant_arrives(void **state)
 
 	(void)state;
 	as_far_as_grant(&t);
-	to_guest(&t, 2);
+	to_guest(&t, PLX_GRANT_FDS);
 	assert_int_equal(t.step.what, PLX_STEP_GRANTED);
 	assert_int_equal(t.guest.grant.start, 5);
 	assert_int_equal(t.guest.grant.segment, 77);
@@ -179,7 +179,7 @@ static void without_a_key_nobody_gets_anything(void **state)
 	to_host(&t);
 	assert_int_equal(t.step.what, PLX_STEP_ADMIT);
 	plx_host_grant(&t.host, &t.step, &GRANT);
-	to_guest(&t, 2);
+	to_guest(&t, PLX_GRANT_FDS);
 	assert_int_equal(t.step.what, PLX_STEP_FAILED);
 	assert_int_equal(t.step.error, -EKEYREJECTED);
 }
@@ -244,7 +244,7 @@ static void who_only_knows_the_public_key_proves_nothing(void **state)
 	plx_host_seal(&t.host, &GRANT, &FILES);
 	plx_host_grant(&t.host, &t.step, &GRANT);
 	plx_guest_files(&t.guest, &FILES);
-	to_guest(&t, 2);
+	to_guest(&t, PLX_GRANT_FDS);
 	assert_int_equal(t.step.what, PLX_STEP_FAILED);
 	assert_int_equal(t.step.error, -EKEYREJECTED);
 }
@@ -278,7 +278,7 @@ static void a_proof_of_another_connection_is_worth_nothing(void **state)
 	to_host(&second);
 	to_guest(&second, 0);
 	plx_guest_files(&second.guest, &FILES);
-	plx_guest_input(&second.guest, &second.step, grant, grant_size, 2);
+	plx_guest_input(&second.guest, &second.step, grant, grant_size, PLX_GRANT_FDS);
 	assert_int_equal(second.step.what, PLX_STEP_FAILED);
 	assert_int_equal(second.step.error, -EKEYREJECTED);
 
@@ -402,7 +402,7 @@ static void memory_that_was_exchanged_is_noticed(void **state)
 		files = FILES;
 		files.id[i / 2][i % 2]++;
 		plx_guest_files(&t.guest, &files);
-		to_guest(&t, 2);
+		to_guest(&t, PLX_GRANT_FDS);
 		assert_int_equal(t.step.what, PLX_STEP_FAILED);
 		assert_int_equal(t.step.error, -EKEYREJECTED);
 	}
@@ -423,7 +423,7 @@ static bool survives(int message, size_t at, int bit)
 		}
 		if (i == 3) {
 			plx_guest_files(&t.guest, &FILES);
-			to_guest(&t, 2);
+			to_guest(&t, PLX_GRANT_FDS);
 			return t.step.what == PLX_STEP_GRANTED;
 		}
 		if (i == 1)
@@ -483,12 +483,12 @@ static void every_message_has_one_size_and_its_turn(void **state)
 		plx_host_input(&t.host, &t.step, &OFFER, proof, size, 0);
 		assert_int_equal(t.step.what, size == 192 ? PLX_STEP_ADMIT : PLX_STEP_FAILED);
 		as_far_as_grant(&t);
-		plx_guest_input(&t.guest, &t.step, grant, size, 2);
+		plx_guest_input(&t.guest, &t.step, grant, size, PLX_GRANT_FDS);
 		assert_int_equal(t.step.what, size == 160 ? PLX_STEP_GRANTED : PLX_STEP_FAILED);
 	}
 	/* descriptors where none belong */
 	begin(&t, &host, &guest);
-	plx_guest_input(&t.guest, &t.step, challenge, 128, 2);
+	plx_guest_input(&t.guest, &t.step, challenge, 128, PLX_GRANT_FDS);
 	assert_int_equal(t.step.what, PLX_STEP_FAILED);
 	as_far_as_proof(&t);
 	plx_host_input(&t.host, &t.step, &OFFER, proof, 192, 1);

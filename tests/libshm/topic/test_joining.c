@@ -203,7 +203,8 @@ static void who_finds_a_queue_full_just_before_it_sleeps_asks_again(void **state
 	crowd_open(&crowd, dir);
 	assert_int_equal(plx_sys_rename(dir, ".1-0000000000000001.new", "1-0000000000000001.sock"), 0);
 	assert_int_equal(pthread_create(&thread, NULL, crowd_leaves, &crowd), 0);
-	(void)!plx_subscriber_wait(sub, SECOND);
+	for (int i = 0; i < 10; i++) /* it returns for whatever changes */
+		(void)!plx_subscriber_wait(sub, SECOND / 20);
 	pthread_join(thread, NULL);
 	assert_true(crowd.asked);
 	plx_subscriber_close(sub);
@@ -270,7 +271,7 @@ static void a_wake_that_could_not_be_sent_is_sent_with_the_next_message(void **s
 	struct plx_subscriber *sub;
 
 	(void)state;
-	choose("send", ENOBUFS);
+	choose("write", ENOBUFS);
 	pub = publisher(PLX_PUBLISHER_DEFAULTS);
 	sub = subscriber(PLX_SUBSCRIBER_DEFAULTS);
 	assert_true(connected(sub, 1));

@@ -318,7 +318,9 @@ static int read_and_count(void *arg)
 	int ret;
 
 	(void)arg;
-	while ((ret = take(sub, &b)) == 1) {
+	while ((ret = take(sub, &b)) == 1 || ret == -EINTR) { /* SIGCONT is a signal */
+		if (ret == -EINTR)
+			continue;
 		CHECK(memcmp(b.data, &n, sizeof(n)) == 0);
 		n++;
 		plx_buffer_release(&b);
