@@ -54,7 +54,7 @@ ALL_CPPFLAGS := -D_GNU_SOURCE -I. -Ilibshm $(CPPFLAGS)
 ALL_CFLAGS := -std=gnu11 $(WARN) -fPIC -fno-semantic-interposition $(if $(WERROR),-Werror) $(CFLAGS) $(EXTRA_CFLAGS)
 ALL_LDFLAGS := $(LDFLAGS) $(EXTRA_LDFLAGS)
 # what libshm needs: libshm.pc.in names it too, and tests that compile by hand get it in LIBSHM_LIBS
-LDLIBS := -lsodium -pthread
+LDLIBS := -lsodium -lseccomp -pthread
 
 ifdef SAN
 ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined -DPLX_SAN

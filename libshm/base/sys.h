@@ -234,6 +234,8 @@ int plx_sys_wait(int pidfd, siginfo_t *info, int options) plx_must_check;
 /** Who we are; cannot fail. The effective user: the one the kernel vouches for to peers. */
 pid_t plx_sys_pid(void);
 pid_t plx_sys_parent(void);
+/** The calling thread, as the kernel numbers it. */
+pid_t plx_sys_tid(void);
 uid_t plx_sys_uid(void);
 /** End this process now: no handlers of the program's, no flushing. */
 void plx_sys_exit(int code) __attribute__((noreturn));
@@ -255,6 +257,8 @@ int plx_sys_sigmask(int how, const sigset_t *set, sigset_t *old) plx_must_check;
 void plx_sys_sigmask_restore(const sigset_t *old);
 /** Every signal as the kernel has it by default, but @ignored ignored; none blocked. For a child just forked. */
 void plx_sys_default_signals(int ignored);
+/** From now on @signal does nothing to this process. */
+void plx_sys_ignore_signal(int signal);
 /** Die of @signal, as if there were no handler; from inside its handler, when that returns. */
 void plx_sys_die_of(int signal);
 /** stdin becomes /dev/null. */

@@ -85,6 +85,11 @@ pid_t plx_sys_parent(void)
 	return getppid();
 }
 
+pid_t plx_sys_tid(void)
+{
+	return gettid();
+}
+
 uid_t plx_sys_uid(void)
 {
 	return geteuid();
@@ -175,6 +180,11 @@ void plx_sys_default_signals(int ignored)
 		signal(s, s == ignored ? SIG_IGN : SIG_DFL);
 	sigemptyset(&none);
 	pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
+
+void plx_sys_ignore_signal(int sig)
+{
+	signal(sig, SIG_IGN);
 }
 
 void plx_sys_die_of(int signal)

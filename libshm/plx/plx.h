@@ -22,5 +22,7 @@
 #include <plx/supervise.h>
 #include <plx/table.h>
 #include <plx/type.h>
+#include <plx/worker.h>
+#include <plx/workers.h>
 
 #endif

@@ -11,6 +11,7 @@ enum plx_segment_kind {
 	PLX_KIND_LINK = 2,    /* what one subscriber tells its publisher */
 	PLX_KIND_NET = 3,     /* arena of an interaction net */
 	PLX_KIND_CHANNEL = 4, /* one channel */
+	PLX_KIND_WORKERS = 5, /* a pool of workers */
 	PLX_KIND_USER = 64,   /* from here on: a program's own */
 };
 

@@ -191,6 +191,9 @@ int plx_supervisor_expect(struct plx_supervisor *supervisor, uint32_t number) pl
 int plx_supervisor_stop(struct plx_supervisor *supervisor, uint32_t number, uint64_t grace_ns,
 			struct plx_exit *how) plx_must_check;
 
+/** plx_supervisor_signal() - send a signal to a child. Return: 0, -ENOENT (no such child, or it does not run), -EPERM. */
+int plx_supervisor_signal(struct plx_supervisor *supervisor, uint32_t number, int signal) plx_must_check;
+
 /** plx_supervisor_forget() - free the number of a child that does not run any more. Return: 0, -ENOENT, -EBUSY. */
 int plx_supervisor_forget(struct plx_supervisor *supervisor, uint32_t number) plx_must_check;
 

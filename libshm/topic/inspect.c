@@ -14,6 +14,7 @@
 #include <plx/pool.h>
 #include <plx/publisher.h>
 #include <plx/table.h>
+#include <plx/workers.h>
 
 #include "base/sys.h"
 #include "topic/handshake_layout.h"
@@ -288,6 +289,12 @@ static int look_at_link(const struct plx_segment *seg, struct doubts *doubts, co
 	return ret;
 }
 
+static int look_at_workers(const struct plx_segment *seg, struct doubts *doubts, const char **why)
+{
+	(void)doubts;
+	return plx_workers_check(seg, why);
+}
+
 /* Look until all is well; broken is what is broken each time. */
 static int look_often(const struct plx_segment *seg, look_once once, const char **why)
 {
@@ -353,6 +360,8 @@ int plx_inspect_check(const struct plx_segment *seg, const char **why)
 		ret = look_often(seg, look_at_topic, why);
 	if (ret == 0 && info.kind == PLX_KIND_LINK)
 		ret = look_often(seg, look_at_link, why);
+	if (ret == 0 && info.kind == PLX_KIND_WORKERS)
+		ret = look_often(seg, look_at_workers, why);
 	if (ret == 0)
 		ret = check_tables(seg, info.blocks, why);
 	return judged(ret, why);

@@ -395,6 +395,13 @@ int plx_supervisor_stop(struct plx_supervisor *s, uint32_t number, uint64_t grac
 	return 0;
 }
 
+int plx_supervisor_signal(struct plx_supervisor *s, uint32_t number, int signal)
+{
+	struct entry *e = find(s, number);
+
+	return e && e->state == PLX_CHILD_RUNNING ? plx_sys_pidfd_kill(e->process.pidfd, signal) : -ENOENT;
+}
+
 int plx_supervisor_forget(struct plx_supervisor *s, uint32_t number)
 {
 	struct entry *e = find(s, number);

@@ -13,6 +13,7 @@ const char *ctl_kind(uint32_t kind)
 	case PLX_KIND_TOPIC: return "topic";
 	case PLX_KIND_LINK: return "link";
 	case PLX_KIND_NET: return "net";
+	case PLX_KIND_WORKERS: return "workers";
 	default: return kind >= PLX_KIND_USER ? "user" : "unknown";
 	}
 }

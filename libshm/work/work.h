@@ -1,0 +1,190 @@
+/* work.h - a pool as this process sees it: where everything is. The supervisor, senders and workers share it by fork(). */
+#ifndef WORK_WORK_H
+#define WORK_WORK_H
+
+#include <pthread.h>
+
+#include <plx/mpsc.h>
+#include <plx/table.h>
+#include <plx/workers.h>
+
+#include "chan/channel.h"
+#include "work/workers_layout.h"
+
+/* Keep the compiler from moving stores: the machine does not, as far as the one who died is concerned. */
+#define plx_work_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+
+/* Where the parts of a pool are; the same in all processes that inherited it. */
+struct plx_work_map {
+	struct plx_segment seg;
+	struct plx_workers_hdr *hdr;
+	struct plx_work_line *lines;
+	struct plx_work_bracket *brackets;
+	unsigned char *control, *inbox, *undo, *slots, *state;
+	void *registry;
+	uint64_t control_bytes, inbox_bytes, registry_bytes; /* of one */
+	uint64_t memory_begin, memory_end;                   /* offsets: what may be noted */
+	struct plx_geometry inbox_geometry;
+	struct plx_partition partition;
+	struct plx_table table;
+	uint32_t element; /* bytes of a message with its head */
+	uint32_t
+		external; /* seats of senders that are no workers; then those of the workers, then the supervisor's */
+};
+
+struct plx_sender {
+	struct plx_work_map *map;
+	struct plx_workers *owner; /* when this is its thread: waiting steps it; else NULL */
+	struct plx_partition partition;
+	struct plx_work_bracket *bracket;
+	struct plx_end seat;
+	bool dear; /* no membarrier: fences of our own */
+	uint32_t turn;
+	uint64_t chance;
+	struct plx_spsc_sender lane[PLX_WORKERS_MAX];
+};
+
+/* In the worker. */
+struct plx_worker {
+	struct plx_work_map *map;
+	const struct plx_workers_options *options;
+	struct plx_work_line *line;
+	struct plx_work_undo *undo;
+	struct plx_spsc_receiver control;
+	struct plx_mpsc_receiver inbox;
+	struct plx_sender *sender;
+	uint32_t number;
+	bool leaving;
+	uint64_t handled, failed;
+};
+
+/* What a worker is started with; stays where it is as long as the pool. */
+struct plx_work_birth {
+	struct plx_workers *workers;
+	uint32_t number;
+};
+
+/* The supervisor's side. */
+struct plx_workers {
+	struct plx_work_map map;
+	struct plx_workers_options options;
+	char name[64];
+	struct plx_supervisor *supervisor;
+	struct plx_work_birth birth[PLX_WORKERS_MAX];
+	uint32_t child[PLX_WORKERS_MAX];     /* its number as a child; UINT32_MAX: none */
+	uint32_t worker_of[PLX_WORKERS_MAX]; /* the other way round */
+	pthread_t thread[PLX_WORKERS_MAX];
+	int32_t owner_thread;
+	struct plx_spsc_sender control[PLX_WORKERS_MAX];
+	uint32_t asked[PLX_WORKERS_MAX]; /* requests sent */
+	bool ending[PLX_WORKERS_MAX];    /* its end is wanted */
+	/* a handover under way */
+	bool moving;
+	bool losing[PLX_WORKERS_MAX];    /* it has to get past its fences first */
+	bool abandoned[PLX_WORKERS_MAX]; /* it will not come back, and has messages or slots */
+	uint32_t forwarding;             /* whose messages are sent on; UINT32_MAX: nobody's */
+	uint64_t fence[PLX_WORKERS_MAX][PLX_CHANNEL_SEATS_MAX];
+	bool gave_up;
+	/* watching */
+	uint64_t looked_ns;
+	uint64_t seen[PLX_WORKERS_MAX], since_ns[PLX_WORKERS_MAX]; /* stuck? */
+	uint64_t slept[PLX_WORKERS_MAX], handled[PLX_WORKERS_MAX]; /* placement */
+	int32_t cpu;                                               /* on which it was opened */
+	bool together[PLX_WORKERS_MAX];
+	struct plx_partition_move *moves;
+	struct plx_sender *forward;     /* to send on what a quarantined worker did not handle */
+	struct plx_mpsc_receiver *from; /* ... and to take it */
+};
+
+/* ---- work_map.c ----------------------------------------------------------------------------------- */
+
+/** plx_work_map_create() - lay out the segment. Options have no zeros left. Return: 0 or -errno. */
+int plx_work_map_create(struct plx_work_map *map, const struct plx_workers_options *o,
+			const char *name) plx_must_check;
+
+static inline void *plx_work_inbox(const struct plx_work_map *map, uint32_t worker)
+{
+	return map->inbox + worker * map->inbox_bytes;
+}
+
+static inline void *plx_work_control(const struct plx_work_map *map, uint32_t worker)
+{
+	return map->control + worker * map->control_bytes;
+}
+
+static inline struct plx_work_undo *plx_work_undo(const struct plx_work_map *map, uint32_t worker)
+{
+	return (struct plx_work_undo *)(void *)(map->undo + (uint64_t)worker * map->hdr->undo_size);
+}
+
+static inline struct plx_lane *plx_work_lane(const struct plx_work_map *map, uint32_t worker, uint32_t lane)
+{
+	return plx_lane_at((struct plx_channel *)plx_work_inbox(map, worker), &map->inbox_geometry, lane);
+}
+
+/** plx_work_backlog() - messages of an inbox that were sent and not finished. */
+uint64_t plx_work_backlog(const struct plx_work_map *map, uint32_t worker);
+
+/* ---- commit.c ------------------------------------------------------------------------------------- */
+
+/** plx_work_note() - remember what [@at, @at + @size) is. Return: 0, -ENOSPC, -ERANGE. */
+int plx_work_note(struct plx_work_map *map, struct plx_work_undo *undo, uint64_t seq, void *at,
+		  uint32_t size) plx_must_check;
+/** plx_work_back() - put back what was noted for the message after @seq. May be repeated, also by somebody else. */
+void plx_work_back(struct plx_work_map *map, struct plx_work_undo *undo, uint64_t seq);
+/** plx_work_commit() - a message is finished: number @taken - 1 of @lane. */
+void plx_work_commit(struct plx_work_line *line, uint32_t lane, uint64_t taken);
+/**
+ * plx_work_recover() - after a worker's death, in the supervisor: its memory is as of the last message it finished, and what it
+ * has finished does not come again. May be repeated.
+ *
+ * Return: true when it died with a message in hand, which is then in line->deadly.
+ */
+bool plx_work_recover(struct plx_work_map *map, uint32_t worker);
+
+/* ---- worker_loop.c, worker_place.c ---------------------------------------------------------------- */
+
+/** plx_work_run() - be worker @number; returns its exit code. */
+int plx_work_run(struct plx_workers *workers, uint32_t number);
+
+/** plx_work_limit(), plx_work_place() - in the new worker: limits before, rights after its start hook. Return: 0 or -errno. */
+int plx_work_limit(const struct plx_worker_limits *limits) plx_must_check;
+void plx_work_place(const struct plx_workers *workers, uint32_t number);
+
+/* ---- workers_*.c ---------------------------------------------------------------------------------- */
+
+/** plx_work_ask() - send a request to a worker and wait until it is done. Return: the answer, -ETIMEDOUT, -EOWNERDEAD (it died). */
+int plx_work_ask(struct plx_workers *w, uint32_t worker, uint32_t request, const void *data, uint32_t size,
+		 uint64_t timeout_ns) plx_must_check;
+/** plx_work_start() - start worker @number and wait until it is ready. */
+int plx_work_start(struct plx_workers *w, uint32_t number) plx_must_check;
+/** plx_work_end() - a worker that has nothing left: ask it to stop; kill it after a while. */
+void plx_work_end(struct plx_workers *w, uint32_t number, uint64_t timeout_ns);
+
+/** plx_work_owners() - slots for those who have weight. Begins a handover. Return: 0 or -errno. */
+int plx_work_rebalance(struct plx_workers *w, const uint32_t *weights) plx_must_check;
+/** plx_work_handover() - is it finished? Ends it when. Return: true: none is under way. */
+bool plx_work_handover(struct plx_workers *w);
+/** plx_work_settle() - until every sender that is sending has sent, and sees what we stored before. */
+void plx_work_settle(struct plx_workers *w);
+/** plx_work_abandon() - a worker will not come back: others get its slots and its messages. */
+void plx_work_abandon(struct plx_workers *w, uint32_t number);
+
+/** plx_work_watch_options() - how a pool wants its children supervised. */
+void plx_work_watch_options(struct plx_workers *w, struct plx_supervisor_options *o);
+
+/** plx_work_wait() - for a moment, as the supervisor: step, and sleep on the bell. Return: 0, -EINTR, -ETIMEDOUT after @end_ns. */
+int plx_work_wait(struct plx_workers *w, uint64_t end_ns) plx_must_check;
+uint64_t plx_work_deadline(uint64_t timeout_ns);
+
+/** plx_work_wake() - a worker that sleeps: there is something besides messages. */
+void plx_work_wake(const struct plx_work_map *map, uint32_t worker);
+/** plx_work_ring() - whoever waits for something that workers do. */
+void plx_work_ring(struct plx_work_map *map);
+
+/** plx_work_forwarder() - the supervisor's own seat. */
+int plx_work_forwarder(struct plx_workers *w) plx_must_check;
+/** plx_work_forward() - send one message on, ahead of all that is held. Return: 0 or -errno. */
+int plx_work_forward(struct plx_sender *s, const struct plx_work_element *e) plx_must_check;
+
+#endif

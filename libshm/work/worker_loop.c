@@ -1,0 +1,342 @@
+/*
+ * worker_loop.c - the life of a worker: start, then requests ahead of messages, messages lane by lane, sleep, stop.
+ *
+ *	place, limits ─► start hook ─► rights ─► READY ─┐
+ *	   ┌─────────────────────────────────────────────┘
+ *	   └─► requests? ─► messages, at most 64 of a lane ─► idle hook ─► sleep ─┐
+ *	       ▲  └─ stop ─► stop hook ─► exit 0                                  │
+ *	       └──────────────────────────────────────────────────────────────────┘
+ *
+ * A message is handled where it lies, and acknowledged when it is finished (commit.c). One whose slot is still on its way
+ * to us stops its lane, not the others, until the old owner has finished.
+ */
+#include "work/work.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/atomic.h"
+#include "base/mutant.h"
+#include "base/sandbox.h"
+#include "base/sys.h"
+#include "chan/lane.h"
+#include "chan/wait.h"
+
+#define TURN     64u /* messages of a lane before the next one's turn */
+#define SLEEP_NS 1000000000ull
+
+/* ---- what others see ------------------------------------------------------------------------------ */
+
+void plx_work_ring(struct plx_work_map *map)
+{
+	__atomic_fetch_add(&map->hdr->bell, 1, __ATOMIC_SEQ_CST);
+	plx_futex_wake(&map->hdr->bell, INT32_MAX);
+}
+
+static void show(struct plx_worker *w, uint32_t state)
+{
+	plx_table_set(&w->map->table, w->number, PLX_WORK_STATE, state);
+	/* WS1 release: pairs with WS2; what we did before is seen */
+	__atomic_store_n(&w->line->state, state, __ATOMIC_RELEASE);
+}
+
+static void count(struct plx_worker *w)
+{
+	plx_table_set(&w->map->table, w->number, PLX_WORK_HANDLED, w->handled);
+	plx_table_set(&w->map->table, w->number, PLX_WORK_FAILED, w->failed);
+	plx_table_set(&w->map->table, w->number, PLX_WORK_TURNS,
+		      plx_table_get(&w->map->table, w->number, PLX_WORK_TURNS) + 1);
+}
+
+/* ---- messages ------------------------------------------------------------------------------------- */
+
+/* Is its slot ours now, but the old owner not done with it? */
+static bool held(const struct plx_worker *w, const struct plx_work_element *e)
+{
+	const struct plx_work_map *map = w->map;
+
+	if (e->slot & PLX_WORK_AHEAD || plx_mutant(MUT_WORK_NOT_HELD))
+		return false;
+	/* HO2 acquire: pairs with HO1 at the end of a handover; what the old owner did is seen */
+	if (!(__atomic_load_n(&map->hdr->handover, __ATOMIC_ACQUIRE) & 1))
+		return false;
+	return plx_read_once(&map->hdr->held[e->slot / 64]) >> (e->slot % 64) & 1 &&
+	       plx_partition_owner(&map->partition, e->slot) == w->number;
+}
+
+static void handle(struct plx_worker *w, struct plx_spsc_receiver *rx, uint32_t lane,
+		   const struct plx_work_element *e)
+{
+	struct plx_message m = {
+		.key = e->key,
+		.data = e + 1,
+		.size = e->size,
+		.type = e->type,
+		.slot = e->slot == PLX_WORK_NO_SLOT ? e->slot : e->slot & ~PLX_WORK_AHEAD,
+		.sender = lane,
+		.number = rx->taken,
+	};
+	struct plx_work_line *line = w->line;
+	int ret;
+
+	plx_write_once(&line->hand_taken, rx->taken);
+	plx_work_barrier();
+	plx_write_once(&line->hand_lane, lane + 1);
+	plx_work_barrier();
+	ret = w->options->hooks.handle(w, &m, w->options->hooks.arg);
+	plx_work_barrier();
+	if (plx_unlikely(ret < 0)) {
+		plx_work_back(w->map, w->undo, line->seq);
+		w->failed++;
+	}
+	plx_work_commit(line, lane, rx->taken + 1);
+	plx_spsc_release(rx, 1);
+	plx_work_barrier();
+	plx_write_once(&line->hand_lane, 0);
+	w->handled++;
+}
+
+/* Messages of one lane. Return: how many. */
+static uint32_t take_lane(struct plx_worker *w, uint32_t lane)
+{
+	struct plx_spsc_receiver *rx = &w->inbox.lane[lane];
+	uint32_t done = 0, n;
+
+	while (done < TURN) {
+		const struct plx_work_element *e = plx_spsc_peek(rx, &n);
+
+		if (!e || held(w, e))
+			break;
+		handle(w, rx, lane, e);
+		done++;
+		if (plx_unlikely(plx_worker_asked(w)))
+			break;
+	}
+	return done;
+}
+
+static uint32_t take_turn(struct plx_worker *w)
+{
+	uint32_t done = 0;
+
+	if (!plx_mpsc_next(&w->inbox)) /* also finds new lanes */
+		return 0;
+	show(w, PLX_WORKER_BUSY);
+	for (uint32_t i = 0; i < w->inbox.count && !plx_worker_asked(w); i++)
+		done += take_lane(w, w->inbox.order[i]);
+	w->inbox.taken += done;
+	if (done)
+		count(w);
+	return done;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------- */
+
+bool plx_worker_asked(const struct plx_worker *w)
+{
+	return plx_lane_holds(&w->control);
+}
+
+static int obey(struct plx_worker *w, const struct plx_work_element *e)
+{
+	const struct plx_worker_hooks *h = &w->options->hooks;
+
+	switch (e->type) {
+	case PLX_REQUEST_PING: return 0;
+	case PLX_REQUEST_PAUSE: /* line->paused says which; a successor sees it, too */
+	case PLX_REQUEST_RESUME: return 0;
+	case PLX_REQUEST_CONFIGURE: return h->configure ? h->configure(w, e + 1, e->size, h->arg) : -ENOSYS;
+	case PLX_REQUEST_STOP: w->leaving = true; return 0;
+	default: return -EINVAL;
+	}
+}
+
+static void take_requests(struct plx_worker *w)
+{
+	const struct plx_work_element *e;
+	uint32_t n;
+
+	while ((e = plx_spsc_peek(&w->control, &n))) {
+		int ret = obey(w, e);
+
+		plx_spsc_release(&w->control, 1);
+		plx_write_once(&w->line->answer, ret);
+		/* AN1 release: pairs with AN2; the answer is there */
+		__atomic_store_n(&w->line->answered, (uint32_t)w->control.taken, __ATOMIC_RELEASE);
+		plx_work_ring(w->map);
+	}
+}
+
+/* ---- sleeping ------------------------------------------------------------------------------------- */
+
+static bool paused(const struct plx_worker *w)
+{
+	return plx_read_once(&w->line->paused) != 0;
+}
+
+/* Is there something that can be handled now? Held messages are not. */
+static bool has_work(struct plx_worker *w)
+{
+	if (paused(w) || !plx_mpsc_next(&w->inbox))
+		return false;
+	if (!(__atomic_load_n(&w->map->hdr->handover, __ATOMIC_ACQUIRE) & 1))
+		return true;
+	for (uint32_t i = 0; i < w->inbox.count; i++) {
+		struct plx_spsc_receiver *rx = &w->inbox.lane[w->inbox.order[i]];
+		uint32_t n;
+		const struct plx_work_element *e = plx_spsc_peek(rx, &n);
+
+		if (e && !held(w, e))
+			return true;
+	}
+	return false;
+}
+
+static bool ready(void *of)
+{
+	struct plx_worker *w = of;
+
+	return plx_worker_asked(w) || has_work(w);
+}
+
+/* Before we sleep, senders have to know of all the room there is. */
+static int never_ends(void *of)
+{
+	struct plx_worker *w = of;
+
+	for (uint32_t i = 0; i < w->inbox.count; i++) {
+		struct plx_spsc_receiver *rx = &w->inbox.lane[w->inbox.order[i]];
+
+		if (!plx_lane_told(rx))
+			plx_spsc_tell(rx);
+	}
+	return 0;
+}
+
+static void sleep_until_asked(struct plx_worker *w)
+{
+	struct plx_chan_question q = {
+		.ready = ready, .ended = never_ends, .of = w, .progress = &w->inbox.taken, .many = 8
+	};
+
+	show(w, paused(w) ? PLX_WORKER_PAUSED : PLX_WORKER_IDLE);
+	if (plx_chan_wait(&w->inbox.end, &q, SLEEP_NS) < 0) {
+		/* the time is over, or a signal: look */
+	}
+}
+
+void plx_work_wake(const struct plx_work_map *map, uint32_t worker)
+{
+	plx_chan_wake(plx_work_inbox(map, worker), true, UINT64_MAX);
+}
+
+/* ---- life ----------------------------------------------------------------------------------------- */
+
+static void work(struct plx_worker *w)
+{
+	const struct plx_worker_hooks *h = &w->options->hooks;
+
+	for (;;) {
+		take_requests(w);
+		if (w->leaving)
+			return;
+		if (!paused(w) && take_turn(w) > 0)
+			continue;
+		if (!paused(w) && h->idle && h->idle(w, h->arg))
+			continue;
+		sleep_until_asked(w);
+	}
+}
+
+static int open_channels(struct plx_worker *w)
+{
+	struct plx_work_map *map = w->map;
+	int ret = plx_spsc_receiver_open(&w->control, plx_work_control(map, w->number), map->control_bytes);
+
+	if (ret == 0)
+		ret = plx_mpsc_receiver_open(&w->inbox, plx_work_inbox(map, w->number), map->inbox_bytes);
+	if (w->line->answered !=
+	    (uint32_t)w->control.taken) /* a predecessor took it and died of it, or after it */
+		plx_write_once(&w->line->answer, -EOWNERDEAD);
+	__atomic_store_n(&w->line->answered, (uint32_t)w->control.taken, __ATOMIC_RELEASE);
+	return ret;
+}
+
+static int be_ready(struct plx_worker *w)
+{
+	const struct plx_workers_options *o = w->options;
+	int code = o->hooks.start ? o->hooks.start(w, o->hooks.arg) : 0;
+
+	if (code == 0 && !o->threads && plx_sandbox_enter(o->limits.sandbox) < 0)
+		code = PLX_EXIT_HOPELESS_FIRST + 13; /* EX_NOPERM */
+	if (code == 0) {
+		show(w, PLX_WORKER_IDLE);
+		plx_work_ring(w->map);
+	}
+	return code;
+}
+
+int plx_work_run(struct plx_workers *workers, uint32_t number)
+{
+	struct plx_worker *w = calloc(1, sizeof(*w));
+	int code;
+
+	if (!w)
+		return 1;
+	w->map = &workers->map;
+	w->options = &workers->options;
+	w->line = &w->map->lines[number];
+	w->undo = plx_work_undo(w->map, number);
+	w->number = number;
+	plx_table_set(&w->map->table, number, PLX_WORK_PID, (uint64_t)plx_sys_pid());
+	w->handled = plx_table_get(&w->map->table, number, PLX_WORK_HANDLED);
+	w->failed = plx_table_get(&w->map->table, number, PLX_WORK_FAILED);
+	if (open_channels(w) < 0) {
+		free(w);
+		return 1;
+	}
+	code = be_ready(w);
+	if (code == 0) {
+		work(w);
+		if (w->options->hooks.stop)
+			w->options->hooks.stop(w, w->options->hooks.arg);
+	}
+	plx_sender_close(w->sender);
+	plx_spsc_receiver_leave(&w->control);
+	plx_mpsc_receiver_leave(&w->inbox);
+	if (code == 0 || w->options->threads) /* else the supervisor says how it is */
+		show(w, PLX_WORKER_STOPPED);
+	plx_work_ring(w->map);
+	free(w);
+	return code;
+}
+
+/* ---- for hooks ------------------------------------------------------------------------------------ */
+
+uint32_t plx_worker_number(const struct plx_worker *w)
+{
+	return w->number;
+}
+
+uint32_t plx_worker_life(const struct plx_worker *w)
+{
+	return plx_read_once(&w->line->life);
+}
+
+void *plx_worker_slot(struct plx_worker *w, uint32_t slot)
+{
+	uint32_t size = w->map->hdr->slot_size;
+
+	return size && slot < PLX_PARTITION_SLOTS ? w->map->slots + (uint64_t)slot * size : NULL;
+}
+
+void *plx_worker_state(struct plx_worker *w)
+{
+	return w->map->hdr->state_size ? w->map->state + w->number * w->map->hdr->state_size : NULL;
+}
+
+int plx_worker_note(struct plx_worker *w, void *at, uint32_t size)
+{
+	return plx_work_note(w->map, w->undo, w->line->seq, at, size);
+}
