@@ -22,6 +22,8 @@ struct plx_subscriber_options {
 		spin_ns; /* how long plx_subscriber_wait() spins at most before it sleeps; default 10000; UINT32_MAX = never sleeps */
 	bool polling; /* we never sleep in plx_subscriber_wait(): publishers need not look at us */
 	bool confirm; /* PLX_READ_RELIABLE: what was taken counts as read only at plx_subscriber_flush() */
+	uint64_t
+		deadline_ns; /* at least one message is expected every so many nanoseconds; default 0: none is */
 	const char *directory; /* as for publishers */
 	struct plx_admit
 		admit; /* publishers of which other users; then directory may be theirs, and is not made */
@@ -36,6 +38,7 @@ struct plx_subscriber_stats {
 	uint64_t bytes;      /* payload bytes */
 	uint64_t lost;       /* messages a lossy reader was lapped by */
 	uint64_t slept;      /* times we slept */
+	uint64_t missed;     /* deadlines that passed without a message */
 	uint32_t publishers; /* connected now */
 	uint32_t held;       /* slots held beyond the cursor */
 	uint32_t ended;      /* publishers that ended their stream */
@@ -91,12 +94,16 @@ struct plx_stream_end plx_subscriber_ended(const struct plx_subscriber *sub);
  *
  * Spins for spin_ns at most, and less when that was in vain lately; then sleeps: no CPU while idle. Wakes for a message, a stream's end, or a change of publishers.
  *
- * Return: 0 (look again), -ETIMEDOUT, -EINTR (a signal arrived; SIGCONT is one, handler or not).
+ * Return: 0 (look again), -ETIMEDOUT, -EINTR (a signal arrived; SIGCONT is one, handler or not),
+ *         -ETIME (plx_subscriber_options.deadline_ns passed without a message: once for each time it does).
  */
 int plx_subscriber_wait(struct plx_subscriber *sub, uint64_t timeout_ns) plx_must_check;
 
 /**
  * plx_subscriber_arm() - before sleeping on plx_subscriber_fd(): ask to be woken.
+ *
+ * Each time: after it the descriptor becomes readable for whatever plx_subscriber_wait() would return for, also when
+ * a publisher is to be asked again and when a deadline passes (plx_subscriber_stats.missed says that it did).
  *
  * Return: true when it is fine to sleep; false when there is something to take already.
  */

@@ -93,6 +93,18 @@ bool plx_peer_alive(const struct plx_peer *peer)
 	return plx_sys_poll(&p, 1, 0, NULL) <= 0 || p.revents == 0;
 }
 
+bool plx_peer_gone(int fd)
+{
+	struct plx_sys_cred cred;
+	int pidfd;
+
+	if (plx_sys_peer_cred(fd, &cred) < 0 || cred.pid <= 0) /* 0: of a namespace we do not see */
+		return false;
+	pidfd = plx_sys_pidfd_open(cred.pid);
+	plx_sys_close(pidfd);
+	return pidfd == -ESRCH;
+}
+
 void plx_peer_close(struct plx_peer *peer)
 {
 	plx_sys_close(peer->pidfd);

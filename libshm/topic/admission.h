@@ -51,6 +51,9 @@ int plx_peer_open(struct plx_peer *peer, int fd, const struct plx_admission *adm
 /** plx_peer_alive() - false once the process is dead, whatever became of its number; one poll(). */
 bool plx_peer_alive(const struct plx_peer *peer);
 
+/** plx_peer_gone() - is nobody left by the number of who made the other end of @fd? Then it is dead for certain. */
+bool plx_peer_gone(int fd);
+
 /** plx_peer_seen() - what of the peer can be compared with what it says of itself; zero what cannot be told. */
 struct plx_proof_seen plx_peer_seen(const struct plx_peer *peer);
 

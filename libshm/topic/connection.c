@@ -51,21 +51,6 @@ static void remove_from(struct plx_connection **list, uint32_t *count, const str
 	}
 }
 
-/* Not to be connected to again: an id is never used twice. */
-static void shun(struct plx_subscriber *sub, uint64_t id)
-{
-	if (sub->shunned_count == sub->shunned_capacity) {
-		uint32_t more = sub->shunned_capacity ? sub->shunned_capacity * 2 : 8;
-		uint64_t *grown = realloc(sub->shunned, more * sizeof(uint64_t));
-
-		if (!grown)
-			return; /* asked again, refused again */
-		sub->shunned = grown;
-		sub->shunned_capacity = more;
-	}
-	sub->shunned[sub->shunned_count++] = id;
-}
-
 /* ---- the end -------------------------------------------------------------------------------------- */
 
 static void hang_up(struct plx_connection *c)
@@ -94,7 +79,7 @@ void plx_connection_end(struct plx_connection *c)
 		sub->bytes += c->reader.bytes;
 		sub->lost += c->reader.lost;
 		remove_from(sub->readers, &sub->reader_count, c);
-		shun(sub, c->id); /* it may stay for a while: what it had to say it said */
+		plx_shun(sub, c->id); /* it may stay for a while: what it had to say it said */
 	} else {
 		sub->asking--;
 	}
@@ -128,6 +113,7 @@ bool plx_connection_passing(int error)
 {
 	switch (error) {
 	case -EAGAIN: /* its queue is full */
+	case -EUSERS: /* no seat is free */
 	case -EMFILE:
 	case -ENFILE:
 	case -ENOMEM:
@@ -146,9 +132,9 @@ static void fail(struct plx_connection *c, int error, const char *text)
 
 	note_refusal(sub, error, text);
 	if (plx_connection_passing(error))
-		sub->again_ns = plx_now_ns() + PLX_AGAIN_NS;
+		plx_shun_for_now(sub, c->id);
 	else
-		shun(sub, c->id);
+		plx_shun(sub, c->id);
 	plx_connection_end(c);
 }
 
@@ -256,6 +242,7 @@ static void granted(struct plx_connection *c, struct plx_datagram *d)
 		fail(c, ret, "");
 		return;
 	}
+	plx_shun_no_more(sub, c->id);
 	sub->asking--;
 	c->state = PLX_CONNECTION_READING;
 	sub->readers[sub->reader_count++] = c;
@@ -341,6 +328,8 @@ void plx_connection_died(struct plx_connection *c)
 {
 	plx_connection_input(c); /* what it still had to say */
 	if (c->state == PLX_CONNECTION_ASKING) {
+		/* who listens there is dead, so nobody will ever answer, be it a child that keeps the socket */
+		plx_place_reap(&c->sub->place, &c->seen);
 		fail(c, -EPIPE, "");
 	} else if (c->state == PLX_CONNECTION_READING) {
 		c->hung_up = true;
@@ -380,6 +369,7 @@ int plx_connection_open(struct plx_subscriber *sub, const struct plx_sighting *s
 				      .fd = fd,
 				      .alarm = -1,
 				      .id = seen->id,
+				      .seen = *seen,
 				      .peer = PLX_PEER_NONE,
 				      .data = PLX_SEGMENT_NONE,
 				      .link = PLX_SEGMENT_NONE };
@@ -405,6 +395,8 @@ int plx_connection_open(struct plx_subscriber *sub, const struct plx_sighting *s
 		plx_guest_start(&c->guest, &step);
 		ret = plx_wire_send(fd, &step, NULL);
 	}
+	if (ret == -EPIPE && plx_peer_gone(fd))
+		plx_place_reap(&sub->place, seen); /* a child of it keeps the socket, and will never answer */
 	if (ret < 0)
 		fail(c, ret, "");
 	return 0;

@@ -196,3 +196,13 @@ int plx_place_connect(const struct plx_place *place, const struct plx_sighting *
 	plx_sys_close(dir);
 	return ret;
 }
+
+void plx_place_reap(const struct plx_place *place, const struct plx_sighting *seen)
+{
+	int dir = plx_place_dir(place, false);
+
+	if (dir >= 0 && plx_sys_unlink(dir, seen->name) < 0) {
+		/* somebody else was faster, or it is not for us to unlink */
+	}
+	plx_sys_close(dir);
+}

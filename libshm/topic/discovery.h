@@ -118,6 +118,9 @@ void plx_sightings_free(struct plx_sightings *list);
  */
 int plx_place_connect(const struct plx_place *place, const struct plx_sighting *seen, int *fd) plx_must_check;
 
+/** plx_place_reap() - who listened there is dead: nobody is to find that name any more. */
+void plx_place_reap(const struct plx_place *place, const struct plx_sighting *seen);
+
 /**
  * plx_listener_open() - appear as a publisher of the topic.
  * @id: of the data segment, random, never 0

@@ -10,15 +10,6 @@
 
 /* ---- publishers that appear ----------------------------------------------------------------------- */
 
-static bool contains(const uint64_t *ids, uint32_t count, uint64_t id)
-{
-	for (uint32_t i = 0; i < count; i++) {
-		if (ids[i] == id)
-			return true;
-	}
-	return false;
-}
-
 static bool connected(const struct plx_subscriber *sub, uint64_t id)
 {
 	for (uint32_t i = 0; i < sub->count; i++) {
@@ -28,46 +19,33 @@ static bool connected(const struct plx_subscriber *sub, uint64_t id)
 	return false;
 }
 
-/* Who is not there any more need not be shunned. */
-static void forget_shunned(struct plx_subscriber *sub, const struct plx_sightings *list)
-{
-	uint32_t kept = 0;
-
-	for (uint32_t i = 0; i < sub->shunned_count; i++) {
-		for (size_t k = 0; k < list->count; k++) {
-			if (list->items[k].id == sub->shunned[i]) {
-				sub->shunned[kept++] = sub->shunned[i];
-				break;
-			}
-		}
-	}
-	sub->shunned_count = kept;
-}
-
 static void look_again(struct plx_subscriber *sub)
 {
-	sub->again_ns = plx_now_ns() + PLX_AGAIN_NS;
+	sub->pause_ns = plx_shun_pause(sub->pause_ns);
+	sub->again_ns = plx_now_ns() + sub->pause_ns;
 }
 
 void plx_subscriber_discover(struct plx_subscriber *sub)
 {
 	struct plx_sightings list;
+	uint64_t now = plx_now_ns();
 
 	sub->again_ns = UINT64_MAX;
 	if (plx_place_list(&sub->place, &list) < 0) {
 		look_again(sub);
 		return;
 	}
-	forget_shunned(sub, &list);
+	sub->pause_ns = 0;
+	plx_shun_forget(sub, &list);
 	for (size_t i = 0; i < list.count; i++) {
 		const struct plx_sighting *seen = &list.items[i];
 		int ret;
 
-		if (connected(sub, seen->id) || contains(sub->shunned, sub->shunned_count, seen->id))
+		if (connected(sub, seen->id) || plx_shunned(sub, seen->id, now))
 			continue;
 		ret = plx_connection_open(sub, seen);
 		if (plx_connection_passing(ret))
-			look_again(sub);
+			plx_shun_for_now(sub, seen->id);
 	}
 	plx_sightings_free(&list);
 }
@@ -84,13 +62,38 @@ static void read_watch(struct plx_subscriber *sub)
 
 /* ---- what goes by the clock ----------------------------------------------------------------------- */
 
+static uint64_t taken_so_far(const struct plx_subscriber *sub)
+{
+	uint64_t taken = sub->taken;
+
+	for (uint32_t i = 0; i < sub->reader_count; i++)
+		taken += sub->readers[i]->reader.taken;
+	return taken;
+}
+
+void plx_subscriber_deadline(struct plx_subscriber *sub, uint64_t now_ns)
+{
+	uint64_t taken = taken_so_far(sub), late;
+
+	if (taken != sub->due_taken) { /* taking looks at no clock: so it begins when we see that */
+		sub->due_taken = taken;
+		sub->due_ns = now_ns + sub->deadline_ns;
+	} else if (now_ns >= sub->due_ns) {
+		late = (now_ns - sub->due_ns) / sub->deadline_ns + 1;
+		sub->missed += late;
+		sub->due_ns += late * sub->deadline_ns;
+	}
+}
+
 static void keep_time(struct plx_subscriber *sub)
 {
 	uint64_t now;
 
-	if (sub->asking == 0 && sub->again_ns == UINT64_MAX)
+	if (sub->asking == 0 && sub->again_ns == UINT64_MAX && !sub->deadline_ns)
 		return;
 	now = plx_now_ns();
+	if (sub->deadline_ns)
+		plx_subscriber_deadline(sub, now);
 	for (uint32_t i = 0; i < sub->count;) {
 		struct plx_connection *c = sub->all[i];
 
@@ -109,18 +112,45 @@ static void keep_time(struct plx_subscriber *sub)
 	}
 }
 
-uint64_t plx_subscriber_pause_ns(const struct plx_subscriber *sub)
+/* When there is something to do, at the latest. */
+static uint64_t next_time(const struct plx_subscriber *sub)
 {
-	uint64_t until = sub->again_ns, now;
+	uint64_t until = sub->again_ns;
 
-	for (uint32_t i = 0; i < sub->count; i++) {
+	for (uint32_t i = 0; i < sub->count && sub->asking; i++) {
 		if (sub->all[i]->state == PLX_CONNECTION_ASKING && sub->all[i]->deadline_ns < until)
 			until = sub->all[i]->deadline_ns;
 	}
+	return sub->deadline_ns && sub->due_ns < until ? sub->due_ns : until;
+}
+
+uint64_t plx_subscriber_pause_ns(const struct plx_subscriber *sub)
+{
+	uint64_t until = next_time(sub), now;
+
 	if (until == UINT64_MAX)
 		return UINT64_MAX;
 	now = plx_now_ns();
 	return until > now ? until - now : 0;
+}
+
+/* For who polls our descriptor, and sleeps without us. It may fire too early, never too late. */
+static void set_timer(struct plx_subscriber *sub)
+{
+	uint64_t until = next_time(sub);
+
+	if (until >= sub->timer_ns)
+		return;
+	if (plx_sys_timer_set(sub->timer, until ? until : 1) == 0)
+		sub->timer_ns = until;
+}
+
+static void read_timer(struct plx_subscriber *sub)
+{
+	uint64_t times;
+
+	sub->timer_ns = UINT64_MAX;
+	(void)!plx_sys_read(sub->timer, &times, sizeof(times));
 }
 
 /* ---- all of it ------------------------------------------------------------------------------------ */
@@ -157,6 +187,7 @@ bool plx_subscriber_handle(struct plx_subscriber *sub, const struct epoll_event 
 		switch (data & TAG_MASK) {
 		case PLX_SUBSCRIBER_SOCKET: plx_connection_input(c); break;
 		case PLX_SUBSCRIBER_PIDFD: plx_connection_died(c); break;
+		case PLX_SUBSCRIBER_TIMER: read_timer(sub); break;
 		default: read_watch(sub); break;
 		}
 	}
@@ -171,4 +202,5 @@ void plx_subscriber_progress(struct plx_subscriber *sub)
 	int n = plx_sys_epoll_wait(sub->epoll, events, PLX_SUBSCRIBER_EVENTS, 0);
 
 	plx_subscriber_handle(sub, events, n);
+	set_timer(sub);
 }

@@ -39,6 +39,12 @@ static int look_around(struct plx_subscriber *sub, const struct plx_subscriber_o
 		ret = plx_sys_epoll_add(sub->epoll, sub->watch.fd, EPOLLIN, PLX_SUBSCRIBER_OTHER);
 	if (ret < 0)
 		return ret;
+	sub->timer = plx_sys_timer();
+	if (sub->timer < 0)
+		return sub->timer;
+	ret = plx_sys_epoll_add(sub->epoll, sub->timer, EPOLLIN, PLX_SUBSCRIBER_TIMER);
+	if (ret < 0)
+		return ret;
 	plx_subscriber_discover(sub);
 	if (plx_watch_blind(&sub->watch) && sub->again_ns == UINT64_MAX)
 		sub->again_ns = plx_now_ns() + PLX_WATCH_POLL_NS;
@@ -62,7 +68,10 @@ int plx_subscriber_open(struct plx_subscriber **out, const char *topic,
 	sub = calloc(1, sizeof(*sub));
 	if (!sub)
 		return -ENOMEM;
-	sub->epoll = -1;
+	sub->epoll = sub->timer = -1;
+	sub->timer_ns = UINT64_MAX;
+	sub->deadline_ns = o.deadline_ns;
+	sub->due_ns = o.deadline_ns ? plx_now_ns() + o.deadline_ns : 0;
 	sub->place = PLX_PLACE_NONE;
 	sub->watch = PLX_WATCH_NONE;
 	sub->again_ns = UINT64_MAX;
@@ -103,6 +112,7 @@ void plx_subscriber_close(struct plx_subscriber *sub)
 		plx_place_leave(&sub->place);
 	plx_place_close(&sub->place);
 	plx_admission_fini(&sub->admission);
+	plx_sys_close(sub->timer);
 	plx_sys_close(sub->epoll);
 	free(sub->all);
 	free(sub->readers);
@@ -247,6 +257,7 @@ void plx_subscriber_stats(const struct plx_subscriber *sub, struct plx_subscribe
 		.bytes = sub->bytes,
 		.lost = sub->lost,
 		.slept = sub->slept,
+		.missed = sub->missed,
 		.publishers = sub->reader_count,
 		.ended = sub->ended,
 		.died = sub->died,

@@ -20,7 +20,8 @@
  *
  *	subscriber.c  opens, takes, closes        wait.c        spins, sleeps
  *	connection.c  one publisher, from its socket to the end of its stream
- *	progress.c    looks for publishers, passes on what epoll says
+ *	progress.c    looks for publishers, passes on what epoll says, and goes by the clock
+ *	shun.c        whom not to ask, and until when
  *	take.c, hold.c  the log itself
  */
 enum plx_connection_state {
@@ -39,6 +40,7 @@ struct plx_connection {
 	int32_t reason; /* why, when let_go; negative errno */
 	uint32_t sleep; /* what link->sleep says: PLX_SLEEP_* */
 	uint64_t id;    /* of the data segment, as the socket's name says */
+	struct plx_sighting seen;
 	int fd;
 	int alarm;   /* -1: none, or not to be trusted */
 	int32_t pid; /* for people */
@@ -46,6 +48,13 @@ struct plx_connection {
 	struct plx_guest guest;
 	struct plx_segment data, link;
 	uint64_t deadline_ns; /* of the handshake */
+};
+
+/* A publisher that is not to be asked before @until_ns. */
+struct plx_shunned {
+	uint64_t id;
+	uint64_t until_ns; /* UINT64_MAX: for ever */
+	uint64_t pause_ns; /* the last one */
 };
 
 struct plx_subscriber {
@@ -65,8 +74,9 @@ struct plx_subscriber {
 	uint32_t count, capacity; /* of connections that are not over */
 	struct plx_connection **all;
 	struct plx_connection *over; /* until the last buffer is released */
-	uint64_t *shunned; /* ids of publishers that refused us or that we refused: not asked again */
+	struct plx_shunned *shunned;
 	uint32_t shunned_count, shunned_capacity;
+	uint64_t pause_ns; /* the last one after the directory could not be listed */
 	uint64_t again_ns; /* look for publishers again at this time; UINT64_MAX: when the watch says so */
 	struct plx_terms terms;
 	struct plx_place place;
@@ -75,6 +85,12 @@ struct plx_subscriber {
 	struct plx_proof_self self;
 	struct plx_watch watch;
 	int epoll;
+	int timer;         /* in the epoll: for who polls plx_subscriber_fd() */
+	uint64_t timer_ns; /* when it fires; UINT64_MAX: it does not */
+	/* messages have to come at least every deadline_ns; 0: they need not */
+	uint64_t deadline_ns, due_ns;
+	uint64_t due_taken; /* how many had been taken when due_ns was set */
+	uint64_t missed;
 	struct plx_stream_end end;
 	/* what connections that are over have to add to the figures */
 	uint64_t taken, bytes, lost, slept;
@@ -88,7 +104,6 @@ struct plx_subscriber {
 #define PLX_BUDGET_EMPTY  64u   /* an empty take costs so much ... */
 #define PLX_BUDGET_ASKING 8192u /* ... and so much while a publisher is about to answer */
 #define PLX_HANDSHAKE_NS  UINT64_C(1000000000)
-#define PLX_AGAIN_NS      UINT64_C(20000000)
 
 /* ---- connection.c ---- */
 
@@ -119,8 +134,25 @@ void plx_subscriber_progress(struct plx_subscriber *sub);
 bool plx_subscriber_handle(struct plx_subscriber *sub, const struct epoll_event *events, int n);
 /** plx_subscriber_discover() - connect to the publishers there are. */
 void plx_subscriber_discover(struct plx_subscriber *sub);
-/** plx_subscriber_pause_ns() - how long sleeping is fine as far as handshakes and retries go. */
+/** plx_subscriber_deadline() - after messages were taken the deadline begins anew; when it passed, that is counted. */
+void plx_subscriber_deadline(struct plx_subscriber *sub, uint64_t now_ns);
+/** plx_subscriber_pause_ns() - how long sleeping is fine as far as handshakes, retries and deadlines go. */
 uint64_t plx_subscriber_pause_ns(const struct plx_subscriber *sub);
+
+/* ---- shun.c ---- */
+
+/** plx_shun() - never ask it again. */
+void plx_shun(struct plx_subscriber *sub, uint64_t id);
+/** plx_shun_for_now() - ask it later: the more often this is said, the later. */
+void plx_shun_for_now(struct plx_subscriber *sub, uint64_t id);
+/** plx_shunned() - is it not to be asked now? Sees to it that we look again when it is. */
+bool plx_shunned(struct plx_subscriber *sub, uint64_t id, uint64_t now_ns) plx_must_check;
+/** plx_shun_no_more() - it said yes. */
+void plx_shun_no_more(struct plx_subscriber *sub, uint64_t id);
+/** plx_shun_forget() - those that are not in @list. */
+void plx_shun_forget(struct plx_subscriber *sub, const struct plx_sightings *list);
+/** plx_shun_pause() - the pause that follows one of @pause_ns; the first one follows 0. */
+uint64_t plx_shun_pause(uint64_t pause_ns) plx_must_check;
 
 /* ---- wait.c ---- */
 
@@ -131,5 +163,6 @@ void plx_subscriber_disarm(struct plx_subscriber *sub);
 #define PLX_SUBSCRIBER_SOCKET 0u
 #define PLX_SUBSCRIBER_PIDFD  1u
 #define PLX_SUBSCRIBER_OTHER  2u /* and no address: the watch; with one: the alarm */
+#define PLX_SUBSCRIBER_TIMER  3u
 
 #endif

@@ -204,7 +204,7 @@ static int sleep_on(struct plx_subscriber *sub, uint64_t left)
 int plx_subscriber_wait(struct plx_subscriber *sub, uint64_t timeout_ns)
 {
 	bool never = sub->polling || sub->spin_ns == UINT32_MAX;
-	uint64_t now = 0, end = UINT64_MAX;
+	uint64_t now = 0, end = UINT64_MAX, missed = sub->missed;
 	int ret;
 
 	plx_subscriber_disarm(sub);
@@ -216,14 +216,18 @@ int plx_subscriber_wait(struct plx_subscriber *sub, uint64_t timeout_ns)
 		return 0;
 	for (uint32_t i = 0; i < sub->reader_count; i++)
 		plx_reader_hint(&sub->readers[i]->reader);
-	if (timeout_ns != UINT64_MAX) {
+	if (timeout_ns != UINT64_MAX || sub->deadline_ns) {
 		now = plx_now_ns();
+		if (sub->deadline_ns)
+			plx_subscriber_deadline(sub, now);
 		end = timeout_ns < UINT64_MAX - now ? now + timeout_ns : UINT64_MAX;
 	}
 	for (;;) {
 		uint64_t left = end == UINT64_MAX ? UINT64_MAX : end - now;
 
 		ret = never && sub->reader_count ? spin_on(sub) : sleep_on(sub, left);
+		if (plx_unlikely(sub->missed != missed) && ret >= 0 && !something(sub))
+			return -ETIME;
 		if (ret != 0)
 			return ret < 0 ? ret : 0;
 		if (end == UINT64_MAX)
