@@ -14,6 +14,7 @@
 #include "chan/cell.h"
 #include "chan/seat.h"
 #include "chan/wait.h"
+#include <plx/mpmc.h>
 #include <plx/process.h>
 
 #define COUNT_DEFAULT 1024u
@@ -73,7 +74,7 @@ bool plx_geometry_of(struct plx_geometry *g, const struct plx_channel_shape *sha
 		g->per = shape->size <= 56 ? 56 / shape->size : 1;
 		g->cells = cells_for(g->count, g->per);
 		break;
-	case PLX_CHANNEL_MPMC: g->cells = power_of_two(g->count); break;
+	case PLX_CHANNEL_MPMC: g->cells = cells_for(g->count, 1); break;
 	case PLX_CHANNEL_RING: g->cells = cells_for(g->count, 1); break;
 	case PLX_CHANNEL_PRIORITY:
 	case PLX_CHANNEL_POST:
@@ -150,6 +151,9 @@ int plx_channel_init(void *at, uint64_t room, const struct plx_channel_shape *sh
 	c->lane_stride = g.lane_stride;
 	c->bytes = g.bytes;
 	c->created_ns = plx_now_ns();
+	for (uint64_t i = 0; i < g.cells && g.kind == PLX_CHANNEL_MPMC; i++)
+		*plx_mpmc_cell(plx_cells_of(plx_lane_at(c, &g, 0)), i, g.cells - 1,
+			       g.stride) = PLX_CELL(i, PLX_CELL_EMPTY);
 	/* CH1 release: pairs with CH2; who sees the magic sees a whole and empty channel */
 	__atomic_store_n(&c->magic, PLX_CHANNEL_MAGIC, __ATOMIC_RELEASE);
 	return 0;

@@ -43,8 +43,9 @@ struct plx_channel {
 	uint64_t reserved2[7];
 	/* line 3: counters of rare things, by whoever does them */
 	uint64_t skipped, buried, woken;
-	uint64_t died; /* 1: the last sender did not leave but die; 0 again when one comes */
-	uint64_t reserved3[4];
+	uint64_t died;     /* 1: the last sender did not leave but die; 0 again when one comes */
+	uint64_t returned; /* MPMC: cells that a dead receiver had claimed, full again */
+	uint64_t reserved3[3];
 	/* lines 4, 5: MPMC: where to begin to look for a free cell, for a full one; hints, by whoever found one */
 	uint64_t tail_hint;
 	uint64_t reserved4[7];
@@ -96,8 +97,5 @@ struct plx_lane {
 static_assert(offsetof(struct plx_lane, taken) == 1 * PLX_LINE, "protocol.md: channel, lane");
 static_assert(offsetof(struct plx_lane, head) == 2 * PLX_LINE, "protocol.md: channel, lane");
 static_assert(sizeof(struct plx_lane) == 4 * PLX_LINE, "protocol.md: channel, lane");
-
-/* A cell of an MPMC channel begins with its state. */
-#define PLX_CELL_WORD 8u
 
 #endif

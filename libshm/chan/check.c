@@ -9,6 +9,7 @@
 #include "base/atomic.h"
 #include "chan/channel.h"
 #include "chan/seat.h"
+#include <plx/mpmc.h>
 
 static uint64_t word_of(const struct plx_geometry *g, struct plx_lane *lane, uint64_t cell)
 {
@@ -50,6 +51,23 @@ static const char *packed_fault(const struct plx_geometry *g, struct plx_lane *l
 	return NULL;
 }
 
+/* Cells of an MPMC channel: position and state go together, and who has claimed one has a seat. */
+static const char *cells_fault(const struct plx_geometry *g, struct plx_lane *lane)
+{
+	for (uint64_t i = 0; i < g->cells; i++) {
+		uint64_t word = word_of(g, lane, i), state = PLX_CELL_STATE(word);
+
+		if ((PLX_CELL_POSITION(word) & (g->cells - 1)) != i)
+			return "a cell has the position of another place";
+		if ((state == PLX_CELL_EMPTY || state == PLX_CELL_FULL) && (word & 0xff3f) != 0)
+			return "a cell that nobody has claimed has an owner";
+		if ((state == PLX_CELL_WRITING && (word & 63) >= g->senders) ||
+		    (state == PLX_CELL_READING && (word & 63) >= g->receivers))
+			return "a cell was claimed from a seat that is not there";
+	}
+	return NULL;
+}
+
 static const char *seats_fault(const struct plx_channel *c, const struct plx_geometry *g)
 {
 	uint64_t senders = g->senders == 64 ? UINT64_MAX : (1ull << g->senders) - 1;
@@ -87,6 +105,7 @@ static const char *fault_of(const void *at, uint64_t room)
 		switch (g.kind) {
 		case PLX_CHANNEL_SPSC:
 		case PLX_CHANNEL_MPSC: fault = packed_fault(&g, lane); break;
+		case PLX_CHANNEL_MPMC: fault = cells_fault(&g, lane); break;
 		}
 	}
 	return fault;

@@ -168,6 +168,8 @@ void plx_seat_leave(struct plx_end *end)
 	if (!end->channel)
 		return;
 	plx_chan_unring(end);
+	if (end->sends) /* whoever died before, the last one has left */
+		plx_write_once(&end->channel->died, 0);
 	owner = plx_read_once(&end->seat->owner);
 	if (PLX_OWNER_GEN(owner) == end->generation && PLX_OWNER_PID(owner) == (uint32_t)plx_sys_pid())
 		(void)!vacate(end->seat, owner);

@@ -10,6 +10,7 @@
 #include <plx/key.h>
 #include <plx/latest.h>
 #include <plx/log.h>
+#include <plx/mpmc.h>
 #include <plx/mpsc.h>
 #include <plx/partition.h>
 #include <plx/pool.h>

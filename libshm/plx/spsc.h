@@ -83,6 +83,16 @@ void plx_spsc_receiver_close(struct plx_spsc_receiver *rx);
 
 /* ---- what the fast paths are made of ------------------------------------------------------------- */
 
+/* We shall write that line: have it taken away from whoever has it. (__builtin_prefetch(p, 1) only asks to read it.) */
+static inline void plx_line_soon(const void *line)
+{
+#if defined(__x86_64__)
+	__asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)line));
+#else
+	__builtin_prefetch(line, 1, 3);
+#endif
+}
+
 /* Copies of the sizes that matter are some instructions; the others call memcpy(). */
 static inline void plx_element_copy(void *to, const void *from, uint32_t size)
 {
@@ -127,7 +137,7 @@ static inline bool plx_spsc_cell(struct plx_spsc_sender *tx)
 	/* relaxed: for whoever comes after us, and for tools; the cells themselves say the rest */
 	__atomic_store_n(tx->tail, cell, __ATOMIC_RELAXED);
 	tx->word = (uint64_t *)(void *)(tx->cells + (cell & tx->mask) * tx->stride);
-	__builtin_prefetch(tx->cells + ((cell + 8) & tx->mask) * tx->stride, 1, 3);
+	plx_line_soon(tx->cells + ((cell + 8) & tx->mask) * tx->stride);
 	tx->at = (unsigned char *)(tx->word + 1);
 	tx->next = (cell + 1) << 8;
 	tx->left = tx->per;
