@@ -30,9 +30,15 @@ static uint64_t ahead(uint64_t a, uint64_t b)
 
 /* ---- claiming ---------------------------------------------------------------------------------------- */
 
+/* Where to go on after a cell that was taken: the next one, or, when that is of a later lap, what follows the lap before. */
+static uint64_t later(uint64_t t, uint64_t at, uint64_t cells)
+{
+	return ahead(t + 1, at > cells ? at - cells + 1 : 0);
+}
+
 bool plx_mpmc_find_empty(struct plx_mpmc_sender *tx, uint64_t *position)
 {
-	uint64_t t = ahead(tx->next, plx_read_once(tx->hint)), cells = tx->mask + 1;
+	uint64_t t = ahead(tx->next, plx_read_once(tx->hint));
 
 	if (tx->end.closed || (plx_read_once(tx->attention) & (PLX_CHANNEL_CLOSED | PLX_CHANNEL_GONE))) {
 		plx_mpmc_attend(tx);
@@ -56,33 +62,40 @@ bool plx_mpmc_find_empty(struct plx_mpmc_sender *tx, uint64_t *position)
 			tx->next = t;
 			return false;
 		}
-		/* taken: the next one; or we are a lap late */
-		t = ahead(t + 1, at > cells ? at - cells + 1 : 0);
+		t = later(t, at, tx->mask + 1);
 	}
 }
 
-/* Cells that came back from the dead lie behind everybody: look at all. */
+/* Cells that came back from the dead lie behind everybody: look at all, and begin with the oldest that is not done. */
 static bool look_behind(struct plx_mpmc_receiver *rx)
 {
 	uint64_t returned = __atomic_load_n(&rx->end.channel->returned, __ATOMIC_ACQUIRE), first = UINT64_MAX;
+	bool full = false;
 
 	if (plx_likely(returned == rx->returned))
 		return false;
 	for (uint64_t i = 0; i <= rx->mask; i++) {
 		uint64_t word = plx_read_once(plx_mpmc_cell(rx->cells, i, rx->mask, rx->stride));
+		uint64_t state = PLX_CELL_STATE(word);
 
-		if (PLX_CELL_STATE(word) == PLX_CELL_FULL && PLX_CELL_POSITION(word) < first)
+		full = full || state == PLX_CELL_FULL;
+		if ((state == PLX_CELL_FULL || state == PLX_CELL_WRITING) && PLX_CELL_POSITION(word) < first)
 			first = PLX_CELL_POSITION(word);
 	}
-	if (first != UINT64_MAX) { /* the oldest there is, whatever the hint says */
-		rx->next = first;
-		return true;
-	}
-	rx->returned = returned;
-	return false;
+	if (full)
+		rx->next = first; /* whatever the hint says */
+	else
+		rx->returned = returned;
+	return full;
 }
 
-/* From @h on. Stays behind cells that are being written. */
+/* Where to go on after a cell that is of a later lap, @at: what is not done may be up to two laps behind that. */
+static uint64_t skip(uint64_t h, uint64_t at, uint64_t cells)
+{
+	return ahead(h + 1, at > 2 * cells ? at - 2 * cells + 1 : 0);
+}
+
+/* From @h on, which is not beyond any cell that is not done. Nor is next afterwards: it stays at what is being written. */
 static bool claim_from(struct plx_mpmc_receiver *rx, uint64_t h, uint64_t *position)
 {
 	uint64_t cells = rx->mask + 1, stay = UINT64_MAX;
@@ -106,16 +119,9 @@ static bool claim_from(struct plx_mpmc_receiver *rx, uint64_t h, uint64_t *posit
 			rx->next = stay != UINT64_MAX ? stay : h;
 			return false;
 		}
-		if (at == h && PLX_CELL_STATE(word) == PLX_CELL_WRITING) {
-			stay = stay != UINT64_MAX ? stay : h;
-			if (h - stay >= PLX_CELL_AHEAD) {
-				rx->next = stay;
-				return false;
-			}
-			h++;
-			continue;
-		}
-		h = ahead(h + 1, at > cells ? at - cells : 0);
+		if (at == h && PLX_CELL_STATE(word) == PLX_CELL_WRITING && stay == UINT64_MAX)
+			stay = h;
+		h = at == h ? h + 1 : skip(h, at, cells);
 	}
 }
 
@@ -174,21 +180,22 @@ uint32_t plx_mpmc_try_recv_many(struct plx_mpmc_receiver *rx, void *elements, ui
 
 /* ---- waiting ----------------------------------------------------------------------------------------- */
 
-/* Is the cell that comes next empty, or full? Changes nothing but our guess. */
+/* Is the cell that comes next empty, or full? The same ways as above, without claiming. */
 static bool has_room(void *of)
 {
 	struct plx_mpmc_sender *tx = (struct plx_mpmc_sender *)of;
-	uint64_t t = tx->next;
+	uint64_t t = ahead(tx->next, plx_read_once(tx->hint));
 
-	for (uint64_t i = 0; i <= tx->mask && !tx->end.closed; i++) {
+	while (!tx->end.closed) {
 		uint64_t word = plx_read_once(plx_mpmc_cell(tx->cells, t, tx->mask, tx->stride));
+		uint64_t at = PLX_CELL_POSITION(word);
 
 		tx->next = t;
 		if (word == PLX_CELL(t, PLX_CELL_EMPTY))
 			return true;
-		if (PLX_CELL_POSITION(word) < t)
+		if (at < t)
 			return false;
-		t = ahead(t + 1, plx_read_once(tx->hint));
+		t = later(t, at, tx->mask + 1);
 	}
 	return false;
 }
@@ -196,17 +203,19 @@ static bool has_room(void *of)
 static bool has_some(void *of)
 {
 	struct plx_mpmc_receiver *rx = (struct plx_mpmc_receiver *)of;
+	uint64_t h = ahead(rx->next, plx_read_once(rx->hint));
 
-	for (uint64_t h = ahead(rx->next, plx_read_once(rx->hint)), i = 0; i <= rx->mask; i++, h++) {
+	for (;;) {
 		uint64_t word = plx_read_once(plx_mpmc_cell(rx->cells, h, rx->mask, rx->stride));
 		uint64_t at = PLX_CELL_POSITION(word);
 
 		if (word == PLX_CELL(h, PLX_CELL_FULL))
 			return true;
-		if (at < h || (at == h && PLX_CELL_STATE(word) == PLX_CELL_EMPTY) || i > PLX_CELL_AHEAD)
+		if (at < h || (at == h && PLX_CELL_STATE(word) == PLX_CELL_EMPTY))
 			break;
+		h = at == h ? h + 1 : skip(h, at, rx->mask + 1);
 	}
-	return plx_read_once(&rx->end.channel->returned) != rx->returned && look_behind(rx);
+	return look_behind(rx);
 }
 
 static int sender_ended(void *of)
@@ -218,6 +227,9 @@ static int receiver_ended(void *of)
 {
 	struct plx_mpmc_receiver *rx = (struct plx_mpmc_receiver *)of;
 
+	/* now and then without being asked: who gave a cell back may have been killed before it said so */
+	if (++rx->looks % 8 == 0)
+		rx->returned = UINT64_MAX;
 	return plx_senders_ended(&rx->end, rx->end.channel->senders);
 }
 

@@ -27,7 +27,8 @@
 /* Start time of a process, its low 26 bits; -1: there is no such process, or it has ended. -2: cannot be told. */
 static int32_t start_of(uint32_t pid)
 {
-	char path[32], text[512], *at;
+	char path[32], text[512], state, *at;
+	uint64_t threads = 1;
 	ssize_t n;
 	int fd;
 
@@ -43,10 +44,15 @@ static int32_t start_of(uint32_t pid)
 	at = strrchr(text, ')'); /* the name may hold anything */
 	if (!at || at[1] == '\0')
 		return -2;
-	if (at[2] == 'Z' || at[2] == 'X')
-		return -1;
-	for (int field = 2; field < 22 && at; field++)
+	state = at[2];
+	for (int field = 2; field < 22 && at; field++) {
 		at = strchr(at + 1, ' ');
+		if (at && field + 1 == 20)
+			threads = strtoull(at + 1, NULL, 10);
+	}
+	/* a first thread that has ended is a zombie, too, while others run */
+	if (state == 'X' || (state == 'Z' && threads <= 1))
+		return -1;
 	return at ? (int32_t)(strtoull(at + 1, NULL, 10) & 0x3ffffff) : -2;
 }
 

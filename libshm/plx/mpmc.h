@@ -39,6 +39,7 @@ struct plx_mpmc_receiver {
 	const uint64_t *attention;
 	uint64_t every;    /* at multiples of this senders that sleep are woken */
 	uint64_t returned; /* cells that came back from the dead, as we last saw */
+	uint32_t looks;    /* before sleeping */
 	struct plx_end end;
 };
 
@@ -51,7 +52,6 @@ struct plx_mpmc_receiver {
 #define PLX_CELL_POSITION(word)    ((word) >> 16)
 #define PLX_CELL_STATE(word)       ((word) >> 6 & 3)
 #define PLX_CELL_HOLDER(seat, gen) ((uint64_t)((gen)&255) << 8 | ((seat)&63))
-#define PLX_CELL_AHEAD             16u /* cells past one that is being written at which a receiver looks */
 
 PLX_BEGIN
 
