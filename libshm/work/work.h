@@ -147,6 +147,9 @@ bool plx_work_recover(struct plx_work_map *map, uint32_t worker);
 /** plx_work_run() - be worker @number; returns its exit code. */
 int plx_work_run(struct plx_workers *workers, uint32_t number);
 
+/** plx_work_take() - handle messages of one lane, at most 64. Return: how many. */
+uint32_t plx_work_take(struct plx_worker *w, uint32_t lane);
+
 /** plx_work_limit(), plx_work_place() - in the new worker: limits before, rights after its start hook. Return: 0 or -errno. */
 int plx_work_limit(const struct plx_worker_limits *limits) plx_must_check;
 void plx_work_place(const struct plx_workers *workers, uint32_t number);

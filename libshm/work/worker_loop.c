@@ -97,8 +97,7 @@ static void handle(struct plx_worker *w, struct plx_spsc_receiver *rx, uint32_t 
 	w->handled++;
 }
 
-/* Messages of one lane. Return: how many. */
-static uint32_t take_lane(struct plx_worker *w, uint32_t lane)
+uint32_t plx_work_take(struct plx_worker *w, uint32_t lane)
 {
 	struct plx_spsc_receiver *rx = &w->inbox.lane[lane];
 	uint32_t done = 0, n;
@@ -124,7 +123,7 @@ static uint32_t take_turn(struct plx_worker *w)
 		return 0;
 	show(w, PLX_WORKER_BUSY);
 	for (uint32_t i = 0; i < w->inbox.count && !plx_worker_asked(w); i++)
-		done += take_lane(w, w->inbox.order[i]);
+		done += plx_work_take(w, w->inbox.order[i]);
 	w->inbox.taken += done;
 	if (done)
 		count(w);

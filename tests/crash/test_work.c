@@ -1,0 +1,302 @@
+/*
+ * test_work.c - a worker dies at each instruction of handling a message, and its supervisor at each of recovering from that.
+ *
+ * Whatever the instruction: after recovery the memory is as of the last message that was finished, the message in hand comes
+ * again if and only if it was not, and the successor ends with the same counts as if nobody had died.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/size.h"
+#include "chan/lane.h"
+#include "tests/support/step.h"
+#include "tests/support/support.h"
+#include "work/work.h"
+
+#define SLOTS  6u
+#define LANES  2u
+#define UNDO   1024u
+#define POINTS 20000
+
+enum what { HANDLE, RECOVER, WHATS };
+
+static struct step_count counts[WHATS] = {
+	[HANDLE] = { .name = "handle" },
+	[RECOVER] = { .name = "recover" },
+};
+
+struct tally {
+	uint64_t count, last;
+	uint8_t bytes[13]; /* no multiple of 8 */
+};
+
+struct shared {
+	struct plx_workers_hdr hdr;
+	struct plx_work_line line;
+	struct plx_work_undo undo;
+	unsigned char entries[UNDO];
+	_Alignas(64) struct tally tally[SLOTS];
+	_Alignas(64) unsigned char control[4096];
+	unsigned char inbox[16384];
+};
+
+struct order {
+	uint8_t slots; /* how many it changes */
+	uint8_t first;
+	uint8_t fails;
+	uint8_t bytes;
+};
+
+struct world {
+	struct shared *shared;
+	struct plx_work_map map;
+	struct plx_workers_options options;
+	struct plx_worker worker;
+	struct plx_spsc_sender tx[LANES];
+	struct tally before[SLOTS], after[SLOTS]; /* the model */
+	uint64_t taken[LANES];
+	uint32_t lane;
+	struct order order;
+	uint64_t seed;
+	enum what what;
+};
+
+static uint64_t roll(struct world *w, uint64_t below)
+{
+	w->seed = w->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+	return (w->seed >> 33) % below;
+}
+
+/* ---- the handler, and its model ---------------------------------------------------------------------- */
+
+static void change(struct tally *t, const struct order *o, uint64_t number)
+{
+	t->count++;
+	t->last = number;
+	for (size_t i = 0; i < sizeof(t->bytes); i++)
+		t->bytes[i] = (uint8_t)(t->bytes[i] * 3 + o->bytes);
+}
+
+static int handle(struct plx_worker *wk, const struct plx_message *m, void *arg)
+{
+	struct world *w = arg;
+	struct order o;
+
+	memcpy(&o, m->data, sizeof(o));
+	for (uint8_t i = 0; i < o.slots; i++) {
+		struct tally *t = &w->shared->tally[(o.first + i) % SLOTS];
+
+		if (plx_worker_note(wk, &t->count, 16) < 0 ||
+		    plx_worker_note(wk, t->bytes, sizeof(t->bytes)) < 0)
+			return -ENOSPC;
+		change(t, &o, m->number);
+	}
+	return o.fails ? -EINVAL : 0;
+}
+
+static void expect(struct world *w)
+{
+	memcpy(w->before, w->shared->tally, sizeof(w->before));
+	memcpy(w->after, w->before, sizeof(w->after));
+	for (uint8_t i = 0; i < w->order.slots && !w->order.fails; i++)
+		change(&w->after[(w->order.first + i) % SLOTS], &w->order, w->taken[w->lane]);
+}
+
+static bool is(const struct world *w, const struct tally *model)
+{
+	return memcmp(w->shared->tally, model, sizeof(w->before)) == 0;
+}
+
+/* ---- what must hold ---------------------------------------------------------------------------------- */
+
+static struct plx_lane *lane_of(struct world *w)
+{
+	return plx_work_lane(&w->map, 0, w->lane);
+}
+
+/* A new worker, with nothing but the memory. */
+static void succeed(struct world *w)
+{
+	struct plx_worker *wk = &w->worker;
+
+	for (uint32_t i = 0; i < LANES; i++)
+		plx_lane_receive(&wk->inbox.lane[i], (struct plx_channel *)w->shared->inbox,
+				 &w->map.inbox_geometry, i);
+	wk->handled = wk->failed = 0;
+}
+
+static const char *finished(struct world *w)
+{
+	if (lane_of(w)->taken != w->taken[w->lane] + 1)
+		return "the message is not acknowledged";
+	if (!is(w, w->after))
+		return "the counts are not those of a worker that lived";
+	return w->shared->line.hand_lane ? "a message is still in hand" : NULL;
+}
+
+static const char *died(void *arg)
+{
+	struct world *w = arg;
+
+	(void)plx_work_recover(&w->map, 0);
+	if (lane_of(w)->taken == w->taken[w->lane]) {
+		if (!is(w, w->before))
+			return "it comes again, and the memory remembers it";
+		if (plx_work_recover(&w->map, 0) || lane_of(w)->taken != w->taken[w->lane] ||
+		    !is(w, w->before))
+			return "recovering twice is not like recovering once";
+		succeed(w);
+		if (plx_work_take(&w->worker, w->lane) != 1)
+			return "it does not come again";
+	} else {
+		(void)plx_work_recover(&w->map, 0);
+		succeed(w);
+		if (plx_work_take(&w->worker, w->lane) != 0)
+			return "it comes again, and was acknowledged";
+	}
+	return finished(w);
+}
+
+static const char *nothing(void *arg)
+{
+	(void)arg;
+	return NULL;
+}
+
+static const char *resumed(void *arg)
+{
+	struct world *w = arg;
+
+	return w->what == HANDLE ? finished(w) : died(w);
+}
+
+static void call_handle(void *arg)
+{
+	struct world *w = arg;
+
+	plx_work_take(&w->worker, w->lane);
+}
+
+static void call_recover(void *arg)
+{
+	struct world *w = arg;
+
+	(void)plx_work_recover(&w->map, 0);
+}
+
+/* ---- the walk ---------------------------------------------------------------------------------------- */
+
+/* Somewhere in the middle of handling: with some of it changed, or finished and not acknowledged. */
+static void die_somewhere(struct world *w)
+{
+	struct plx_work_line *line = &w->shared->line;
+	struct plx_message m = { .data = &w->order, .size = sizeof(w->order), .number = w->taken[w->lane] };
+	uint64_t where = roll(w, 3);
+	uint8_t slots = w->order.slots;
+
+	line->hand_taken = w->taken[w->lane];
+	line->hand_lane = w->lane + 1;
+	if (where == 0)
+		w->order.slots = (uint8_t)(slots / 2);
+	(void)handle(&w->worker, &m, w);
+	w->order.slots = slots;
+	if (w->order.fails)
+		plx_work_back(&w->map, &w->shared->undo, line->seq);
+	else if (where < 2)
+		return;
+	plx_work_commit(line, w->lane, w->taken[w->lane] + 1);
+}
+
+static const char *step(struct stepper *st, struct world *w)
+{
+	struct step_op op = { NULL, died, nothing, resumed, w };
+	unsigned char element[32] = { 0 };
+	const char *wrong;
+
+	w->lane = (uint32_t)roll(w, LANES);
+	w->order = (struct order){ .slots = (uint8_t)roll(w, 4),
+				   .first = (uint8_t)roll(w, SLOTS),
+				   .fails = roll(w, 5) == 0,
+				   .bytes = (uint8_t)roll(w, 256) };
+	*(struct plx_work_element *)(void *)element = (struct plx_work_element){ .key = 1,
+										 .size = sizeof(w->order),
+										 .slot = 1 };
+	memcpy(element + sizeof(struct plx_work_element), &w->order, sizeof(w->order));
+	if (!plx_spsc_try_send(&w->tx[w->lane], element))
+		return "there is no room";
+	w->taken[w->lane] = lane_of(w)->taken;
+	expect(w);
+	w->what = roll(w, 4) ? HANDLE : RECOVER;
+	if (w->what == RECOVER)
+		die_somewhere(w);
+	op.call = w->what == HANDLE ? call_handle : call_recover;
+	wrong = step_run(st, &op, &counts[w->what]);
+	return wrong ? wrong : resumed(w);
+}
+
+static void make_world(struct world *w, struct shared *s)
+{
+	struct plx_channel_shape inbox = {
+		.kind = PLX_CHANNEL_MPSC, .size = 32, .count = 16, .senders = LANES
+	};
+	struct plx_channel_shape control = { .kind = PLX_CHANNEL_SPSC, .size = 32, .count = 4 };
+
+	memset(w, 0, sizeof(*w));
+	memset(s, 0, sizeof(*s));
+	w->seed = 1;
+	w->shared = s;
+	w->map.seg.base = s;
+	w->map.hdr = &s->hdr;
+	w->map.lines = &s->line;
+	w->map.undo = (unsigned char *)&s->undo;
+	w->map.inbox = s->inbox;
+	w->map.inbox_bytes = sizeof(s->inbox);
+	w->map.memory_begin = offsetof(struct shared, tally);
+	w->map.memory_end = offsetof(struct shared, tally) + sizeof(s->tally);
+	s->hdr.most = 1;
+	s->hdr.senders = LANES;
+	s->hdr.undo_size = sizeof(s->undo) + UNDO;
+	w->options.hooks.handle = handle;
+	w->options.hooks.arg = w;
+	w->worker.map = &w->map;
+	w->worker.options = &w->options;
+	w->worker.line = &s->line;
+	w->worker.undo = &s->undo;
+	assert_int_equal(plx_channel_init(s->inbox, sizeof(s->inbox), &inbox), 0);
+	assert_int_equal(plx_channel_init(s->control, sizeof(s->control), &control), 0);
+	assert_int_equal(plx_geometry_read(&w->map.inbox_geometry, s->inbox, sizeof(s->inbox)), 0);
+	assert_int_equal(plx_spsc_receiver_open(&w->worker.control, s->control, sizeof(s->control)), 0);
+	assert_int_equal(plx_mpsc_receiver_open(&w->worker.inbox, s->inbox, sizeof(s->inbox)), 0);
+	for (uint32_t i = 0; i < LANES; i++)
+		assert_int_equal(plx_mpsc_sender_open(&w->tx[i], s->inbox, sizeof(s->inbox), i), 0);
+}
+
+static void a_message_is_handled_once_wherever_its_worker_dies(void **state)
+{
+	const char *wrong = NULL;
+	struct stepper *st;
+	struct world *w;
+
+	(void)state;
+#ifdef PLX_SAN
+	skip();
+#endif
+	st = step_open(sizeof(struct shared), sizeof(struct world));
+	w = step_rest(st);
+	make_world(w, step_shared(st));
+	while (!wrong && step_more(counts, WHATS, POINTS))
+		wrong = step(st, w);
+	if (wrong)
+		fail_msg("%s: %s", counts[w->what].name, wrong);
+	assert_int_equal(step_report("work", counts, WHATS), 0);
+	step_close(st);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_message_is_handled_once_wherever_its_worker_dies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
