@@ -51,6 +51,22 @@ static const char *packed_fault(const struct plx_geometry *g, struct plx_lane *l
 	return NULL;
 }
 
+/* A ring: three numbers, in order. */
+static const char *ring_fault(const struct plx_geometry *g, struct plx_lane *lane)
+{
+	uint64_t head = __atomic_load_n(&lane->head, __ATOMIC_ACQUIRE);
+	uint64_t taken = __atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE);
+	uint64_t tail = __atomic_load_n(&lane->tail, __ATOMIC_ACQUIRE);
+
+	if (taken > tail)
+		return "more was taken than was sent";
+	if (head > taken)
+		return "an element was given back before it was taken";
+	if (tail > __atomic_load_n(&lane->head, __ATOMIC_ACQUIRE) + g->cells)
+		return "the tail is more than a lap ahead";
+	return NULL;
+}
+
 /* Cells of an MPMC channel: position and state go together, and who has claimed one has a seat. */
 static const char *cells_fault(const struct plx_geometry *g, struct plx_lane *lane)
 {
@@ -105,6 +121,7 @@ static const char *fault_of(const void *at, uint64_t room)
 		switch (g.kind) {
 		case PLX_CHANNEL_SPSC:
 		case PLX_CHANNEL_MPSC: fault = packed_fault(&g, lane); break;
+		case PLX_CHANNEL_RING: fault = ring_fault(&g, lane); break;
 		case PLX_CHANNEL_MPMC: fault = cells_fault(&g, lane); break;
 		}
 	}

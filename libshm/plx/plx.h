@@ -17,6 +17,7 @@
 #include <plx/process.h>
 #include <plx/publisher.h>
 #include <plx/request.h>
+#include <plx/ring.h>
 #include <plx/segment.h>
 #include <plx/spsc.h>
 #include <plx/subscriber.h>
