@@ -7,7 +7,9 @@
  * as slowly as they like: what a dead sender was writing was never sent, what a dead receiver was reading was never
  * received; then the seat is free, and a successor with the next generation goes on.
  *
- * When nothing can move any more, all messages were sent, and each has come exactly once; or somebody waits for ever.
+ * With -DLEAVES one receiver may go home, and nobody comes in its place, nor when it dies; -DONE_SENDER leaves room for
+ * more deaths. When nothing can move any more, all messages were sent, and each has come exactly once; or somebody waits
+ * for ever.
  *
  *	sender, receiver   libshm/chan/mpmc.c
  *	burier             libshm/chan/mpmc.c: plx_cells_bury(); libshm/chan/seat.c: bury()
@@ -17,7 +19,10 @@
  *	BUG_EMPTY_BEFORE_COPY        a cell is free before the element was copied out of it
  *	BUG_WRITTEN_IS_SENT          what a dead sender was writing is received
  *	BUG_READ_IS_RECEIVED         what a dead receiver was reading is gone
- *	BUG_HINT_BELIEVED            who finds nothing from the hint on does not look elsewhere before it sleeps
+ *	BUG_NOBODY_LOOKS_BEHIND      a receiver does not look at the cells behind it when one came back from the dead
+ *	BUG_RETURN_UNSAID            ... or is not told
+ *	BUG_WRITING_PASSED_FOR_GOOD  a cell that is being written is passed over and not come back to
+ *	BUG_TOO_FAR                  a receiver that is laps late jumps to the lap before the one that a cell is empty for
  *	BUG_CELLS_STAY               cells of the dead stay as they are
  *	BUG_BURY_BY_STORE            a dead one's cell is looked at, then given up by a store
  *	BUG_NO_GENERATION            a cell says whose it is, but not since when
@@ -32,7 +37,11 @@
 #ifndef BURIERS
 #define BURIERS 2
 #endif
-#define SENDERS	 2
+#ifdef ONE_SENDER
+#define SENDERS 1
+#else
+#define SENDERS 2
+#endif
 #define ALL	 4 /* numbers 0, 1 send; 2, 3 receive */
 #define MESSAGES (SENDERS * EACH)
 
@@ -45,7 +54,7 @@
 
 /* the channel */
 byte position[CELLS], state[CELLS], owner[CELLS], element[CELLS];
-byte tail_hint, head_hint;
+byte tail_hint, returned;
 byte generation[ALL];
 bool dead[ALL];
 
@@ -61,6 +70,13 @@ bool changed[ALL], sent[MESSAGES + 1], got[MESSAGES + 1];
 #define whose(x, g) ((x) + ALL * (g))
 #endif
 #define at(p) ((p) % CELLS)
+#define AHEAD 1 /* cells past one that is being written at which a receiver looks */
+/* Of what lies this far before a cell's position, everything was received. */
+#ifdef BUG_TOO_FAR
+#define FAR(c) CELLS
+#else
+#define FAR(c) (state[c] == EMPTY -> 2 * CELLS : CELLS)
+#endif
 
 /* Who waits looks again when anything has changed: that nobody sleeps through it is another story. */
 inline tell_all()
@@ -96,7 +112,7 @@ next:
 	}
 again:
 	if
-	:: atomic { changed[me] = false; t = tail_hint }
+	:: atomic { changed[me] = false; t = (tail_hint > t -> tail_hint : t) }
 	OR_DIE
 	fi;
 look:
@@ -111,7 +127,7 @@ look:
 			goto claimed
 #endif
 		:: position[at(t)] < t -> goto no_room
-		:: else -> t++; goto look
+		:: else -> t = (position[at(t)] > CELLS + t -> position[at(t)] - CELLS + 1 : t + 1); goto look
 		fi
 	}
 	OR_DIE
@@ -127,12 +143,7 @@ store:
 #endif
 claimed:
 	if
-	:: atomic {
-		if
-		:: tail_hint <= t -> tail_hint = t + 1; tell_all()
-		:: else
-		fi
-	}
+	:: atomic { tail_hint = t + 1; tell_all() } /* also when it is further already */
 	OR_DIE
 	fi;
 #ifdef BUG_FULL_BEFORE_ELEMENT
@@ -160,32 +171,62 @@ done:
 
 proctype receiver(byte me)
 {
-	byte h, copy, i;
+	byte h, next, stay = NOWHERE, seen = NOWHERE, r, copy, i, first;
 
 again:
 	if
-	:: atomic { changed[me] = false; h = head_hint; copy = 0 }
+	:: atomic { changed[me] = false; h = next; stay = NOWHERE }
+#ifdef LEAVES
+	:: atomic { me == 3 -> goto left }
+#endif
 	OR_DIE
 	fi;
 look:
 	if
 	:: atomic {
 		if
-		:: position[at(h)] == h && state[at(h)] == FULL -> set(at(h), h, READING, ours); goto claimed
-		:: position[at(h)] < h || (position[at(h)] == h && state[at(h)] < FULL) -> h = NOWHERE
-		:: else -> h++; goto look
+		:: position[at(h)] == h && state[at(h)] == FULL ->
+			set(at(h), h, READING, ours);
+			next = (stay != NOWHERE -> stay : h + 1);
+			stay = NOWHERE;
+			goto claimed
+		:: position[at(h)] < h || (position[at(h)] == h && state[at(h)] == EMPTY) ->
+			next = (stay != NOWHERE -> stay : h);
+			goto nothing
+#ifdef BUG_WRITING_PASSED_FOR_GOOD
+		:: position[at(h)] == h && state[at(h)] == WRITING -> h++; goto look
+#else
+		:: position[at(h)] == h && state[at(h)] == WRITING -> /* passed over, but we do not move on */
+			stay = (stay != NOWHERE -> stay : h);
+			if
+			:: h - stay >= AHEAD -> next = stay; goto nothing
+			:: else -> h++; goto look
+			fi
+#endif
+		:: else -> /* a lap late, or more: what was before the cell's own lap has been received */
+			r = FAR(at(h));
+			h = (position[at(h)] >= r + h + 1 -> position[at(h)] - r : h + 1);
+			r = 0;
+			goto look
 		fi
 	}
 	OR_DIE
 	fi;
-#ifndef BUG_HINT_BELIEVED
-	/* Nothing from the hint on. Before it sleeps it looks at each cell: a dead one's may have come back behind the hint. */
+nothing:
+	atomic { h = 0; stay = NOWHERE };
+#ifndef BUG_NOBODY_LOOKS_BEHIND
+	/* What came back from the dead may lie behind us: look at each cell, once for each burial. */
+	if
+	:: atomic { returned == seen -> goto end_wait }
+	:: atomic { returned != seen -> r = returned; first = NOWHERE }
+	OR_DIE
+	fi;
 	do
 	:: i < CELLS ->
 		if
 		:: atomic {
 			if
-			:: state[i] == FULL && position[i] < h -> h = position[i]
+			:: state[i] == FULL && position[i] < first -> first = position[i]
 			:: else
 			fi;
 			i++
@@ -194,12 +235,12 @@ look:
 		fi
 	:: atomic { i == CELLS -> i = 0; break }
 	od;
-	if
-	:: atomic { h != NOWHERE -> goto look }
-	:: atomic { h == NOWHERE -> h = 0 }
-	fi;
-#else
-	h = 0;
+	atomic {
+		if
+		:: first < next -> next = first; first = 0; r = 0; goto again
+		:: else -> seen = r; first = 0; r = 0
+		fi
+	};
 #endif
 end_wait:
 	if
@@ -207,15 +248,6 @@ end_wait:
 	OR_DIE
 	fi;
 claimed:
-	if
-	:: atomic {
-		if
-		:: head_hint <= h -> head_hint = h + 1; tell_all()
-		:: else
-		fi
-	}
-	OR_DIE
-	fi;
 #ifdef BUG_EMPTY_BEFORE_COPY
 	atomic { set(at(h), h + CELLS, EMPTY, NOBODY) };
 	atomic { copy = element[at(h)]; assert(copy != 0 && sent[copy] && !got[copy]); got[copy] = true };
@@ -229,7 +261,8 @@ claimed:
 		assert(owner[at(h)] == ours && position[at(h)] == h);
 		assert(copy != 0 && sent[copy] && !got[copy]);
 		got[copy] = true;
-		set(at(h), h + CELLS, EMPTY, NOBODY)
+		set(at(h), h + CELLS, EMPTY, NOBODY);
+		copy = 0
 	}
 	OR_DIE
 	fi;
@@ -237,7 +270,12 @@ claimed:
 	goto again;
 gone:
 end_gone:
-	atomic { !dead[me] -> h = 0; copy = 0; i = 0; goto again }
+#ifdef LEAVES
+	me != 3;
+#endif
+	atomic { !dead[me] -> h = 0; next = 0; stay = NOWHERE; seen = NOWHERE; r = 0; first = 0; copy = 0; i = 0; goto again };
+left:
+	skip
 }
 
 inline vacate()
@@ -301,6 +339,9 @@ end_idle:
 	:: atomic { i == CELLS -> i = 0; break }
 	od;
 #endif
+#ifndef BUG_RETURN_UNSAID
+	atomic { returned++; tell_all() };
+#endif
 	vacate();
 	atomic { x = 0; g = 0; goto end_idle }
 }
@@ -314,7 +355,9 @@ init
 		owner[0] = NOBODY;
 		owner[1] = NOBODY;
 		run sender(0);
+#ifndef ONE_SENDER
 		run sender(1);
+#endif
 		run receiver(2);
 		run receiver(3);
 		run burier();
