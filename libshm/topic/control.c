@@ -15,6 +15,22 @@
 #define DEAF_NS  UINT64_C(50000000)
 #define TAG_MASK ((uintptr_t)3)
 
+/* Those who wait, without a descriptor for them. */
+static void turn_away_some(struct plx_publisher *pub, int error)
+{
+	for (int i = 0; i < ACCEPTS && pub->spare >= 0; i++) {
+		int fd, ret;
+
+		plx_sys_close(pub->spare);
+		ret = plx_listener_accept(&pub->listener, &fd);
+		if (ret == 0)
+			plx_member_turn_away(pub, fd, error);
+		pub->spare = plx_sys_eventfd(); /* somebody else may be faster: then we are only deaf */
+		if (ret < 0)
+			return;
+	}
+}
+
 /* Out of descriptors: the kernel would tell us for ever that somebody knocks. */
 static void go_deaf(struct plx_publisher *pub)
 {
@@ -39,6 +55,8 @@ static void accept_some(struct plx_publisher *pub)
 		if (ret == -EAGAIN)
 			return;
 		if (ret < 0) {
+			if (ret == -EMFILE || ret == -ENFILE)
+				turn_away_some(pub, ret);
 			go_deaf(pub);
 			return;
 		}
@@ -99,6 +117,9 @@ int plx_control_start(struct plx_publisher *pub)
 	ret = pub->bell = plx_sys_eventfd();
 	if (ret < 0)
 		return ret;
+	ret = pub->spare = plx_sys_eventfd();
+	if (ret < 0)
+		return ret;
 	ret = plx_sys_epoll_add(pub->epoll, pub->bell, EPOLLIN, PLX_CONTROL_BELL);
 	if (ret < 0)
 		return ret;
@@ -125,7 +146,8 @@ void plx_control_stop(struct plx_publisher *pub)
 	while (pub->member_count)
 		plx_member_leave(pub->members[pub->member_count - 1]);
 	plx_member_bury(pub);
+	plx_sys_close(pub->spare);
 	plx_sys_close(pub->bell);
 	plx_sys_close(pub->epoll);
-	pub->bell = pub->epoll = -1;
+	pub->spare = pub->bell = pub->epoll = -1;
 }

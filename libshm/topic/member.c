@@ -262,7 +262,8 @@ static int make_link(struct plx_member *m, int *fd, uint64_t *id)
 		ret = plx_segment_attach(&m->link, own, seg.size, PLX_KIND_LINK, 0);
 	if (ret < 0)
 		goto out;
-	own = -1;
+	plx_sys_close(own); /* the map is enough: with thousands of subscribers descriptors run out first */
+	m->link.fd = own = -1;
 	*id = info.id;
 out:
 	plx_sys_close(own);
@@ -548,6 +549,34 @@ static int receive(struct plx_member *m)
 		       : plx_sys_epoll_add(pub->epoll, m->fd, EPOLLIN, (uintptr_t)m | PLX_CONTROL_SOCKET);
 }
 
+/*
+ * We are out of something: who has just come is told so, and need not guess. Its HELLO is taken first: closing with
+ * something unread would reset the connection, and the answer with it.
+ */
+static void say_why_not(struct plx_member *m, int error)
+{
+	struct plx_offer offer = { .topic = m->pub->topic, .type = m->pub->type };
+	struct plx_datagram d;
+	struct plx_step step;
+
+	(void)!plx_wire_recv(m->fd, &d, false);
+	plx_host_refuse(&m->host, &step, &offer, -error, "the publisher has no room for one more: %s",
+			plx_strerror(error));
+	(void)!plx_wire_send(m->fd, &step, NULL);
+}
+
+void plx_member_turn_away(struct plx_publisher *pub, int fd, int error)
+{
+	struct plx_member m = {
+		.pub = pub, .fd = fd, .alarm = -1, .peer = PLX_PEER_NONE, .link = PLX_SEGMENT_NONE
+	};
+
+	plx_host_init(&m.host);
+	say_why_not(&m, error);
+	refused(&m, error, "");
+	plx_sys_close(fd);
+}
+
 void plx_member_accept(struct plx_publisher *pub, int fd)
 {
 	struct plx_member *m = calloc(1, sizeof(*m));
@@ -564,6 +593,8 @@ void plx_member_accept(struct plx_publisher *pub, int fd)
 	m->deadline_ns = plx_now_ns() + HANDSHAKE_NS;
 	ret = receive(m);
 	if (ret < 0) {
+		if (ret == -EMFILE || ret == -ENFILE || ret == -ENOMEM || ret == -ENOSPC)
+			say_why_not(m, ret);
 		refused(m, ret, "");
 		plx_member_leave(m);
 		return;

@@ -134,7 +134,7 @@ static struct plx_publisher *make_empty(const char *topic, const struct plx_publ
 		return NULL;
 	memset(pub, 0, sizeof(*pub));
 	pub->data = PLX_SEGMENT_NONE;
-	pub->data_fd = pub->epoll = pub->bell = -1;
+	pub->data_fd = pub->epoll = pub->bell = pub->spare = -1;
 	pub->listener = PLX_LISTENER_NONE;
 	pub->place = PLX_PLACE_NONE;
 	memcpy(pub->topic, topic, strlen(topic));

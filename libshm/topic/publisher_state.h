@@ -105,6 +105,7 @@ struct plx_publisher {
 	bool deaf;       /* no descriptors left: not listening until hear_ns */
 	uint64_t hear_ns;
 	int epoll, bell; /* eventfd */
+	int spare;       /* given up for a moment to tell somebody that there are none left */
 	struct plx_member *first_shaking, *last_shaking;
 	uint32_t shaking;
 	struct plx_member *dead;
@@ -146,6 +147,8 @@ void plx_full_done(struct plx_publisher *pub, struct plx_full_wait *wait);
 
 /** plx_member_accept() - a client knocked. */
 void plx_member_accept(struct plx_publisher *pub, int fd);
+/** plx_member_turn_away() - a client knocked, and we are out of descriptors: say so. */
+void plx_member_turn_away(struct plx_publisher *pub, int fd, int error);
 /** plx_member_input() - its socket has something to say. */
 void plx_member_input(struct plx_member *member);
 /** plx_member_leave() - it is gone, or shall be; the control thread only. */
