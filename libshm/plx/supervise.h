@@ -87,6 +87,8 @@ struct plx_supervisor_options {
 	void (*repair)(void *arg, uint32_t child, const struct plx_exit *how);
 	/* Asked when a child died, after @repair: see plx_restart_decide(). NULL: 0 */
 	uint64_t (*progress)(void *arg, uint32_t child);
+	/* Decides instead of plx_restart_decide(), which @policy is for. *@wait_ns is 0. NULL: that decides */
+	enum plx_verdict (*decide)(void *arg, uint32_t child, const struct plx_exit *how, uint64_t *wait_ns);
 	void *arg;
 };
 

@@ -197,7 +197,9 @@ static void on_death(struct plx_supervisor *s, uint32_t number)
 
 	bury(s, number, false, 0);
 	now_ns = plx_now_ns();
-	if (!e->expected)
+	if (!e->expected && o->decide)
+		verdict = o->decide(o->arg, number, &e->how, &wait_ns);
+	else if (!e->expected)
 		verdict = plx_restart_decide(&e->history, &s->group, &o->policy,
 					     (enum plx_restart_when)e->spec.when, &e->how,
 					     o->progress ? o->progress(o->arg, number) : 0, now_ns, &wait_ns);

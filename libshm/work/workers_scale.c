@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "base/atomic.h"
-#include "base/mutant.h"
 #include "base/sys.h"
 #include "chan/seat.h"
 #include "chan/wait.h"
@@ -40,7 +39,7 @@ void plx_work_settle(struct plx_workers *w)
 {
 	/* the far half of the fence in go_in() */
 	plx_chan_fence();
-	for (uint32_t i = 0; i < w->map.hdr->senders && !plx_mutant(MUT_WORK_NO_BRACKET); i++) {
+	for (uint32_t i = 0; i < w->map.hdr->senders; i++) {
 		/* BR2 acquire: pairs with BR1 */
 		uint64_t was = __atomic_load_n(&w->map.brackets[i].inside, __ATOMIC_ACQUIRE);
 		uint64_t begin = was & 1 ? plx_now_ns() : 0;

@@ -25,7 +25,8 @@
 
 static void go_in(struct plx_sender *s)
 {
-	plx_write_once(&s->bracket->inside, s->bracket->inside | 1);
+	if (!plx_mutant(MUT_WORK_NO_BRACKET))
+		plx_write_once(&s->bracket->inside, s->bracket->inside | 1);
 	if (plx_unlikely(s->dear))
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	else /* the near half; the far half is in workers_scale.c */

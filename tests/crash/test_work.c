@@ -1,5 +1,6 @@
 /*
- * test_work.c - a worker dies at each instruction of handling a message, and its supervisor at each of recovering from that.
+ * test_work.c - a worker dies at each instruction of handling a message, its supervisor at each of recovering from that, and
+ * a slot moves at each instruction of sending to it.
  *
  * Whatever the instruction: after recovery the memory is as of the last message that was finished, the message in hand comes
  * again if and only if it was not, and the successor ends with the same counts as if nobody had died.
@@ -11,18 +12,21 @@
 #include "chan/lane.h"
 #include "tests/support/step.h"
 #include "tests/support/support.h"
+#include "work/partition_layout.h"
 #include "work/work.h"
 
-#define SLOTS  6u
-#define LANES  2u
-#define UNDO   1024u
-#define POINTS 20000
+#define SLOTS   6u
+#define LANES   2u
+#define WORKERS 2u /* the second one only gets messages */
+#define UNDO    1024u
+#define POINTS  20000
 
-enum what { HANDLE, RECOVER, WHATS };
+enum what { HANDLE, RECOVER, SEND, WHATS };
 
 static struct step_count counts[WHATS] = {
 	[HANDLE] = { .name = "handle" },
 	[RECOVER] = { .name = "recover" },
+	[SEND] = { .name = "send" },
 };
 
 struct tally {
@@ -37,7 +41,9 @@ struct shared {
 	unsigned char entries[UNDO];
 	_Alignas(64) struct tally tally[SLOTS];
 	_Alignas(64) unsigned char control[4096];
-	unsigned char inbox[16384];
+	unsigned char inbox[WORKERS][16384];
+	struct plx_partition_shared partition;
+	struct plx_work_bracket bracket;
 };
 
 struct order {
@@ -57,6 +63,12 @@ struct world {
 	uint64_t taken[LANES];
 	uint32_t lane;
 	struct order order;
+	struct plx_sender sender;
+	uint64_t key;
+	uint32_t slot, to;      /* it moves there */
+	uint64_t sent[WORKERS]; /* before */
+	uint64_t fence;         /* of the old owner, when it moves */
+	bool settled;           /* nobody was inside then */
 	uint64_t seed;
 	enum what what;
 };
@@ -120,7 +132,7 @@ static void succeed(struct world *w)
 	struct plx_worker *wk = &w->worker;
 
 	for (uint32_t i = 0; i < LANES; i++)
-		plx_lane_receive(&wk->inbox.lane[i], (struct plx_channel *)w->shared->inbox,
+		plx_lane_receive(&wk->inbox.lane[i], (struct plx_channel *)w->shared->inbox[0],
 				 &w->map.inbox_geometry, i);
 	wk->handled = wk->failed = 0;
 }
@@ -184,6 +196,78 @@ static void call_recover(void *arg)
 	(void)plx_work_recover(&w->map, 0);
 }
 
+/* ---- sending, while the slot moves -------------------------------------------------------------------- */
+
+static uint64_t sent_to(const struct world *w, uint32_t worker)
+{
+	return plx_lane_sent(&w->map.inbox_geometry, plx_work_lane(&w->map, worker, w->sender.seat.number));
+}
+
+static void call_send(void *arg)
+{
+	struct world *w = arg;
+
+	(void)!plx_sender_send(&w->sender, w->key, 1, &w->key, sizeof(w->key), 0);
+}
+
+/* A sender that died has sent to one, or to nobody. */
+static const char *sender_died(void *arg)
+{
+	struct world *w = arg;
+	uint64_t more = sent_to(w, 0) - w->sent[0] + sent_to(w, 1) - w->sent[1];
+
+	return more > 1 ? "one message was sent twice" : NULL;
+}
+
+/* What plx_work_rebalance() does, up to the fences, if the sender were not asleep: is it inside? */
+static const char *slot_moves(void *arg)
+{
+	struct world *w = arg;
+
+	plx_partition_move(&w->map.partition, w->slot, w->to);
+	w->settled = !(w->shared->bracket.inside & 1);
+	w->fence = sent_to(w, 1 - w->to);
+	return NULL;
+}
+
+/* Nothing came to the old owner after its fence, unless somebody was inside and would have been waited for. */
+static const char *sent(void *arg)
+{
+	struct world *w = arg;
+
+	if (sent_to(w, 0) - w->sent[0] + sent_to(w, 1) - w->sent[1] != 1)
+		return "the message was not sent";
+	if (w->settled && sent_to(w, 1 - w->to) != w->fence)
+		return "the old owner got a message after its fence";
+	return w->shared->bracket.inside & 1 ? "a sender that has sent is inside" : NULL;
+}
+
+static const char *step_send(struct stepper *st, struct world *w)
+{
+	struct step_op op = { call_send, sender_died, slot_moves, sent, w };
+	const char *wrong;
+
+	w->what = SEND;
+	w->key = roll(w, 1000000);
+	w->slot = plx_partition_slot(&w->map.partition, w->key);
+	w->to = (uint32_t)roll(w, 2);
+	plx_partition_move(&w->map.partition, w->slot, 1 - w->to);
+	w->sent[0] = sent_to(w, 0);
+	w->sent[1] = sent_to(w, 1);
+	w->settled = false;
+	wrong = step_run(st, &op, &counts[SEND]);
+	for (uint32_t i = 0; i < WORKERS && !wrong; i++) { /* make room */
+		struct plx_lane *lane = plx_work_lane(&w->map, i, w->sender.seat.number);
+
+		lane->taken = plx_lane_sent(&w->map.inbox_geometry, lane);
+		lane->head = lane->taken / w->map.inbox_geometry.per;
+		plx_lane_receive(&w->worker.inbox.lane[w->sender.seat.number],
+				 (struct plx_channel *)w->shared->inbox[0], &w->map.inbox_geometry,
+				 w->sender.seat.number);
+	}
+	return wrong;
+}
+
 /* ---- the walk ---------------------------------------------------------------------------------------- */
 
 /* Somewhere in the middle of handling: with some of it changed, or finished and not acknowledged. */
@@ -213,6 +297,8 @@ static const char *step(struct stepper *st, struct world *w)
 	unsigned char element[32] = { 0 };
 	const char *wrong;
 
+	if (roll(w, 4) == 0)
+		return step_send(st, w);
 	w->lane = (uint32_t)roll(w, LANES);
 	w->order = (struct order){ .slots = (uint8_t)roll(w, 4),
 				   .first = (uint8_t)roll(w, SLOTS),
@@ -237,7 +323,7 @@ static const char *step(struct stepper *st, struct world *w)
 static void make_world(struct world *w, struct shared *s)
 {
 	struct plx_channel_shape inbox = {
-		.kind = PLX_CHANNEL_MPSC, .size = 32, .count = 16, .senders = LANES
+		.kind = PLX_CHANNEL_MPSC, .size = 32, .count = 16, .senders = LANES + 1
 	};
 	struct plx_channel_shape control = { .kind = PLX_CHANNEL_SPSC, .size = 32, .count = 4 };
 
@@ -249,12 +335,13 @@ static void make_world(struct world *w, struct shared *s)
 	w->map.hdr = &s->hdr;
 	w->map.lines = &s->line;
 	w->map.undo = (unsigned char *)&s->undo;
-	w->map.inbox = s->inbox;
-	w->map.inbox_bytes = sizeof(s->inbox);
+	w->map.inbox = s->inbox[0];
+	w->map.inbox_bytes = sizeof(s->inbox[0]);
 	w->map.memory_begin = offsetof(struct shared, tally);
 	w->map.memory_end = offsetof(struct shared, tally) + sizeof(s->tally);
-	s->hdr.most = 1;
-	s->hdr.senders = LANES;
+	s->hdr.most = WORKERS;
+	s->hdr.senders = LANES + 1;
+	s->hdr.size = 16;
 	s->hdr.undo_size = sizeof(s->undo) + UNDO;
 	w->options.hooks.handle = handle;
 	w->options.hooks.arg = w;
@@ -262,13 +349,31 @@ static void make_world(struct world *w, struct shared *s)
 	w->worker.options = &w->options;
 	w->worker.line = &s->line;
 	w->worker.undo = &s->undo;
-	assert_int_equal(plx_channel_init(s->inbox, sizeof(s->inbox), &inbox), 0);
+	for (uint32_t i = 0; i < WORKERS; i++)
+		assert_int_equal(plx_channel_init(s->inbox[i], sizeof(s->inbox[i]), &inbox), 0);
 	assert_int_equal(plx_channel_init(s->control, sizeof(s->control), &control), 0);
-	assert_int_equal(plx_geometry_read(&w->map.inbox_geometry, s->inbox, sizeof(s->inbox)), 0);
+	assert_int_equal(plx_geometry_read(&w->map.inbox_geometry, s->inbox[0], sizeof(s->inbox[0])), 0);
 	assert_int_equal(plx_spsc_receiver_open(&w->worker.control, s->control, sizeof(s->control)), 0);
-	assert_int_equal(plx_mpsc_receiver_open(&w->worker.inbox, s->inbox, sizeof(s->inbox)), 0);
+	assert_int_equal(plx_mpsc_receiver_open(&w->worker.inbox, s->inbox[0], sizeof(s->inbox[0])), 0);
 	for (uint32_t i = 0; i < LANES; i++)
-		assert_int_equal(plx_mpsc_sender_open(&w->tx[i], s->inbox, sizeof(s->inbox), i), 0);
+		assert_int_equal(plx_mpsc_sender_open(&w->tx[i], s->inbox[0], sizeof(s->inbox[0]), i), 0);
+}
+
+/* A sender with a lane of its own to each worker. */
+static void make_sender(struct world *w, struct shared *s)
+{
+	assert_int_equal(plx_partition_init(&w->map.partition, &s->partition, sizeof(s->partition), NULL), 0);
+	w->sender.map = &w->map;
+	w->sender.partition = w->map.partition;
+	w->sender.bracket = &s->bracket;
+	w->sender.seat.number = LANES;
+	w->map.external = LANES + 1;
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		struct plx_spsc_sender *tx = &w->sender.lane[i];
+
+		while (tx->end.number != LANES || !tx->end.channel) /* the one after those of the others */
+			assert_int_equal(plx_mpsc_sender_open(tx, s->inbox[i], sizeof(s->inbox[i]), 9), 0);
+	}
 }
 
 static void a_message_is_handled_once_wherever_its_worker_dies(void **state)
@@ -284,6 +389,7 @@ static void a_message_is_handled_once_wherever_its_worker_dies(void **state)
 	st = step_open(sizeof(struct shared), sizeof(struct world));
 	w = step_rest(st);
 	make_world(w, step_shared(st));
+	make_sender(w, step_shared(st));
 	while (!wrong && step_more(counts, WHATS, POINTS))
 		wrong = step(st, w);
 	if (wrong)

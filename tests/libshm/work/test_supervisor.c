@@ -258,6 +258,34 @@ static void a_child_that_dies_at_the_same_point_is_quarantined_and_others_live_o
 	plx_supervisor_close(s);
 }
 
+static enum plx_verdict decide(void *arg, uint32_t child, const struct plx_exit *how, uint64_t *wait_ns)
+{
+	(void)arg;
+	assert_int_equal(*wait_ns, 0);
+	assert_int_equal(how->code, 78);
+	*wait_ns = child == 0 ? 20 * MS : 0;
+	return child == 0 ? PLX_VERDICT_RESTART : PLX_VERDICT_ENDED;
+}
+
+static void somebody_else_may_decide(void **state)
+{
+	struct plx_supervisor_options o = { .decide = decide };
+	struct role roles[2] = { { .me = 0, .fail = 1, .code = 78 }, { .me = 1, .fail = 1, .code = 78 } };
+	struct plx_supervisor *s;
+	uint64_t begin;
+
+	(void)state;
+	assert_int_equal(plx_supervisor_open(&s, &o), 0);
+	start(s, &roles[0], PLX_RESTART_NEVER);
+	expect(s, PLX_SUPERVISE_DIED, 0);
+	begin = plx_now_ns();
+	expect(s, PLX_SUPERVISE_RESTARTED, 0);
+	assert_true(plx_now_ns() - begin > 10 * MS);
+	start(s, &roles[1], PLX_RESTART_ALWAYS);
+	expect(s, PLX_SUPERVISE_ENDED, 1);
+	plx_supervisor_close(s);
+}
+
 static void too_many_restarts_end_all_of_them(void **state)
 {
 	struct plx_restart_policy hasty = { .intensity = 4, .poison = 99, .first_ns = 1, .longest_ns = 1 };
@@ -479,6 +507,7 @@ int main(void)
 		TEST(a_descriptor_says_that_there_is_something_to_do),
 		TEST(who_ends_as_it_should_is_not_started_again),
 		TEST(a_child_that_dies_at_the_same_point_is_quarantined_and_others_live_on),
+		TEST(somebody_else_may_decide),
 		TEST(too_many_restarts_end_all_of_them),
 		TEST(one_for_all_starts_all_of_them_anew),
 		TEST(rest_for_one_starts_those_anew_that_came_later),

@@ -9,6 +9,7 @@
 
 #include <plx/inspect.h>
 
+#include "base/sys.h"
 #include "tests/support/support.h"
 #include "work/partition_layout.h"
 #include "work/workers_layout.h"
@@ -526,8 +527,9 @@ static void a_storm_of_kills_loses_nothing_and_doubles_nothing(void **state)
 	struct plx_workers_options o = options(false);
 	struct plx_workers *w;
 	struct plx_sender *s;
+	const char *text = getenv("PLX_KILLS"); /* tests/crash/long_work.sh wants more */
+	uint32_t kills = 0, enough = text ? (uint32_t)atoi(text) : LONG_LOOP(300);
 	uint64_t chance = plx_now_ns(), round = 1;
-	uint32_t kills = 0;
 
 	(void)state;
 	o.restart.poison = UINT32_MAX; /* it is us who kill, not the message */
@@ -535,7 +537,7 @@ static void a_storm_of_kills_loses_nothing_and_doubles_nothing(void **state)
 	w = open_with(&o);
 	choose_keys(w);
 	assert_int_equal(plx_sender_open(&s, w), 0);
-	for (; kills < LONG_LOOP(300); round++) {
+	for (; kills < enough; round++) {
 		int32_t pid;
 
 		chance = plx_key_u64(chance, round);
@@ -760,6 +762,36 @@ static void a_pool_whose_workers_do_not_start_does_not_open(void **state)
 	assert_true(no_children_left());
 }
 
+/* The first door shut, then the second, ...: nothing is left behind, and nobody. */
+static void every_door_may_be_shut(void **state)
+{
+	int fds = count_open_fds(), maps = count_maps("plx:workers");
+	bool done = false;
+
+	(void)state;
+	for (int n = 0; n < 400 && !done; n++) {
+		struct plx_workers_options o = options(false);
+		struct plx_workers *w = NULL;
+		struct plx_sender *s = NULL;
+		int ret;
+
+		o.workers = o.most = 1;
+		plx_fault_at = n;
+		plx_fault_seen = 0;
+		ret = plx_workers_open(&w, &o);
+		if (ret == 0)
+			ret = plx_sender_open(&s, w);
+		done = ret == 0 && plx_fault_seen <= plx_fault_at;
+		plx_fault_at = -1;
+		plx_sender_close(s);
+		plx_workers_close(w);
+		assert_int_equal(count_open_fds(), fds);
+		assert_int_equal(count_maps("plx:workers"), maps);
+		assert_true(no_children_left());
+	}
+	assert_true(done);
+}
+
 static int supervise_and_die(void *arg)
 {
 	struct plx_workers_options o = options(false);
@@ -925,6 +957,7 @@ int main(void)
 		TEST(a_graceful_stop_loses_nothing_that_was_accepted),
 		TEST(senders_that_are_killed_delay_nobody),
 		TEST(a_pool_whose_workers_do_not_start_does_not_open),
+		TEST(every_door_may_be_shut),
 		TEST(workers_do_not_outlive_their_supervisor),
 		TEST(options_that_make_no_sense_are_refused),
 		TEST(a_lying_pool_is_refused),
