@@ -48,10 +48,10 @@ static uint32_t hello(unsigned char *bytes)
 /* What comes within a while; descriptors are closed. */
 static ssize_t answer(int fd, unsigned char *bytes)
 {
-	int fds[2];
+	int fds[PLX_GRANT_FDS];
 	ssize_t n = liar_recv(fd, bytes, PLX_HANDSHAKE_MAX, fds, 200);
 
-	for (int i = 0; i < 2; i++) {
+	for (unsigned int i = 0; i < PLX_GRANT_FDS; i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);
 	}

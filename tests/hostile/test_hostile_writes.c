@@ -85,7 +85,7 @@ static bool connected(int fd)
 {
 	unsigned char bytes[16];
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int fds[2];
+	int fds[PLX_GRANT_FDS];
 
 	while (poll(&p, 1, 0) > 0) {
 		if (liar_recv(fd, bytes, sizeof(bytes), fds, 0) != 1 || bytes[0] != PLX_WAKE_LOOK)

@@ -22,7 +22,7 @@ static int publisher_run(const struct crowd *c, int which)
 					     .quota = 4,
 					     .type = NUMBERED_TYPE,
 					     .full = PLX_FULL_DROP,
-					     .full_ns = 400000000,
+					     .full_ns = 5000000000,
 					     .directory = c->dir };
 	unsigned char bytes[CROWD_SLOT_SIZE];
 	struct plx_publisher *pub;

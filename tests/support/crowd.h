@@ -8,7 +8,8 @@
 #include <signal.h>
 
 /*
- * All are children. P publishes numbered messages and lets go who blocks it for 400 ms. H0 is reliable: it must get every message; H1
+ * All are children. P publishes numbered messages and lets go who blocks it for 5 s (so long that on a busy machine
+ * nobody honest is meant). H0 is reliable: it must get every message; H1
  * is lossy: it must get them whole and in order. N connects, notes how long it took, leaves, and begins again.
  *
  * With keys they prove themselves to each other; a liar finds the files in the directory: pub.key, sub.key, liar.key (which nobody
