@@ -9,6 +9,7 @@
 #include <plx/process.h>
 
 #include "reducer/cli.h"
+#include "reducer/io/io.h"
 #include "tools/cli/cli.h"
 
 static const char help[] =
@@ -25,6 +26,7 @@ static const char help[] =
 	"                         by default they are left, as HVM2 does, but in programs with labels (#1(a "
 	"b)),\n"
 	"                         which are hvm-64's, they are expanded\n"
+	"      --io               do what the program asks for: files, time, topics; it may do what you may\n"
 	"  -h, --help             this text\n"
 	"\n"
 	"Exit: 0 done; 1 the program is wrong; 2 the command line is; 3 a worker died; 4 a limit was "
@@ -34,6 +36,7 @@ static const char help[] =
 struct run {
 	const char *path;
 	bool stats;
+	bool io;
 	struct net_options net;
 	struct net_limits limits;
 };
@@ -60,14 +63,16 @@ static int parse(int argc, char **argv, struct run *run)
 		case 's': run->stats = true; break;
 		case 'h': return cli_show(help);
 		case 'V': return cli_show("reducer " PLX_VERSION_STRING "\n");
-		case 'i':
-			return cli_usage_error(
-				"--io: programs that read and write while they run are not supported yet; "
-				"without --io the net that asks for it is printed");
+		case 'i': run->io = true; break;
 		case ':': return cli_usage_error("%s needs a value", argv[optind - 1]);
 		default: return cli_usage_error("%s: no such option", argv[optind - 1]);
 		}
 	}
+	if (run->io && run->limits.expand == NET_EXPAND_ALWAYS)
+		return cli_usage_error(
+			"--io and --expand: a program that does I/O expands what it needs itself");
+	if (run->io)
+		run->limits.expand = NET_EXPAND_NEVER;
 	if (optind == argc)
 		return cli_usage_error("run: which program? give a file, or - for stdin");
 	if (optind + 1 < argc)
@@ -154,17 +159,19 @@ static int reduce(const struct run *run, const struct book *book)
 {
 	struct net *net = NULL;
 	struct net_result result;
+	struct io_stats io = { 0 };
 	int code, ret = net_open(&net, &run->net);
 
 	if (ret == 0)
 		ret = net_start(net, book, &run->limits);
 	if (ret == 0)
-		ret = wait_for(net, &result);
+		ret = run->io ? io_run(net, &run->limits, &result, &io) : wait_for(net, &result);
 	if (ret < 0) {
 		cli_error("%s: it could not be started with %" PRIu32 " worker%s: %s", run->path,
 			  run->net.workers, run->net.workers == 1 ? "" : "s", plx_strerror(ret));
 		code = ret == -ENOMEM || ret == -ENOSPC ? REDUCER_LIMIT : REDUCER_ERROR;
 	} else if (result.status == NET_DONE) {
+		result.interactions += io.interactions;
 		code = print(run, net, &result);
 	} else {
 		code = complain(run, &result);

@@ -33,6 +33,7 @@
 #include <plx/common.h>
 
 #include "reducer/net/net.h"
+#include "reducer/net/piece.h"
 #include "reducer/net/port.h"
 
 #define ARENA_VERSION 1u
@@ -42,6 +43,12 @@
 #define ARENA_NODE_CACHE 4096u /* free node cells a worker has at hand */
 #define ARENA_VAR_CACHE  4096u
 #define ARENA_LATER      64u /* redexes put off */
+
+/* What is done with a normal form. */
+enum arena_order {
+	ARENA_EXPAND = 0, /* references that are left in it are called */
+	ARENA_INJECT = 1, /* a piece is put in */
+};
 
 struct arena_control {
 	/* line 0: geometry; the supervisor writes it once */
@@ -57,10 +64,12 @@ struct arena_control {
 	_Alignas(PLX_LINE) _Atomic uint32_t job; /* number of the program; a new number is a new program */
 	_Atomic uint32_t leave;                  /* 1: workers are to end */
 	_Atomic uint32_t first; /* number with which the program began; a later job goes on with its result */
-	uint32_t reserved;      /* 0 */
+	uint32_t order;         /* enum arena_order, of a job that is not the first */
 	uint64_t book_size;     /* bytes of the book, then code follows */
 	uint64_t code;          /* bytes from the segment base to the code */
-	port root;              /* the variable on which the normal form hangs */
+	uint64_t tray;          /* bytes from the segment base to the piece to put in, see inject.h */
+	/* worker 0 writes, the supervisor reads at rest */
+	port root; /* the variable on which the normal form hangs */
 	/* line 2: whoever meets a reason first stores it here, all look at each tick */
 	_Alignas(PLX_LINE) _Atomic uint32_t stop; /* 0 or enum net_status */
 	_Atomic uint32_t stop_worker;
@@ -76,6 +85,8 @@ struct arena_control {
 	/* line 6: all workers at each tick, when there is a limit at all */
 	_Alignas(PLX_LINE) _Atomic int64_t gas;
 	_Atomic uint32_t gas_limited;
+	/* line 7: worker 0 */
+	_Alignas(PLX_LINE) port held[PIECE_HELD_MAX]; /* ends of the last piece that the outside keeps */
 };
 static_assert(offsetof(struct arena_control, job) == 1 * PLX_LINE, "protocol.md: net control");
 static_assert(offsetof(struct arena_control, stop) == 2 * PLX_LINE, "protocol.md: net control");
@@ -83,7 +94,8 @@ static_assert(offsetof(struct arena_control, ended) == 3 * PLX_LINE, "protocol.m
 static_assert(offsetof(struct arena_control, hungry) == 4 * PLX_LINE, "hungry has its own line");
 static_assert(offsetof(struct arena_control, committed) == 5 * PLX_LINE, "committed has its own line");
 static_assert(offsetof(struct arena_control, gas) == 6 * PLX_LINE, "gas has its own line");
-static_assert(sizeof(struct arena_control) == 7 * PLX_LINE, "protocol.md: net control");
+static_assert(offsetof(struct arena_control, held) == 7 * PLX_LINE, "held has its own line");
+static_assert(sizeof(struct arena_control) == 8 * PLX_LINE, "protocol.md: net control");
 
 /* arena_line.state: changes << ARENA_STATE_BITS | one of these. */
 #define ARENA_STATE_BITS 2u

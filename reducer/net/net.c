@@ -20,6 +20,7 @@
 #include <plx/process.h>
 
 #include "reducer/net/check.h"
+#include "reducer/net/inject.h"
 #include "reducer/net/link.h"
 #include "reducer/net/worker.h"
 
@@ -332,11 +333,12 @@ static bool must_renew(struct net *net, uint64_t memory)
 		       (max < NET_KEEP ? max : NET_KEEP);
 }
 
-static void give_order(struct net *net)
+static void give_order(struct net *net, enum arena_order order)
 {
 	struct arena_control *control = net->arena.control;
 
 	net->phase = PHASE_RUNNING;
+	control->order = order;
 	/* S1 seq_cst: everything before is seen by who sees the new number (S2); and before W3 */
 	atomic_store_explicit(&control->job, atomic_load_explicit(&control->job, memory_order_relaxed) + 1,
 			      memory_order_seq_cst);
@@ -380,7 +382,7 @@ int net_start(struct net *net, const struct book *book, const struct net_limits 
 	net->begin_ns = plx_now_ns();
 	atomic_store_explicit(&control->first, atomic_load_explicit(&control->job, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
-	give_order(net);
+	give_order(net, ARENA_EXPAND);
 	return 0;
 }
 
@@ -401,8 +403,51 @@ static bool go_on(struct net *net, uint64_t interactions)
 	while (read(net->ended_fd, &count, sizeof(count)) > 0) {
 	}
 	net->result = (struct net_result){ .workers = net->options.workers };
-	give_order(net);
+	give_order(net, ARENA_EXPAND);
 	return true;
+}
+
+/* Memory for the tray, behind the code. */
+static int make_tray(struct net *net, uint64_t bytes)
+{
+	struct arena *arena = &net->arena;
+	const uint64_t book = (uint64_t)(arena->book - arena->base);
+	const uint64_t at = (arena->control->code - book + code_size(arena_book(arena)) + PLX_LINE - 1) &
+			    ~(uint64_t)(PLX_LINE - 1);
+
+	if (bytes > arena->book_room || at > arena->book_room - bytes)
+		return -ENOMEM;
+	if (at + bytes > arena->book_end) {
+		if (arena_commit(arena, book + arena->book_end, at + bytes - arena->book_end) < 0)
+			return -ENOMEM;
+		arena->book_end = at + bytes;
+	}
+	arena->control->tray = book + at;
+	return 0;
+}
+
+int net_go_on(struct net *net, const struct piece *piece)
+{
+	uint64_t count;
+	int ret;
+
+	if (net->phase != PHASE_OVER || net->result.status != NET_DONE || net->broken || piece->vars == 0 ||
+	    piece->held >= piece->vars || piece->held > PIECE_HELD_MAX)
+		return -EINVAL;
+	ret = make_tray(net, inject_bytes(piece));
+	if (ret < 0)
+		return ret;
+	inject_write(net->arena.base + net->arena.control->tray, piece);
+	while (read(net->ended_fd, &count, sizeof(count)) > 0) {
+	}
+	net->result = (struct net_result){ .workers = net->options.workers };
+	give_order(net, ARENA_INJECT);
+	return 0;
+}
+
+port net_held(const struct net *net, uint32_t i)
+{
+	return net->arena.control && i < PIECE_HELD_MAX ? net->arena.control->held[i] : PORT_NONE;
 }
 
 static void ask_to_stop(struct net *net, enum net_status why)

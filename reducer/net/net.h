@@ -15,6 +15,7 @@
 #include <plx/common.h>
 
 #include "reducer/net/book.h"
+#include "reducer/net/piece.h"
 #include "reducer/text/text.h"
 
 #define NET_WORKERS_MAX 64u
@@ -133,6 +134,17 @@ int net_worker(const struct net *net, uint32_t worker, struct net_worker_stats *
 /* net_root(), net_source() - the normal form, for text_print(); valid from NET_DONE to the next net_start(). */
 port net_root(const struct net *net);
 void net_source(const struct net *net, struct text_source *source);
+
+/*
+ * net_go_on() - put a piece into the net that has come to rest, and reduce on; net_wait() for its end. Interactions and
+ * time go on counting, limits stay.
+ *
+ * Return: 0, -EINVAL (nothing is there that ended with NET_DONE; a piece without a root), -ENOMEM.
+ */
+int net_go_on(struct net *net, const struct piece *piece) plx_must_check;
+
+/* net_held() - where the end of held variable @i of the last piece is, from 0; valid at rest, until it is linked. */
+port net_held(const struct net *net, uint32_t i);
 
 /*
  * net_check() - with no program running: every cell of every partition is free or live, every live node hangs on one

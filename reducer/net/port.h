@@ -31,7 +31,7 @@ enum port_tag {
 	TAG_DUP = 5,
 	TAG_OPR = 6,
 	TAG_SWI = 7,
-	TAG_ASYNC = 8, /* reserved: waits for something outside the net */
+	TAG_ASYNC = 8, /* reserved; what waits for the outside is an unbound variable, see io/ */
 };
 
 #define PORT_NONE ((port)0)

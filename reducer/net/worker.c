@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "reducer/net/expand.h"
+#include "reducer/net/inject.h"
 #include "reducer/net/mail.h"
 #include "reducer/net/queue.h"
 #include "reducer/net/quiesce.h"
@@ -218,7 +219,9 @@ static void worker_take_mail(struct worker *w)
 		for (; in->head != tail; in->head++) {
 			const struct pair m = in->ring->slot[in->head & mask];
 
-			if (port_tag(m.a) != TAG_VAR && port_tag(m.b) != TAG_VAR)
+			if (plx_unlikely(m.b == PORT_GONE))
+				cells_free_var(w, &w->hot, m.a);
+			else if (port_tag(m.a) != TAG_VAR && port_tag(m.b) != TAG_VAR)
 				*w->hot.top++ = m; /* meant for us, wherever its nodes are */
 			else
 				link_later(w, &w->hot, m.a, m.b, true);
@@ -387,6 +390,8 @@ static void worker_adopt(struct worker *w)
 	w->received++; /* the order itself, see quiesce.h */
 	if (w->job == first)
 		worker_begin(w);
+	else if (control->order == ARENA_INJECT)
+		inject_piece(w);
 	else
 		expand_result(w);
 }

@@ -134,14 +134,33 @@ check 'and is told' grep -q 'stdout' err
 # usage
 for arguments in 'run' 'run a b' 'run two.hvm --workers 0' 'run two.hvm --workers 65' 'run two.hvm --workers x' \
 	'run two.hvm --gas' 'run two.hvm --gas -1' 'run two.hvm --max-memory 1X' 'run two.hvm --time-limit 0' \
-	'run two.hvm --nonsense' 'run two.hvm --io' '' '-i x' '-o x' '-i x -o x' 'sing' '-i a -o b c' \
+	'run two.hvm --nonsense' 'run two.hvm --io --expand' '' '-i x' '-o x' '-i x -o x' 'sing' '-i a -o b c' \
 	'-i a -o b --slot-size 1' '-i a -o b --subscribers -1' 'report --nonsense' 'report --width 3'; do
 	reducer $arguments >out 2>err </dev/null
 	same "usage: reducer $arguments" 2 $?
 	says 'is explained' err '^reducer: .*--help explains$'
 done
-reducer run two.hvm --io 2>err
-says '--io is refused in a sentence' err 'read and write while they run are not supported yet'
+cat >hello.hvm <<'END'
+@main = r & @call ~ (@write ((1 @hi) ((* s) r))) & @done ~ (42 s)
+@call = (n (a (k ((1 ((13683217 16719857) (n (a (k v))))) v))))
+@done = (x ((0 ((13683217 16719857) (x v))) v))
+@cons = (h (t ((1 (h (t v))) v)))
+@nil = ((0 v) v)
+@hi = e & @cons ~ (104 (d e)) & @cons ~ (105 (c d)) & @cons ~ (10 (@nil c))
+@write = f & @cons ~ (87 (e f)) & @cons ~ (82 (d e)) & @cons ~ (73 (c d)) & @cons ~ (84 (b c)) & @cons ~ (69 (@nil b))
+END
+reducer run hello.hvm --io -w 2 >out 2>err
+same 'a program that writes, with --io' 'hi|Result: ((0 ((13683217 16719857) (42 a))) a)|' "$(tr '\n' '|' <out)"
+reducer run hello.hvm >out 2>err
+same 'and without it says what it asks for' 1 "$(grep -c '^Result: ((1 ((13683217 16719857)' out)"
+printf '@main = r & @sleep ~ r\n@sleep = ((1 ((13683217 16719857) (@n ((200000 0) (* v))))) v)\n@n = e & @cons ~ (83 (d e)) & @cons ~ (76 (c d)) & @cons ~ (69 (b c)) & @cons ~ (69 (a b)) & @cons ~ (80 (@nil a))\n' >sleep.hvm
+sed -n '/^@cons\|^@nil/p' hello.hvm >>sleep.hvm
+"$BIN/reducer" run sleep.hvm --io >out 2>err &
+pid=$!
+sleep 0.5
+kill -INT $pid
+code_of $pid
+same 'a program that sleeps is interrupted' 130 $code
 for arguments in '--help' 'run --help' 'report --help' '--version' 'run --version'; do
 	reducer $arguments >out 2>err
 	same "reducer $arguments" 0 $?
