@@ -209,6 +209,11 @@ int plx_sys_futex_wake(uint32_t *word, int count);
 int plx_sys_futex_wait2(const uint32_t *word, uint32_t value, const uint32_t *other, uint32_t other_value,
 			uint64_t timeout_ns) plx_must_check;
 
+/** Wait for any of @n words, at most PLX_SYS_FUTEXES_MAX: as plx_sys_futex_wait2(). */
+int plx_sys_futex_waitv(const uint32_t *const *words, const uint32_t *values, unsigned int n,
+			uint64_t timeout_ns) plx_must_check;
+#define PLX_SYS_FUTEXES_MAX 128u
+
 /*
  * The far half of an asymmetric fence: as if every running thread of this process (PRIVATE) or of every process that
  * registered (GLOBAL) had executed a full fence between our call and our return.

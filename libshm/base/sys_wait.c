@@ -241,6 +241,31 @@ int plx_sys_futex_wait2(const uint32_t *word, uint32_t value, const uint32_t *ot
 #endif
 }
 
+int plx_sys_futex_waitv(const uint32_t *const *words, const uint32_t *values, unsigned int n,
+			uint64_t timeout_ns)
+{
+#ifdef SYS_futex_waitv
+	struct futex_waitv waiters[PLX_SYS_FUTEXES_MAX];
+	struct timespec ts; /* absolute */
+	uint64_t now;
+	int ret = plx_sys_gate("futex_waitv", EINTR);
+
+	if (ret < 0)
+		return ret;
+	for (unsigned int i = 0; i < n; i++)
+		waiters[i] = (struct futex_waitv){ .val = values[i],
+						   .uaddr = (uintptr_t)words[i],
+						   .flags = FUTEX_32 };
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
+	ts = timespec(timeout_ns < INT64_MAX - now ? now + timeout_ns : INT64_MAX);
+	return syscall(SYS_futex_waitv, waiters, n, 0, &ts, CLOCK_MONOTONIC) < 0 ? -errno : 0;
+#else
+	(void)words, (void)values, (void)n, (void)timeout_ns;
+	return -ENOSYS;
+#endif
+}
+
 /* ---- fences -------------------------------------------------------------------------------------- */
 
 static int membarrier(int command)

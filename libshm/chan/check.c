@@ -51,6 +51,34 @@ static const char *packed_fault(const struct plx_geometry *g, struct plx_lane *l
 	return NULL;
 }
 
+/* A lane of envelopes: each cell is of this lap or of the one before. */
+static const char *post_fault(const struct plx_geometry *g, struct plx_lane *lane)
+{
+	uint64_t head = __atomic_load_n(&lane->head, __ATOMIC_ACQUIRE);
+	uint64_t taken = __atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE);
+	uint64_t tail = __atomic_load_n(&lane->tail, __ATOMIC_ACQUIRE), sent;
+
+	for (uint64_t p = taken; p < tail; p++) {
+		uint64_t word = word_of(g, lane, p);
+
+		/* unless it has come round since */
+		if (__atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE) > p)
+			continue;
+		if ((uint8_t)(word >> 56) != (uint8_t)(p / g->cells + 1))
+			return "a message that was sent is not of this lap";
+		if ((word >> 40 & 0x3fff) > g->size)
+			return "a message is longer than there is room for";
+	}
+	if (tail > __atomic_load_n(&lane->head, __ATOMIC_ACQUIRE) + g->cells)
+		return "the tail is more than a lap ahead";
+	sent = plx_lane_sent(g, lane);
+	if (taken > sent)
+		return "more was taken than was sent";
+	if (head > taken)
+		return "a cell was given back before it was taken";
+	return NULL;
+}
+
 /* A ring: three numbers, in order. */
 static const char *ring_fault(const struct plx_geometry *g, struct plx_lane *lane)
 {
@@ -121,6 +149,8 @@ static const char *fault_of(const void *at, uint64_t room)
 		switch (g.kind) {
 		case PLX_CHANNEL_SPSC:
 		case PLX_CHANNEL_MPSC: fault = packed_fault(&g, lane); break;
+		case PLX_CHANNEL_POST:
+		case PLX_CHANNEL_PRIORITY: fault = post_fault(&g, lane); break;
 		case PLX_CHANNEL_RING: fault = ring_fault(&g, lane); break;
 		case PLX_CHANNEL_MPMC: fault = cells_fault(&g, lane); break;
 		}

@@ -16,6 +16,8 @@
 #include <plx/mpmc.h>
 #include <plx/process.h>
 
+#include <plx/select.h>
+
 #include "base/atomic.h"
 #include "chan/cell.h"
 #include "chan/channel.h"
@@ -320,6 +322,11 @@ int plx_mpmc_recv_many(struct plx_mpmc_receiver *rx, void *elements, uint32_t n,
 	if (ret < 0)
 		return ret;
 	return 1 + (int)plx_mpmc_try_recv_many(rx, (unsigned char *)elements + rx->size, n - 1);
+}
+
+struct plx_choice plx_mpmc_choice(struct plx_mpmc_receiver *rx)
+{
+	return (struct plx_choice){ .end = &rx->end, .ready = has_some, .ended = receiver_ended, .of = rx };
 }
 
 bool plx_mpmc_arm(struct plx_mpmc_receiver *rx)

@@ -11,6 +11,8 @@
  */
 #include <plx/mpsc.h>
 
+#include <plx/select.h>
+
 #include "base/atomic.h"
 #include "chan/channel.h"
 #include "chan/lane.h"
@@ -149,6 +151,11 @@ int plx_mpsc_recv_many(struct plx_mpsc_receiver *rx, void *elements, uint32_t n,
 		return (int)got;
 	ret = plx_mpsc_wait(rx, timeout_ns);
 	return ret < 0 ? ret : (int)plx_mpsc_try_recv_many(rx, elements, n);
+}
+
+struct plx_choice plx_mpsc_choice(struct plx_mpsc_receiver *rx)
+{
+	return (struct plx_choice){ .end = &rx->end, .ready = ready, .ended = ended, .of = rx };
 }
 
 bool plx_mpsc_arm(struct plx_mpsc_receiver *rx)

@@ -11,6 +11,8 @@
  */
 #include <plx/ring.h>
 
+#include <plx/select.h>
+
 #include "base/atomic.h"
 #include "chan/channel.h"
 #include "chan/lane.h"
@@ -151,6 +153,11 @@ int plx_ring_recv_many(struct plx_ring_receiver *rx, void *elements, uint32_t n,
 		return (int)got;
 	ret = plx_ring_wait(rx, timeout_ns);
 	return ret < 0 ? ret : (int)plx_ring_try_recv_many(rx, elements, n);
+}
+
+struct plx_choice plx_ring_choice(struct plx_ring_receiver *rx)
+{
+	return (struct plx_choice){ .end = &rx->end, .ready = has_some, .ended = receiver_ended, .of = rx };
 }
 
 bool plx_ring_arm(struct plx_ring_receiver *rx)

@@ -11,6 +11,8 @@
  */
 #include <plx/spsc.h>
 
+#include <plx/select.h>
+
 #include "base/atomic.h"
 #include "base/mutant.h"
 #include "chan/channel.h"
@@ -285,6 +287,13 @@ int plx_spsc_recv_many(struct plx_spsc_receiver *rx, void *elements, uint32_t n,
 		return (int)got;
 	ret = plx_spsc_wait(rx, timeout_ns);
 	return ret < 0 ? ret : (int)plx_spsc_try_recv_many(rx, elements, n);
+}
+
+struct plx_choice plx_spsc_choice(struct plx_spsc_receiver *rx)
+{
+	return (struct plx_choice){
+		.end = &rx->end, .ready = receiver_ready, .ended = receiver_ended, .of = rx
+	};
 }
 
 bool plx_spsc_arm(struct plx_spsc_receiver *rx)

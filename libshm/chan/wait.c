@@ -73,6 +73,21 @@ void plx_chan_fence(void)
 		(void)!plx_sys_barrier(PLX_SYS_BARRIER_GLOBAL);
 }
 
+void plx_chan_pause(void)
+{
+	relax();
+}
+
+uint32_t plx_chan_pauses_us(void)
+{
+	return plx_read_once(&here.us);
+}
+
+bool plx_chan_has_barrier(void)
+{
+	return plx_read_once(&here.barrier);
+}
+
 /* ---- waking ---------------------------------------------------------------------------------------- */
 
 /* A sleeper in poll(): a byte into its pipe, through /proc when it is of another process. */
@@ -139,7 +154,7 @@ static uint64_t *bits_of(const struct plx_end *end)
 	return end->sends ? &end->channel->to_receivers : &end->channel->to_senders;
 }
 
-static uint32_t fall_asleep(struct plx_end *end)
+uint32_t plx_chan_sleeps(struct plx_end *end)
 {
 	uint32_t sleep = (plx_read_once(&end->seat->sleep) + 1) | 1;
 
@@ -147,11 +162,18 @@ static uint32_t fall_asleep(struct plx_end *end)
 	/* WT1: pairs with the look of who sends, or makes room; the fence between is ours */
 	if (!plx_mutant(MUT_CHAN_SLEEP_UNSAID))
 		__atomic_fetch_or(bits_of(end), 1ull << end->number, __ATOMIC_SEQ_CST);
+	return sleep;
+}
+
+static uint32_t fall_asleep(struct plx_end *end)
+{
+	uint32_t sleep = plx_chan_sleeps(end);
+
 	plx_chan_fence();
 	return sleep;
 }
 
-static void wake_up(struct plx_end *end)
+void plx_chan_wakes(struct plx_end *end)
 {
 	uint64_t bit = 1ull << end->number;
 	uint32_t sleep = plx_read_once(&end->seat->sleep);
@@ -177,13 +199,8 @@ bool plx_chan_arm(struct plx_end *end, const struct plx_chan_question *q)
 	fall_asleep(end);
 	if (plx_mutant(MUT_CHAN_NO_SECOND_LOOK) || (!q->ready(q->of) && q->ended(q->of) == 0))
 		return true;
-	wake_up(end);
+	plx_chan_wakes(end);
 	return false;
-}
-
-void plx_chan_disarm(struct plx_end *end)
-{
-	wake_up(end);
 }
 
 static void count(uint64_t *counter)
@@ -202,7 +219,7 @@ static int park(struct plx_end *end, const struct plx_chan_question *q, uint64_t
 		count(&end->seat->parked);
 		ret = plx_futex_wait(&end->seat->sleep, sleep, timeout_ns < most ? timeout_ns : most);
 	}
-	wake_up(end);
+	plx_chan_wakes(end);
 	return ret;
 }
 

@@ -22,7 +22,17 @@ int plx_chan_wait(struct plx_end *end, const struct plx_chan_question *q, uint64
 
 /** plx_chan_arm() - say that we sleep, and look again. Return: false: no need, something is there. */
 bool plx_chan_arm(struct plx_end *end, const struct plx_chan_question *q);
-void plx_chan_disarm(struct plx_end *end);
+
+/** plx_chan_sleeps(), plx_chan_wakes() - say that we sleep (without the fence); and that we do not. */
+uint32_t plx_chan_sleeps(struct plx_end *end);
+void plx_chan_wakes(struct plx_end *end);
+
+/** plx_chan_pauses() - a pause in a spinning loop; so many last a microsecond. */
+void plx_chan_pause(void);
+uint32_t plx_chan_pauses_us(void);
+
+/** plx_chan_has_barrier() - is what a sleeper does enough, or have sleeps to be short? */
+bool plx_chan_has_barrier(void);
 
 /** plx_chan_wake() - one of those whose bits are set in what our side looks at (senders: c->to_senders). */
 void plx_chan_wake(struct plx_channel *c, bool receivers, uint64_t among);

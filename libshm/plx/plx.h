@@ -5,6 +5,7 @@
 #include <plx/buffer.h>
 #include <plx/channel.h>
 #include <plx/common.h>
+#include <plx/envelope.h>
 #include <plx/event.h>
 #include <plx/inspect.h>
 #include <plx/key.h>
@@ -19,6 +20,7 @@
 #include <plx/request.h>
 #include <plx/ring.h>
 #include <plx/segment.h>
+#include <plx/select.h>
 #include <plx/spsc.h>
 #include <plx/subscriber.h>
 #include <plx/supervise.h>

@@ -1,0 +1,330 @@
+/*
+ * post.c - messages in envelopes: lanes, stamps, and whose turn it is.
+ *
+ *	word 0   time 24 | type 16 | length 14 | priority 2 | lap 8     stored last
+ *	word 1   key
+ *	         payload ...
+ *
+ * The lap is the number of times the ring was begun, in one byte: a cell holds that of this lap or of the one before, so a
+ * byte is plenty. The rest of the word rides along, and one line carries all.
+ *
+ * Priorities: a receiver takes of the highest first, but of each only so many (8, 4, 2, 1) before those below had their
+ * share; then all begin anew. So the lowest gets a fifteenth at least, and an urgent message waits for seven others at most.
+ */
+#include <plx/envelope.h>
+#include <plx/process.h>
+
+#include <plx/select.h>
+
+#include "base/atomic.h"
+#include "chan/channel.h"
+#include "chan/lane.h"
+#include "chan/seat.h"
+#include "chan/wait.h"
+
+#define TURN 64u /* messages of one lane before the next one's turn */
+
+/* ---- senders ------------------------------------------------------------------------------------------- */
+
+void plx_post_stamp(struct plx_post_sender *tx)
+{
+	uint64_t now = plx_now_ns();
+
+	plx_write_once(&tx->end.seat->stamp, now); /* relaxed: PO1 comes after it */
+	tx->time = (uint32_t)(now / PLX_POST_TICK_NS) & 0xffffff;
+}
+
+void plx_post_attend(struct plx_post_sender *tx)
+{
+	uint64_t attention = plx_read_once(tx->attention);
+
+	if (attention & (PLX_CHANNEL_CLOSED | PLX_CHANNEL_GONE) && !tx->end.closed) {
+		plx_sender_refuse(&tx->end);
+		for (uint32_t i = 0; i < PLX_PRIORITIES; i++)
+			tx->way[i].seen = tx->way[i].next - tx->mask - 1; /* full for ever */
+	}
+	if (attention & ~(PLX_CHANNEL_CLOSED | PLX_CHANNEL_GONE))
+		plx_chan_wake(tx->end.channel, true, UINT64_MAX);
+}
+
+bool plx_post_full(struct plx_post_sender *tx, struct plx_post_way *way)
+{
+	if (tx->end.closed || (plx_read_once(tx->attention) & (PLX_CHANNEL_CLOSED | PLX_CHANNEL_GONE))) {
+		plx_post_attend(tx);
+		return false;
+	}
+	/* PO4 acquire: pairs with PO3; the receiver is done with the cell we reuse */
+	way->seen = __atomic_load_n(&way->lane->head, __ATOMIC_ACQUIRE);
+	return way->next - way->seen <= tx->mask;
+}
+
+struct wish {
+	struct plx_post_sender *tx;
+	struct plx_post_way *way;
+};
+
+static bool has_room(void *of)
+{
+	struct wish *wish = (struct wish *)of;
+
+	if (wish->tx->end.closed)
+		return false;
+	/* PO4 acquire: pairs with PO3 */
+	wish->way->seen = __atomic_load_n(&wish->way->lane->head, __ATOMIC_ACQUIRE);
+	return wish->way->next - wish->way->seen <= wish->tx->mask;
+}
+
+static int sender_ended(void *of)
+{
+	return plx_receivers_ended(&((struct wish *)of)->tx->end);
+}
+
+int plx_post_wait_room(struct plx_post_sender *tx, uint8_t priority, uint64_t timeout_ns)
+{
+	struct wish wish = { .tx = tx, .way = &tx->way[priority & 3] };
+	struct plx_chan_question q = { .ready = has_room, .ended = sender_ended, .of = &wish };
+
+	return plx_chan_wait(&tx->end, &q, timeout_ns);
+}
+
+static uint64_t lap_of(uint64_t position, uint32_t cells)
+{
+	return (position / cells + 1) << 56;
+}
+
+int plx_post_sender_open(struct plx_post_sender *tx, void *at, uint64_t room, uint32_t source)
+{
+	struct plx_channel *c = (struct plx_channel *)at;
+	struct plx_geometry g;
+	uint32_t ways;
+	int ret = plx_geometry_read(&g, at, room);
+
+	*tx = (struct plx_post_sender){ .size = 0 };
+	if (ret == 0 && g.kind != PLX_CHANNEL_POST && g.kind != PLX_CHANNEL_PRIORITY)
+		ret = -EPROTO;
+	if (ret == 0)
+		ret = plx_seat_take(&tx->end, c, &g, true, 0, g.senders, source);
+	if (ret < 0)
+		return ret;
+	tx->mask = g.cells - 1;
+	tx->stride = g.stride;
+	tx->size = g.size;
+	tx->attention = &c->to_senders;
+	ways = g.kind == PLX_CHANNEL_POST ? 1 : PLX_PRIORITIES;
+	for (uint32_t i = 0; i < PLX_PRIORITIES; i++) {
+		struct plx_lane *lane = plx_lane_at(c, &g, tx->end.number * ways + i % ways);
+		uint64_t next = plx_lane_sent(&g, lane);
+
+		tx->way[i] = (struct plx_post_way){
+			.next = next,
+			/* PO4 acquire: pairs with PO3 */
+			.seen = __atomic_load_n(&lane->head, __ATOMIC_ACQUIRE),
+			.lap = lap_of(next, g.cells),
+			.cells = plx_cells_of(lane),
+			.lane = lane,
+			.tail = &lane->tail,
+		};
+	}
+	plx_post_stamp(tx);
+	/* ML1 release: pairs with ML2 */
+	__atomic_fetch_or(&c->lanes_used, 1ull << tx->end.number, __ATOMIC_RELEASE);
+	return 0;
+}
+
+void plx_post_sender_leave(struct plx_post_sender *tx)
+{
+	plx_seat_leave(&tx->end);
+}
+
+/* ---- the receiver -------------------------------------------------------------------------------------- */
+
+void plx_post_tell(struct plx_post_receiver *rx, struct plx_post_from *from)
+{
+	uint32_t seat = (uint32_t)(from - rx->from) / (rx->priorities ? PLX_PRIORITIES : 1);
+
+	from->ack = from->next + rx->every;
+	from->known = false; /* look at its stamp anew */
+	/* PO3 release: pairs with PO4 */
+	__atomic_store_n(&from->lane->head, from->next, __ATOMIC_RELEASE);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (plx_unlikely(plx_read_once(&rx->end.channel->to_receivers) != 0))
+		plx_chan_wake(rx->end.channel, false, 1ull << seat);
+}
+
+void plx_post_know(struct plx_post_receiver *rx, struct plx_post_from *from)
+{
+	uint32_t seat = (uint32_t)(from - rx->from) / (rx->priorities ? PLX_PRIORITIES : 1);
+	const struct plx_seat *sender = plx_seat_at(rx->end.channel, true, seat, rx->senders);
+
+	from->stamp = plx_read_once(&sender->stamp);
+	from->source = plx_read_once(&sender->source);
+	from->known = true;
+}
+
+/* Is there something in that lane? */
+static bool holds(struct plx_post_receiver *rx, uint32_t number)
+{
+	struct plx_post_from *from = &rx->from[number];
+	/* PO2 acquire: pairs with PO1 */
+	uint64_t word = __atomic_load_n(
+		(const uint64_t *)(const void *)(from->cells + (from->next & rx->mask) * rx->stride),
+		__ATOMIC_ACQUIRE);
+
+	if ((word ^ from->lap) >> 56 == 0)
+		return true;
+	from->known = false; /* who sends next may be somebody else */
+	return false;
+}
+
+/* One of the lanes @first, @first + @step, ... after the one that had the last turn. */
+static bool choose(struct plx_post_receiver *rx, uint32_t priority, uint32_t step, uint64_t used)
+{
+	for (uint32_t i = 1; i <= rx->senders; i++) {
+		uint32_t sender = (rx->begin[priority] + i) % rx->senders, number = sender * step + priority;
+
+		if (!(used >> sender & 1) || !holds(rx, number))
+			continue;
+		rx->begin[priority] = sender;
+		rx->current = number;
+		return true;
+	}
+	return false;
+}
+
+static bool next_of_priorities(struct plx_post_receiver *rx, uint64_t used)
+{
+	for (int again = 0; again < 2; again++) {
+		for (uint32_t p = PLX_PRIORITIES; p-- > 0;)
+			if (rx->credit[p] > 0 && choose(rx, p, PLX_PRIORITIES, used)) {
+				rx->credit[p]--;
+				rx->turn = 1; /* something more urgent may come */
+				return true;
+			}
+		/* none that has anything may give more: everybody begins anew */
+		for (uint32_t p = 0; p < PLX_PRIORITIES; p++)
+			rx->credit[p] = 1u << p;
+	}
+	rx->turn = 0;
+	return false;
+}
+
+bool plx_post_next(struct plx_post_receiver *rx)
+{
+	/* ML2 acquire: pairs with ML1 */
+	uint64_t used = __atomic_load_n(&rx->end.channel->lanes_used, __ATOMIC_ACQUIRE);
+
+	if (rx->priorities)
+		return next_of_priorities(rx, used);
+	rx->turn = choose(rx, 0, 1, used) ? TURN : 0;
+	return rx->turn > 0;
+}
+
+static bool has_some(void *of)
+{
+	struct plx_post_receiver *rx = (struct plx_post_receiver *)of;
+	/* ML2 acquire: pairs with ML1 */
+	uint64_t used = __atomic_load_n(&rx->end.channel->lanes_used, __ATOMIC_ACQUIRE);
+	uint32_t step = rx->priorities ? PLX_PRIORITIES : 1;
+
+	for (uint32_t i = 0; i < rx->lanes; i++)
+		if (used >> (i / step) & 1 && holds(rx, i))
+			return true;
+	return false;
+}
+
+static void tell_all(struct plx_post_receiver *rx)
+{
+	for (uint32_t i = 0; i < rx->lanes; i++)
+		if (plx_read_once(&rx->from[i].lane->head) != rx->from[i].next)
+			plx_post_tell(rx, &rx->from[i]);
+}
+
+static int receiver_ended(void *of)
+{
+	struct plx_post_receiver *rx = (struct plx_post_receiver *)of;
+
+	tell_all(rx); /* before we sleep each sender has to know of all the room there is */
+	return plx_senders_ended(&rx->end, rx->senders);
+}
+
+static struct plx_chan_question question(struct plx_post_receiver *rx)
+{
+	return (struct plx_chan_question){
+		.ready = has_some, .ended = receiver_ended, .of = rx, .progress = &rx->taken, .many = 2
+	};
+}
+
+int plx_post_wait(struct plx_post_receiver *rx, uint64_t timeout_ns)
+{
+	struct plx_chan_question q = question(rx);
+
+	return has_some(rx) ? 0 : plx_chan_wait(&rx->end, &q, timeout_ns);
+}
+
+struct plx_choice plx_post_choice(struct plx_post_receiver *rx)
+{
+	return (struct plx_choice){ .end = &rx->end, .ready = has_some, .ended = receiver_ended, .of = rx };
+}
+
+bool plx_post_arm(struct plx_post_receiver *rx)
+{
+	struct plx_chan_question q = question(rx);
+
+	return plx_chan_arm(&rx->end, &q);
+}
+
+int plx_post_receiver_open(struct plx_post_receiver *rx, void *at, uint64_t room)
+{
+	struct plx_channel *c = (struct plx_channel *)at;
+	struct plx_geometry g;
+	int ret = plx_geometry_read(&g, at, room);
+
+	rx->end = (struct plx_end){ .channel = NULL };
+	if (ret == 0 && g.kind != PLX_CHANNEL_POST && g.kind != PLX_CHANNEL_PRIORITY)
+		ret = -EPROTO;
+	if (ret == 0)
+		ret = plx_seat_take(&rx->end, c, &g, false, 0, 1, 0);
+	if (ret < 0)
+		return ret;
+	rx->mask = g.cells - 1;
+	rx->stride = g.stride;
+	rx->size = g.size;
+	rx->every = g.cells / 4;
+	rx->lanes = g.lanes;
+	rx->senders = g.senders;
+	rx->priorities = g.kind == PLX_CHANNEL_PRIORITY;
+	rx->current = 0;
+	rx->turn = 0;
+	rx->taken = 0;
+	for (uint32_t p = 0; p < PLX_PRIORITIES; p++) {
+		rx->begin[p] = 0;
+		rx->credit[p] = 1u << p;
+	}
+	for (uint32_t i = 0; i < g.lanes; i++) {
+		struct plx_lane *lane = plx_lane_at(c, &g, i);
+		/* acquire: pairs with plx_post_release() of our predecessor */
+		uint64_t next = __atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE);
+
+		rx->from[i] = (struct plx_post_from){ .next = next,
+						      .lap = lap_of(next, g.cells),
+						      .ack = next + rx->every,
+						      .cells = plx_cells_of(lane),
+						      .lane = lane };
+	}
+	return 0;
+}
+
+void plx_post_receiver_leave(struct plx_post_receiver *rx)
+{
+	if (rx->end.channel)
+		tell_all(rx);
+	plx_seat_leave(&rx->end);
+}
+
+void plx_post_receiver_close(struct plx_post_receiver *rx)
+{
+	if (!rx->end.channel)
+		return;
+	plx_channel_gone(rx->end.channel);
+	plx_seat_leave(&rx->end);
+}
