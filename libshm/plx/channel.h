@@ -158,7 +158,7 @@ int plx_channel_check(const void *at, uint64_t room, const char **why) plx_must_
 /**
  * plx_end_fd() - a descriptor that becomes readable when the other side did something, for poll(), epoll and other loops.
  *
- * Say plx_end_arm() before each poll. Senders of other processes reach it through /proc/PID/fd, so they must be allowed to
+ * Say plx_spsc_arm(), plx_mpsc_arm() ... before each poll; it may become readable without a reason, too. Senders of other processes reach it through /proc/PID/fd, so they must be allowed to
  * (same user, and we dumpable).
  *
  * Return: a descriptor, the end's, or -EMFILE, ...

@@ -559,6 +559,9 @@ static void a_descriptor_wakes_poll(void **state)
 					assert_int_equal(poll(&fd, 1, 20000), 1);
 			assert_int_equal(value, i);
 		}
+		/* a byte that was on its way may come late, once */
+		for (int i = 0; i < 2 && (plx_spsc_arm(&rx), poll(&fd, 1, 20)) == 1; i++)
+			;
 		assert_true(plx_spsc_arm(&rx));
 		assert_int_equal(poll(&fd, 1, 0), 0);
 		plx_spsc_sender_close(&tx);
