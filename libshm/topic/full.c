@@ -109,6 +109,7 @@ static int sleep_step(struct plx_publisher *pub, struct plx_full_wait *wait, con
 static void begin(struct plx_publisher *pub, struct plx_full_wait *wait)
 {
 	wait->begun = true;
+	wait->begun_ns = plx_now_ns();
 	if (pub->full_ns || pub->full == PLX_FULL_DROP)
 		wait->deadline_ns = deadline_in(pub->full_ns);
 	pub->waited++;
@@ -127,10 +128,18 @@ static uint64_t enough(const struct plx_writer *w)
 	return w->gate + (some ? some : 1);
 }
 
+/* Until when @who wants to be waited for, whatever we think of it. */
+static uint64_t patience_until(const struct plx_full_wait *wait, const struct plx_follower *who)
+{
+	uint64_t ns = who->patience_ns;
+
+	return ns == 0 || ns > UINT64_MAX - wait->begun_ns ? UINT64_MAX : wait->begun_ns + ns;
+}
+
 int plx_full_pause(struct plx_publisher *pub, struct plx_full_wait *wait, bool slot)
 {
 	struct plx_follower *who;
-	uint64_t left;
+	uint64_t left, patience;
 
 	if (slot)
 		plx_writer_judge(&pub->writer);
@@ -150,9 +159,10 @@ int plx_full_pause(struct plx_publisher *pub, struct plx_full_wait *wait, bool s
 		spin(pub, wait->bursts++);
 		return 0;
 	}
-	left = time_left(wait->deadline_ns);
+	patience = patience_until(wait, who);
+	left = time_left(patience < wait->deadline_ns ? patience : wait->deadline_ns);
 	if (left == 0) {
-		if (pub->full != PLX_FULL_DROP)
+		if (pub->full != PLX_FULL_DROP && wait->deadline_ns < patience)
 			return -ETIMEDOUT;
 		plx_member_let_go((struct plx_member *)who, ETIMEDOUT);
 		return 0;

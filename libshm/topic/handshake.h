@@ -26,6 +26,8 @@ struct plx_terms {
 	bool polling;                      /* needs no wake bytes */
 	uint32_t history;                  /* messages from before it joined */
 	uint32_t type;                     /* type id it accepts, 0 = any */
+	uint32_t quota;                    /* messages it wants to hold at most, 0 = the publisher's quota */
+	uint64_t patience_ns;              /* let it go rather than wait longer; 0 = the publisher's policy */
 	char topic[PLX_TOPIC_MAX + 1];
 };
 

@@ -76,6 +76,8 @@ uint32_t plx_hello_encode(unsigned char *bytes, const struct plx_terms *terms)
 	m.flags = terms->polling ? PLX_HELLO_POLLING : 0;
 	m.history = terms->history;
 	m.type = terms->type;
+	m.quota = terms->quota;
+	m.patience_ns = terms->patience_ns;
 	memcpy(m.topic, terms->topic, strlen(terms->topic));
 	memcpy(bytes, &m, sizeof(m));
 	return sizeof(m);
@@ -89,7 +91,7 @@ int plx_hello_decode(struct plx_terms *terms, const void *bytes, size_t size)
 
 	if (ret < 0)
 		return ret;
-	if ((m.flags & ~PLX_HELLO_FLAGS) || !all_zero(m.reserved, sizeof(m.reserved)) ||
+	if ((m.flags & ~PLX_HELLO_FLAGS) || m.reserved0 != 0 || !all_zero(m.reserved, sizeof(m.reserved)) ||
 	    !text_ok(m.topic, sizeof(m.topic)) || strlen(m.topic) > PLX_TOPIC_MAX)
 		return -EBADMSG;
 	t.version_min = m.version_min;
@@ -98,6 +100,8 @@ int plx_hello_decode(struct plx_terms *terms, const void *bytes, size_t size)
 	t.polling = m.flags & PLX_HELLO_POLLING;
 	t.history = m.history;
 	t.type = m.type;
+	t.quota = m.quota;
+	t.patience_ns = m.patience_ns;
 	memcpy(t.topic, m.topic, strlen(m.topic));
 	if (!terms_ok(&t))
 		return -EBADMSG;

@@ -81,7 +81,11 @@ struct plx_handshake_hello {
 	uint32_t history;     /* messages from before it joined it would like */
 	uint32_t type;        /* type id it accepts, 0 = any */
 	char topic[72];       /* terminated; zero after the end */
-	uint8_t reserved[24]; /* 0 */
+	uint32_t quota;       /* messages it wants to hold at most; 0 = as many as the publisher lets it */
+	uint32_t reserved0;   /* 0 */
+	uint64_t
+		patience_ns; /* who has to wait for it longer than this is to let it go; 0 = as the publisher likes */
+	uint8_t reserved[8]; /* 0 */
 };
 
 struct plx_handshake_grant {
@@ -150,7 +154,9 @@ static_assert(offsetof(struct plx_handshake_hello, flags) == 20, "protocol.md: H
 static_assert(offsetof(struct plx_handshake_hello, history) == 24, "protocol.md: HELLO");
 static_assert(offsetof(struct plx_handshake_hello, type) == 28, "protocol.md: HELLO");
 static_assert(offsetof(struct plx_handshake_hello, topic) == 32, "protocol.md: HELLO");
-static_assert(offsetof(struct plx_handshake_hello, reserved) == 104, "protocol.md: HELLO");
+static_assert(offsetof(struct plx_handshake_hello, quota) == 104, "protocol.md: HELLO");
+static_assert(offsetof(struct plx_handshake_hello, patience_ns) == 112, "protocol.md: HELLO");
+static_assert(offsetof(struct plx_handshake_hello, reserved) == 120, "protocol.md: HELLO");
 static_assert(sizeof(struct plx_handshake_hello) == 128, "protocol.md: HELLO");
 static_assert(offsetof(struct plx_handshake_grant, segment) == 16, "protocol.md: GRANT");
 static_assert(offsetof(struct plx_handshake_grant, link) == 24, "protocol.md: GRANT");

@@ -223,6 +223,14 @@ void plx_member_let_go(struct plx_member *m, int error)
 
 /* ---- admission ------------------------------------------------------------------------------------ */
 
+/* What it asked for, if it asked for less than it may have. */
+static uint32_t quota_of(const struct plx_member *m)
+{
+	uint32_t wanted = m->host.terms.quota;
+
+	return wanted && wanted < m->pub->quota ? wanted : m->pub->quota;
+}
+
 /* A link segment for @m: mapped read-only here, @fd is for the subscriber. */
 static int make_link(struct plx_member *m, int *fd, uint64_t *id)
 {
@@ -250,7 +258,7 @@ static int make_link(struct plx_member *m, int *fd, uint64_t *id)
 	link->pid = m->peer.pid;
 	link->reading = m->host.terms.reading;
 	link->slots = pub->slots;
-	link->quota = pub->quota;
+	link->quota = quota_of(m);
 	ret = plx_segment_info(&seg, &info);
 	if (ret == 0)
 		ret = plx_segment_seal(&seg, PLX_SEAL_LINK);
@@ -305,9 +313,10 @@ static int let_in(struct plx_member *m, struct plx_step *step, struct plx_grant 
 		.pins = plx_segment_block(&m->link, PLX_LINK_BLOCK_PINS, NULL),
 		.cursor = grant->start,
 		.start = grant->start,
-		.quota = pub->quota,
+		.quota = quota_of(m),
 		.reliable = m->host.terms.reading == PLX_READ_RELIABLE,
 		.polling = m->host.terms.polling,
+		.patience_ns = m->host.terms.patience_ns,
 	};
 	ret = join(pub, m);
 	if (ret == 0) {
@@ -346,7 +355,7 @@ static int admit(struct plx_member *m, struct plx_step *step, const struct plx_o
 		.depth = pub->depth,
 		.slots = pub->slots,
 		.history = pub->history,
-		.quota = pub->quota,
+		.quota = quota_of(m),
 		.type = pub->type,
 	};
 	int ret = make_link(m, &fds[PLX_GRANT_FD_LINK], &grant.link);

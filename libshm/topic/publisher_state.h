@@ -126,7 +126,8 @@ void plx_publisher_attend(struct plx_publisher *pub, uint64_t attention);
 /* One wait for readers, from the first "no room" until there is some. */
 struct plx_full_wait {
 	uint64_t deadline_ns; /* UINT64_MAX: none */
-	uint32_t bursts;      /* of spinning, done */
+	uint64_t begun_ns;
+	uint32_t bursts; /* of spinning, done */
 	bool begun, announced;
 	const struct plx_follower *who; /* whose bell we read */
 	uint32_t bell;

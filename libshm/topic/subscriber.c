@@ -20,6 +20,8 @@ static void settle_terms(struct plx_terms *terms, const char *topic, const struc
 		.polling = o->polling,
 		.history = o->history,
 		.type = o->type,
+		.quota = o->quota,
+		.patience_ns = o->patience_ns,
 	};
 	memcpy(terms->topic, topic, strlen(topic));
 }

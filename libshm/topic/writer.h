@@ -23,10 +23,11 @@
 struct plx_follower {
 	const struct plx_link *link;
 	const uint64_t *pins;
-	uint64_t cursor;     /* the last one we believed; only grows, never beyond the writer's next */
-	uint64_t start;      /* where it began */
-	uint32_t quota;      /* pins it may have */
-	uint32_t sleep_seen; /* the sleep we sent a wake for */
+	uint64_t cursor;      /* the last one we believed; only grows, never beyond the writer's next */
+	uint64_t start;       /* where it began */
+	uint32_t quota;       /* pins it may have */
+	uint32_t sleep_seen;  /* the sleep we sent a wake for */
+	uint64_t patience_ns; /* it would rather be let go than waited for longer; 0: it does not care */
 	bool reliable;
 	bool polling; /* said it never sleeps */
 	bool liar;    /* showed a value no honest reader can have: to be let go */

@@ -21,6 +21,8 @@ static const struct plx_terms TERMS = {
 	.polling = true,
 	.history = 17,
 	.type = 0xfeed,
+	.quota = 3,
+	.patience_ns = 1234567890123,
 	.topic = "robot/camera",
 };
 
@@ -245,8 +247,9 @@ static const struct lie HELLO_LIES[] = {
 	BYTE(plx_handshake_hello, topic, 12, '/'),
 	BYTE(plx_handshake_hello, topic, 13, 'a'),
 	BYTE(plx_handshake_hello, topic, 71, 'a'),
+	LIE(plx_handshake_hello, reserved0, 1, -EBADMSG),
 	BYTE(plx_handshake_hello, reserved, 0, 1),
-	BYTE(plx_handshake_hello, reserved, 23, 0x80),
+	BYTE(plx_handshake_hello, reserved, 7, 0x80),
 };
 
 static const struct lie GRANT_LIES[] = {

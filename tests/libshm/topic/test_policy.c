@@ -310,14 +310,16 @@ static void close_lingers_if_asked_to(void **state)
 
 /* ---- a stopped process ------------------------------------------------------------------------------------------ */
 
+static uint64_t impatient;
+
 static int read_and_count(void *arg)
 {
-	struct plx_subscriber *sub = subscriber(PLX_SUBSCRIBER_DEFAULTS);
+	struct plx_subscriber *sub = subscriber(
+		(struct plx_subscriber_options){ .patience_ns = arg ? *(const uint64_t *)arg : 0 });
 	struct plx_buffer b;
 	uint64_t n = 0;
 	int ret;
 
-	(void)arg;
 	while ((ret = take(sub, &b)) == 1 || ret == -EINTR) { /* SIGCONT is a signal */
 		if (ret == -EINTR)
 			continue;
@@ -357,6 +359,91 @@ static void a_stopped_reader_delays_the_others_once_and_learns_its_fate_when_it_
 	plx_publisher_close(pub);
 }
 
+/* The publisher waits for ever; one reader does not want that, the other has no part in it. */
+static void a_reader_decides_itself_for_how_long_it_is_waited_for(void **state)
+{
+	pid_t stopped, other;
+	uint64_t slowest = 0;
+	struct plx_publisher *pub;
+
+	(void)state;
+	impatient = SECOND / 20;
+	stopped = start(read_and_count, &impatient);
+	other = start(read_and_count, NULL);
+	pub = publisher((struct plx_publisher_options){ .depth = 64 });
+	assert_int_equal(plx_publisher_wait_subscribers(pub, 2, 10 * SECOND), 0);
+	for (uint64_t i = 0; i < 1000; i++) {
+		uint64_t before = plx_now_ns(), took;
+
+		if (i == 100)
+			kill(stopped, SIGSTOP);
+		assert_int_equal(plx_publisher_send(pub, &i, sizeof(i)), 0);
+		took = plx_now_ns() - before;
+		if (took > slowest)
+			slowest = took;
+	}
+	assert_in_range(slowest, SECOND / 40, SECOND);
+	kill(stopped, SIGCONT);
+	assert_int_equal(finish(stopped), 11);
+	plx_publisher_end(pub, 0);
+	assert_int_equal(finish(other), 10);
+	plx_publisher_close(pub);
+}
+
+/* A stuck lossy reader has no say in anything. */
+static void a_lossy_reader_that_is_stuck_delays_nobody(void **state)
+{
+	struct plx_subscriber_options lossy = { .reading = PLX_READ_LOSSY };
+	struct plx_publisher *pub = publisher(
+		(struct plx_publisher_options){ .depth = 64, .full = PLX_FULL_FAIL });
+	struct plx_subscriber *stuck = subscriber(lossy), *sub = subscriber(PLX_SUBSCRIBER_DEFAULTS);
+	struct plx_subscriber_stats stats;
+	struct plx_buffer held, b;
+
+	(void)state;
+	assert_true(connected(stuck, 1) && connected(sub, 1));
+	assert_int_equal(plx_publisher_send(pub, "0", 1), 0);
+	assert_int_equal(take(stuck, &held), 1);
+	for (int i = 0; i < 10000; i++) {
+		assert_int_equal(plx_publisher_send(pub, &i, sizeof(i)), 0); /* -EAGAIN would be a delay */
+		while (plx_subscriber_take(sub, &b) == 1)
+			plx_buffer_release(&b);
+	}
+	plx_buffer_release(&held);
+	assert_int_equal(take(stuck, &b), 1);
+	plx_subscriber_stats(stuck, &stats);
+	assert_int_equal(b.sequence, stats.lost + 1); /* all between are counted */
+	assert_in_range(stats.lost, 10000 - 64, 10000);
+	plx_buffer_release(&b);
+	plx_subscriber_close(stuck);
+	plx_subscriber_close(sub);
+	plx_publisher_close(pub);
+}
+
+static void a_reader_may_ask_for_a_smaller_quota_and_not_for_a_larger_one(void **state)
+{
+	static const uint32_t asked[] = { 0, 3, 100 }, given[] = { 8, 3, 8 };
+	struct plx_publisher *pub = publisher((struct plx_publisher_options){ .quota = 8, .slot_size = 64 });
+	struct plx_buffer b[16];
+
+	(void)state;
+	for (int k = 0; k < 3; k++) {
+		struct plx_subscriber *sub = subscriber((struct plx_subscriber_options){ .quota = asked[k] });
+		uint32_t n = 0;
+
+		assert_true(connected(sub, 1));
+		for (int i = 0; i < 16; i++)
+			assert_int_equal(plx_publisher_send(pub, "x", 1), 0);
+		while (n < 16 && plx_subscriber_take(sub, &b[n]) == 1)
+			n++;
+		assert_int_equal(n, given[k]);
+		while (n)
+			plx_buffer_release(&b[--n]);
+		plx_subscriber_close(sub);
+	}
+	plx_publisher_close(pub);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -370,6 +457,9 @@ int main(void)
 		cmocka_unit_test(drain_sees_a_release_at_once),
 		cmocka_unit_test(close_lingers_if_asked_to),
 		cmocka_unit_test(a_stopped_reader_delays_the_others_once_and_learns_its_fate_when_it_wakes),
+		cmocka_unit_test(a_reader_decides_itself_for_how_long_it_is_waited_for),
+		cmocka_unit_test(a_lossy_reader_that_is_stuck_delays_nobody),
+		cmocka_unit_test(a_reader_may_ask_for_a_smaller_quota_and_not_for_a_larger_one),
 	};
 
 	return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
