@@ -44,7 +44,7 @@ struct plx_channel {
 	/* line 3: counters of rare things, by whoever does them */
 	uint64_t skipped, buried, woken;
 	uint64_t died;     /* 1: the last sender did not leave but die; 0 again when one comes */
-	uint64_t returned; /* MPMC: cells that a dead receiver had claimed, full again */
+	uint64_t returned; /* MPMC: burials of receivers, whose cells are full again */
 	uint64_t reserved3[3];
 	/* lines 4, 5: MPMC: where to begin to look for a free cell, for a full one; hints, by whoever found one */
 	uint64_t tail_hint;

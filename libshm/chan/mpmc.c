@@ -19,6 +19,7 @@
 #include <plx/select.h>
 
 #include "base/atomic.h"
+#include "base/mutant.h"
 #include "chan/cell.h"
 #include "chan/channel.h"
 #include "chan/lane.h"
@@ -71,6 +72,7 @@ bool plx_mpmc_find_empty(struct plx_mpmc_sender *tx, uint64_t *position)
 /* Cells that came back from the dead lie behind everybody: look at all, and begin with the oldest that is not done. */
 static bool look_behind(struct plx_mpmc_receiver *rx)
 {
+	/* acquire: pairs with MM6 */
 	uint64_t returned = __atomic_load_n(&rx->end.channel->returned, __ATOMIC_ACQUIRE), first = UINT64_MAX;
 	bool full = false;
 
@@ -84,10 +86,11 @@ static bool look_behind(struct plx_mpmc_receiver *rx)
 		if ((state == PLX_CELL_FULL || state == PLX_CELL_WRITING) && PLX_CELL_POSITION(word) < first)
 			first = PLX_CELL_POSITION(word);
 	}
-	if (full)
-		rx->next = first; /* whatever the hint says */
-	else
+	if (!full)
 		rx->returned = returned;
+	/* never forwards: what we saw empty first, and what came there meanwhile, may lie before what we saw full then */
+	else if (first < rx->next || plx_mutant(MUT_CHAN_FORWARDS))
+		rx->next = first;
 	return full;
 }
 
@@ -121,7 +124,8 @@ static bool claim_from(struct plx_mpmc_receiver *rx, uint64_t h, uint64_t *posit
 			rx->next = stay != UINT64_MAX ? stay : h;
 			return false;
 		}
-		if (at == h && PLX_CELL_STATE(word) == PLX_CELL_WRITING && stay == UINT64_MAX)
+		if (at == h && PLX_CELL_STATE(word) == PLX_CELL_WRITING && stay == UINT64_MAX &&
+		    !plx_mutant(MUT_CHAN_WRITING_PASSED))
 			stay = h;
 		h = at == h ? h + 1 : skip(h, at, cells);
 	}
@@ -415,14 +419,26 @@ void plx_cells_bury(struct plx_channel *c, const struct plx_geometry *g, bool se
 		/* acquire: what it had written there, if it read */
 		uint64_t word = __atomic_load_n(cell, __ATOMIC_ACQUIRE), at = PLX_CELL_POSITION(word);
 
+		if (plx_mutant(MUT_CHAN_NO_GENERATION))
+			word &= ~0xff00ull, holder &= ~0xff00ull;
 		if ((word & 0xffff) != (holder | state << 6))
 			continue;
+		if (plx_mutant(MUT_CHAN_NO_GENERATION))
+			word = plx_read_once(cell);
 		/* MM5 release: pairs with MM1 and MM3; nobody touches it any more */
 		if (!__atomic_compare_exchange_n(cell, &word,
-						 sender ? PLX_CELL(at + g->cells, PLX_CELL_EMPTY)
-							: PLX_CELL(at, PLX_CELL_FULL),
+						 sender || plx_mutant(MUT_CHAN_READ_IS_RECEIVED)
+							 ? PLX_CELL(at + g->cells, PLX_CELL_EMPTY)
+							 : PLX_CELL(at, PLX_CELL_FULL),
 						 false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue; /* somebody else buries it, too */
-		__atomic_fetch_add(sender ? &c->skipped : &c->returned, 1, __ATOMIC_ACQ_REL);
+		if (sender)
+			__atomic_fetch_add(&c->skipped, 1, __ATOMIC_RELAXED);
 	}
+	/*
+	 * MM6 release: pairs with the acquire in look_behind(). Also when we found none: who buried it before us may have
+	 * died before it said so; the seat is not free yet, so that somebody does.
+	 */
+	if (!sender && (!plx_mutant(MUT_CHAN_RETURN_UNSAID)))
+		__atomic_fetch_add(&c->returned, 1, __ATOMIC_RELEASE);
 }

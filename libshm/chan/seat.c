@@ -205,7 +205,7 @@ static bool bury(struct plx_channel *c, const struct plx_geometry *g, bool sende
 	if (PLX_OWNER_PID(owner) == 0 || (pid != 0 && PLX_OWNER_PID(owner) != pid) || plx_owner_alive(owner))
 		return false;
 	/* its cells first: when the seat is free, whoever takes it must not find claims under its number */
-	if (g->kind == PLX_CHANNEL_MPMC)
+	if (g->kind == PLX_CHANNEL_MPMC && !plx_mutant(MUT_CHAN_CELLS_STAY))
 		plx_cells_bury(c, g, sender, number, PLX_OWNER_GEN(owner));
 	__atomic_fetch_and(sender ? &c->to_receivers : &c->to_senders, ~bit, __ATOMIC_RELAXED);
 	if (!vacate(seat, owner))

@@ -38,7 +38,7 @@ struct plx_mpmc_receiver {
 	uint64_t *hint;
 	const uint64_t *attention;
 	uint64_t every;    /* at multiples of this senders that sleep are woken */
-	uint64_t returned; /* cells that came back from the dead, as we last saw */
+	uint64_t returned; /* burials of receivers, as we last saw: their cells came back */
 	uint32_t looks;    /* before sleeping */
 	struct plx_end end;
 };
