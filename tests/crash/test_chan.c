@@ -442,7 +442,7 @@ static const char *resumed(void *arg)
 
 	if (!wrong && (w->what == ARM || w->what == WAIT_ROOM)) {
 		wrong = awake(w);
-		plx_chan_disarm(w->what == ARM ? receiver(w) : &w->tx[w->who].end);
+		plx_chan_wakes(w->what == ARM ? receiver(w) : &w->tx[w->who].end);
 	}
 	if (w->what == JOIN || w->what == LEAVE)
 		return checked(w, wrong);
@@ -464,7 +464,7 @@ static const char *run(struct stepper *st, struct world *w, enum what what)
 		wrong = finish(w);
 	if (!wrong && (what == ARM || what == WAIT_ROOM)) {
 		wrong = awake(w);
-		plx_chan_disarm(what == ARM ? receiver(w) : &w->tx[w->who].end);
+		plx_chan_wakes(what == ARM ? receiver(w) : &w->tx[w->who].end);
 	}
 	return wrong;
 }

@@ -432,7 +432,7 @@ static const char *resumed(void *arg)
 	if (!wrong && w->what == ARM) {
 		/* another receiver may sleep instead of us: none does here */
 		wrong = awake(w);
-		plx_chan_disarm(&w->rx[w->who].end);
+		plx_chan_wakes(&w->rx[w->who].end);
 	}
 	if (w->what == JOIN || w->what == LEAVE)
 		return checked(w, wrong);
@@ -454,7 +454,7 @@ static const char *run(struct stepper *st, struct world *w, enum what what)
 		wrong = finish(w);
 	if (!wrong && what == ARM) {
 		wrong = awake(w);
-		plx_chan_disarm(&w->rx[w->who].end);
+		plx_chan_wakes(&w->rx[w->who].end);
 	}
 	return wrong;
 }
