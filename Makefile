@@ -10,6 +10,7 @@
 #   make mutants              leave out one rule after the other: each must be noticed
 #   make model                spin looks at every state of the models, and finds the bugs sown in them (minutes)
 #   make fuzz                 the fuzzers, FUZZ_TIME=60 seconds each (clang)
+#   make soak MINUTES=10      many messages while publishers and subscribers are killed, stopped and started again
 #   make bench                ratios against peers and limits, measured in one run
 #   make check                headers alone, floors, symbols, format, warnings of gcc and clang
 #   make format               rewrite the sources as make check wants them
@@ -104,13 +105,14 @@ TEST_SH := $(sort $(shell find tests -name 'test_*.sh' 2>/dev/null))
 LONG_SH := $(sort $(shell find tests -name 'long_*.sh' 2>/dev/null))
 BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c))
 BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
+SOAK_BIN := $B/tests/soak/soak
 SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/support/*.c)))
 $(foreach p,$(PROGRAMS),$(eval SUPPORT_OBJ_$p := $$(patsubst %.c,$B/%.o,$$(sort $$(wildcard $(TESTS_$p)/support/*.c)))))
 
-.PHONY: all run test test-long cases cases-long crash mutants model fuzz bench check check-headers check-floors check-symbols check-format check-warnings \
+.PHONY: all run test test-long cases cases-long crash mutants model soak fuzz bench check check-headers check-floors check-symbols check-format check-warnings \
 	format install uninstall clean coverage programs help FORCE
 all: $(LIBS) $(BINS)
-programs: all $(TEST_BIN) $(BENCH_BIN)
+programs: all $(TEST_BIN) $(BENCH_BIN) $(SOAK_BIN)
 
 # ---- compile and link --------------------------------------------------------------------------
 # Objects depend on how they are made, so that another compiler or flag makes them anew.
@@ -176,6 +178,9 @@ $B/tests/bench/peers/%.o: tests/bench/peers/%.cc $B/flags
 $B/tests/bench/bench_chan_queues: %: %.o $B/tests/bench/queue_run.o $(PEER_OBJ) $(OUT)/libshm.a
 	$(call say,LD,$@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) $$(pkg-config --exists libdpdk 2>/dev/null && echo -lrte_ring) -lrt
+$(SOAK_BIN): $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/soak/*.c))) $(OUT)/libshm.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lroaring $(LDLIBS)
 PROGRAM_TESTS := $(foreach d,$(foreach p,$(PROGRAMS),$(TESTS_$p)) tests/tools/cli,$B/$d/%)
 $(filter-out $(PROGRAM_TESTS),$(TEST_BIN)): %: %.o $B/libshm-test.a $(SUPPORT_OBJ)
 	$(call say,LD,$@)
@@ -188,7 +193,7 @@ TEST_ENV = BIN='$(abspath $(BIN))' B='$(abspath $B)' OUT='$(abspath $(OUT))' SAN
 run: all
 	$(Q)BIN='$(abspath $(BIN))' tools/main-job $(FILES)
 
-test: all $(TEST_BIN)
+test: all $(TEST_BIN) $(SOAK_BIN)
 	$(Q)$(TEST_ENV) tests/run $(if $T,-k '$T') $(TEST_BIN) $(TEST_SH)
 
 test-long: all $(TEST_BIN)
@@ -203,6 +208,10 @@ mutants:
 
 model:
 	$(Q)tests/model/check long
+
+MINUTES ?= 10
+soak: $(SOAK_BIN)
+	$(Q)$(SOAK_BIN) $(MINUTES) $(SEED)
 
 # Known programs with any number of workers: all below 20 million interactions 20 times, the larger ones 3 times.
 cases cases-long: $B/tests/reducer/net/test_cases
@@ -229,7 +238,7 @@ bench: all $(BENCH_BIN)
 	$(Q)$(TEST_ENV) BENCH='$(BENCH)' tests/bench/run
 
 ifdef COV
-coverage: all $(TEST_BIN)
+coverage: all $(TEST_BIN) $(SOAK_BIN)
 	$(Q)find $B -name '*.gcda' -delete
 	$(Q)$(TEST_ENV) tests/run $(if $T,-k '$T') $(TEST_BIN) $(TEST_SH)
 	$(Q)tools/coverage $B

@@ -80,6 +80,8 @@ void plx_connection_end(struct plx_connection *c)
 		sub->lost += c->reader.lost;
 		remove_from(sub->readers, &sub->reader_count, c);
 		plx_shun(sub, c->id); /* it may stay for a while: what it had to say it said */
+		if (c->hung_up) /* or a publisher that dies again and again leaves more and more names */
+			plx_place_tidy(&sub->place, &c->seen);
 	} else {
 		sub->asking--;
 	}

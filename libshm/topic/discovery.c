@@ -206,3 +206,15 @@ void plx_place_reap(const struct plx_place *place, const struct plx_sighting *se
 	}
 	plx_sys_close(dir);
 }
+
+void plx_place_tidy(const struct plx_place *place, const struct plx_sighting *seen)
+{
+	int dir = plx_place_dir(place, false);
+
+	if (dir < 0)
+		return;
+	if (plx_sys_bound(dir, seen->name) == 0 && plx_sys_unlink(dir, seen->name) < 0) {
+		/* somebody else was faster */
+	}
+	plx_sys_close(dir);
+}

@@ -121,6 +121,9 @@ int plx_place_connect(const struct plx_place *place, const struct plx_sighting *
 /** plx_place_reap() - who listened there is dead: nobody is to find that name any more. */
 void plx_place_reap(const struct plx_place *place, const struct plx_sighting *seen);
 
+/** plx_place_tidy() - remove the name @seen if nobody is behind it any more, without disturbing who is. */
+void plx_place_tidy(const struct plx_place *place, const struct plx_sighting *seen);
+
 /**
  * plx_listener_open() - appear as a publisher of the topic.
  * @id: of the data segment, random, never 0

@@ -320,6 +320,43 @@ static void what_a_dead_publisher_leaves_in_the_directory_is_reaped(void **state
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+static int publish_one_and_wait_for_death(void *arg)
+{
+	struct plx_publisher *pub = publisher(PLX_PUBLISHER_DEFAULTS);
+
+	(void)arg;
+	CHECK(plx_publisher_wait_subscribers(pub, 1, 10 * SECOND) == 0);
+	CHECK(plx_publisher_send(pub, "x", 1) == 0);
+	for (;;)
+		pause();
+}
+
+/* Else a publisher that is started again and again would leave more and more of them to a subscriber that stays. */
+static void who_heard_a_publisher_die_removes_its_name(void **state)
+{
+	struct plx_subscriber *sub = subscriber(PLX_SUBSCRIBER_DEFAULTS);
+	struct plx_buffer b;
+	char path[256];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/test+topic", directory);
+	for (int i = 0; i < 3; i++) {
+		pid_t kid = start(publish_one_and_wait_for_death, NULL);
+		uint64_t end = plx_now_ns() + 10 * SECOND;
+
+		assert_int_equal(take(sub, &b), 1);
+		plx_buffer_release(&b);
+		assert_int_equal(files_below(path), 1);
+		kill(kid, SIGKILL);
+		assert_int_equal(finish(kid), -SIGKILL);
+		assert_int_equal(take(sub, &b), -EPIPE);
+		while (files_below(path) && plx_now_ns() < end)
+			(void)!plx_subscriber_wait(sub, SECOND / 100);
+		assert_int_equal(files_below(path), 0);
+	}
+	plx_subscriber_close(sub);
+}
+
 /* ---- subscribers that lie ------------------------------------------------------------------------------------- */
 
 static struct plx_connection *connection_of(struct plx_subscriber *sub)
@@ -488,6 +525,7 @@ int main(void)
 		cmocka_unit_test(a_death_is_noticed_while_asleep_and_while_polling),
 		cmocka_unit_test(the_reason_of_an_end_reaches_every_reader),
 		cmocka_unit_test(what_a_dead_publisher_leaves_in_the_directory_is_reaped),
+		cmocka_unit_test(who_heard_a_publisher_die_removes_its_name),
 		cmocka_unit_test(a_reader_that_lies_is_let_go_and_the_honest_one_reads_on),
 		cmocka_unit_test(a_reader_that_scribbles_over_its_whole_link_harms_nobody),
 		cmocka_unit_test(silent_and_noisy_clients_do_not_keep_an_honest_one_out),
