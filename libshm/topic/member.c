@@ -191,7 +191,7 @@ static void note_gone(struct plx_publisher *pub, const struct plx_member *m, int
 
 static void part(struct plx_publisher *pub, struct plx_member *m, int reason)
 {
-	plx_writer_look(&pub->writer); /* its last word */
+	plx_writer_hear(&pub->writer); /* its last word */
 	m->joined = false;
 	if (m->follower.reliable)
 		note_gone(pub, m, reason);

@@ -41,8 +41,12 @@ void plx_subscriber_discover(struct plx_subscriber *sub)
 		const struct plx_sighting *seen = &list.items[i];
 		int ret;
 
-		if (connected(sub, seen->id) || plx_shunned(sub, seen->id, now))
+		if (connected(sub, seen->id))
 			continue;
+		if (plx_shunned(sub, seen->id, now)) {
+			plx_place_tidy(&sub->place, seen); /* it may have died since */
+			continue;
+		}
 		ret = plx_connection_open(sub, seen);
 		if (plx_connection_passing(ret))
 			plx_shun_for_now(sub, seen->id);

@@ -151,6 +151,11 @@ static bool overrule(struct plx_writer *writer)
 	return true;
 }
 
+void plx_writer_hear(struct plx_writer *writer)
+{
+	read_cursors(writer);
+}
+
 void plx_writer_look(struct plx_writer *writer)
 {
 	read_cursors(writer);

@@ -107,6 +107,9 @@ uint32_t plx_writer_claim(struct plx_writer *writer);
 /** plx_writer_drop() - a loaned slot is free again. */
 void plx_writer_drop(struct plx_writer *writer, uint32_t slot);
 
+/** plx_writer_hear() - read all cursors once, and let go of nothing: a lossy reader may still read what is there. */
+void plx_writer_hear(struct plx_writer *writer);
+
 /** plx_writer_look() - read all cursors once, and let go of what nobody wants any more. */
 void plx_writer_look(struct plx_writer *writer);
 
