@@ -217,6 +217,7 @@ static int read_topic(struct reader *r)
 		int got;
 
 		if (plx_stop_signal() != 0) {
+			r->sink.last = true;
 			code = flush(r);
 			return code == GO_ON ? stopped(r) : code;
 		}

@@ -8,6 +8,10 @@
  * A held slot is let go when its bytes are written, a small message at once; but all of them count as read for their
  * publishers only when everything before is written (see flush() in main.c), so that who drains knows that it is. Nothing
  * waits longer than until there is no further message to take.
+ *
+ * A write never sleeps where a signal could come just before it; it says EAGAIN, and we sleep in ppoll(), which lets the
+ * signals in. For that a pipe or a terminal we were given is opened again: O_NONBLOCK is not ours to set on an open
+ * file that others have, too.
  */
 #include "subscriber/sink.h"
 
@@ -17,9 +21,32 @@
 #include <fcntl.h>
 #include <plx/process.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+/* As far as it can be done, without anybody noticing. */
+static void do_not_block(struct sink *sink)
+{
+	struct stat st;
+	int fd;
+
+	if (fstat(sink->fd, &st) < 0)
+		return;
+	sink->socket = S_ISSOCK(st.st_mode);
+	if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
+		return;
+	if (sink->fd != STDOUT_FILENO) { /* we opened it, and nobody else has it */
+		(void)!fcntl(sink->fd, F_SETFL, O_NONBLOCK);
+		return;
+	}
+	fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	if (fd >= 0) /* or nobody reads it any more, or it is another's: then it sleeps in the call */
+		sink->fd = fd;
+}
 
 int sink_open(struct sink *sink, const char *path)
 {
@@ -39,6 +66,7 @@ int sink_open(struct sink *sink, const char *path)
 			return -1;
 		}
 	}
+	do_not_block(sink);
 	sink->stage = malloc(SINK_STAGE);
 	if (!sink->stage) {
 		cli_error("no memory for the output's buffer");
@@ -75,22 +103,45 @@ static void advance(struct iovec **place, int *left, size_t n)
 	}
 }
 
+static ssize_t write_some(const struct sink *sink, struct iovec *place, int left)
+{
+	struct msghdr msg = { .msg_iov = place, .msg_iovlen = (size_t)left };
+
+	return sink->socket ? sendmsg(sink->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL)
+			    : writev(sink->fd, place, left);
+}
+
+/* Until the output takes more. -EINTR: we were asked to stop, just now or just before. */
+static int await_room(const struct sink *sink)
+{
+	struct pollfd p = { .fd = sink->fd, .events = POLLOUT };
+	sigset_t stops, old;
+	int ret = -EINTR;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGINT);
+	sigaddset(&stops, SIGTERM);
+	sigprocmask(SIG_BLOCK, &stops, &old);
+	/* from here to inside ppoll(), which lets them in again, none can slip by */
+	if (plx_stop_signal() == 0 || sink->last)
+		ret = ppoll(&p, 1, NULL, &old) < 0 && plx_stop_signal() != 0 ? -EINTR : 0;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return ret;
+}
+
 static int write_all(struct sink *sink)
 {
 	struct iovec *place = sink->place;
 	int left = sink->places;
 
 	while (left > 0) {
-		ssize_t n = writev(sink->fd, place, left);
+		ssize_t n = write_some(sink, place, left);
 
 		if (n >= 0) {
 			sink->written += (uint64_t)n;
 			advance(&place, &left, (size_t)n);
-		} else if (errno ==
-			   EAGAIN) { /* somebody made it non-blocking; it may be shared, so leave it so */
-			struct pollfd p = { .fd = sink->fd, .events = POLLOUT };
-
-			if (poll(&p, 1, -1) < 0 && plx_stop_signal() != 0)
+		} else if (errno == EAGAIN) {
+			if (await_room(sink) < 0)
 				return -EINTR;
 		} else if (errno != EINTR) {
 			return complain(sink, errno);

@@ -3,6 +3,7 @@
 #define SUBSCRIBER_SINK_H
 
 #include <plx/buffer.h>
+#include <stdbool.h>
 #include <sys/uio.h>
 
 #define SINK_HELD   16           /* slots held at once; the quota a publisher gives by default */
@@ -13,6 +14,8 @@
 struct sink {
 	const char *name; /* for messages */
 	int fd;           /* -1 when closed */
+	bool socket;      /* not ours alone, and cannot be opened again: asked not to wait at each call */
+	bool last;        /* we were asked to stop: what waits is still written, until we are asked again */
 	char *stage;
 	uint32_t staged; /* bytes in stage */
 	int places;

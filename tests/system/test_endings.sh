@@ -103,6 +103,26 @@ check "at once ($took ms)" test $took -lt 1000
 exec 3<&-
 wait $sub
 
+# asked while nobody reads what it writes: through a pipe of its own, and through one that was there
+new
+mkfifo stuck
+exec 3<>stuck
+publisher -t stuck <(endless) 2>/dev/null & pub=$!
+for out in stuck -; do
+	for i in 1 2 3 4 5 6 7 8; do
+		if [ $out = - ]; then subscriber -t stuck 2>sub.err >&3 & sub=$!; else subscriber -t stuck -o stuck 2>sub.err & sub=$!; fi
+		sleep "0.0$((i + 1))"
+		[ $i -lt 8 ] || sleep 0.3
+		kill -TERM $sub
+		code_of $sub
+		[ "$code" = 143 ] || break
+	done
+	same "a signal ends the wait for an output nobody reads ($out, $i times)" 143 $code
+done
+kill -KILL $pub
+wait $pub 2>/dev/null
+exec 3<&-
+
 # killed
 new
 subscriber -t kill1 -o copy 2>sub.err & sub=$!
