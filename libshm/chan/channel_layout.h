@@ -85,7 +85,8 @@ static_assert(offsetof(struct plx_seat, full) == 1 * PLX_LINE, "protocol.md: cha
 static_assert(sizeof(struct plx_seat) == 2 * PLX_LINE, "protocol.md: channel, seat");
 
 struct plx_lane {
-	uint64_t tail; /* by its sender: the cell being filled (ring: elements published) */
+	uint64_t
+		tail; /* by its sender: cells that are full (ring: elements published; envelopes: messages) */
 	uint64_t reserved[7];
 	uint64_t taken; /* by its receiver: elements it is done with */
 	uint64_t reserved1[7];

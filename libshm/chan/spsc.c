@@ -2,10 +2,10 @@
  * spsc.c - one sender, one receiver: the slow parts.
  *
  *	cells   [ word | e e e e e e e ] [ word | e e e - - - - ] [ word of a lap ago | ... ]
- *	                                          ^ tail: the cell being filled
+ *	                       ^ tail: the first that is not full
  *
  * The word of a cell is (number of the cell + 1) << 8 | elements in it; a cell of an earlier lap has a smaller number. The
- * sender alone writes cells and tail, the receiver alone taken (elements it is done with) and head (cells the sender may
+ * sender alone writes cells and tail (cells that are full), the receiver alone taken (elements it is done with) and head (cells the sender may
  * use again; told once in a quarter of the ring, and before it sleeps). So whoever takes the seat of one that died finds in
  * the cells and in taken exactly where it stopped.
  */
@@ -72,6 +72,7 @@ void plx_lane_receive(struct plx_spsc_receiver *rx, struct plx_channel *c, const
 		.every = g->cells / 4,
 		.lane = lane,
 		.head = &lane->head,
+		.tail = &lane->tail,
 		.attention = &c->to_receivers,
 		.end = end,
 	};

@@ -41,13 +41,16 @@ struct plx_spsc_receiver {
 	uint32_t got; /* elements of this cell that were seen */
 	uint32_t per;
 	uint64_t cell;
-	uint64_t ack; /* the next cell at which the sender is told */
+	uint64_t known; /* cells that are full, as the sender says */
+	uint32_t flow;  /* cells that were there when we came, in a row */
+	uint64_t ack;   /* the next cell at which the sender is told */
 	uint64_t mask;
 	const unsigned char *cells;
 	uint32_t stride;
 	uint32_t every; /* cells between two such */
 	struct plx_lane *lane;
 	uint64_t *head; /* ours to write */
+	const uint64_t *tail;
 	const uint64_t *attention;
 	struct plx_end end;
 };
@@ -134,8 +137,6 @@ static inline bool plx_spsc_cell(struct plx_spsc_sender *tx)
 	if (plx_unlikely(cell - tx->seen > tx->mask) && !plx_spsc_full(tx))
 		return false;
 	tx->cell = cell;
-	/* relaxed: for whoever comes after us, and for tools; the cells themselves say the rest */
-	__atomic_store_n(tx->tail, cell, __ATOMIC_RELAXED);
 	tx->word = (uint64_t *)(void *)(tx->cells + (cell & tx->mask) * tx->stride);
 	plx_line_soon(tx->cells + ((cell + 8) & tx->mask) * tx->stride);
 	tx->at = (unsigned char *)(tx->word + 1);
@@ -152,6 +153,9 @@ static inline void plx_spsc_publish(struct plx_spsc_sender *tx, uint32_t n)
 	tx->next += n;
 	/* SP1 release: pairs with SP2; who sees the number sees the elements */
 	__atomic_store_n(tx->word, tx->next, __ATOMIC_RELEASE);
+	/* relaxed, a hint; and for whoever comes after us, and for tools: the cells themselves say the rest */
+	if (tx->left == 0)
+		__atomic_store_n(tx->tail, tx->cell + 1, __ATOMIC_RELAXED);
 }
 
 /* After a store that a sleeper waits for. It pays for the fence: chan/wait.c */
@@ -173,6 +177,18 @@ static inline void plx_spsc_tell(struct plx_spsc_receiver *rx)
 		plx_spsc_wake_sender(rx);
 }
 
+/* Is the next cell one that is not full? Asks the sender's line, not the cell. */
+static inline bool plx_spsc_written(struct plx_spsc_receiver *rx)
+{
+	uint64_t cell = rx->cell + (rx->got == rx->per);
+
+	if (cell >= rx->known)
+		rx->known = __atomic_load_n(rx->tail, __ATOMIC_RELAXED);
+	return cell >= rx->known;
+}
+
+#define PLX_SPSC_FLOW 4u
+
 /* Look for more; false when there is nothing. */
 static inline bool plx_spsc_more(struct plx_spsc_receiver *rx)
 {
@@ -186,13 +202,21 @@ static inline bool plx_spsc_more(struct plx_spsc_receiver *rx)
 		rx->at = (const unsigned char *)(rx->word + 1);
 		if (plx_unlikely(rx->cell >= rx->ack))
 			plx_spsc_tell(rx);
-		__builtin_prefetch(rx->cells + ((rx->cell + 4) & rx->mask) * rx->stride, 0, 3);
+		/* in a stream: ask once how far it goes, and fetch what is full; never what is being written */
+		if (rx->cell >= rx->known && rx->flow >= PLX_SPSC_FLOW)
+			rx->known = __atomic_load_n(rx->tail, __ATOMIC_RELAXED);
+		if (rx->cell + PLX_SPSC_FLOW < rx->known)
+			__builtin_prefetch(rx->cells + ((rx->cell + PLX_SPSC_FLOW) & rx->mask) * rx->stride,
+					   0, 3);
+		rx->flow++;
 	}
 	/* SP2 acquire: pairs with SP1 */
 	word = __atomic_load_n(rx->word, __ATOMIC_ACQUIRE);
 	n = (uint32_t)(word & 255) - rx->got;
-	if (word >> 8 != rx->cell + 1 || n == 0)
+	if (word >> 8 != rx->cell + 1 || n == 0) {
+		rx->flow = 0;
 		return false;
+	}
 	rx->left = n;
 	rx->got += n;
 	return true;
@@ -329,7 +353,8 @@ static inline uint32_t plx_spsc_try_recv_many(struct plx_spsc_receiver *rx, void
 	while (done < n) {
 		uint32_t k = n - done;
 
-		if (rx->left == 0 && !plx_spsc_more(rx))
+		/* what the sender writes just now is left to the next call */
+		if (rx->left == 0 && ((done > 0 && plx_spsc_written(rx)) || !plx_spsc_more(rx)))
 			break;
 		if (k > rx->left)
 			k = rx->left;

@@ -1,0 +1,672 @@
+/*
+ * bench_chan.c - what an element costs on its way through a channel, beside what the machine can do at all, in one run.
+ *
+ * Everything is between processes, over a memfd, with blocking calls unless said otherwise. A row is the median of several
+ * windows, with the lowest and the highest. Two regimes, because they differ by much for the same code: "full", the receiver
+ * is the slower one; and "chased", the sender is, and the receiver waits at the line that is being written.
+ *
+ * The limit is measured again before each row: processors of a virtual machine move, and then all figures change. A row that
+ * carries lines is given as a share of it, too. (bench_chan_queues.c has the other libraries.)
+ *
+ * PLX_BENCH_QUICK: fewer and shorter. PLX_BENCH_ROW=text: only rows whose name contains it.
+ */
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <plx/plx.h>
+
+#define FOREVER   UINT64_MAX
+#define PARTS_MAX 16
+
+static int rounds = 5;
+static uint64_t window_ns = 150000000;
+static const char *only;
+
+/* ---- tools ------------------------------------------------------------------------------------------- */
+
+static void must(const char *what, int ret)
+{
+	if (ret >= 0)
+		return;
+	fprintf(stderr, "bench_chan: %s: %s\n", what, plx_strerror(ret));
+	_exit(1);
+}
+
+/* As far ahead of other work on the machine as we may get. */
+static void go_first(void)
+{
+	FILE *group;
+
+	setsid();
+	group = fopen("/proc/self/autogroup", "w");
+	if (group) {
+		fputs("-20", group);
+		fclose(group);
+	}
+	(void)!setpriority(PRIO_PROCESS, 0, -19);
+}
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	(void)!sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
+static void linger(uint64_t ns)
+{
+	uint64_t t0 = plx_now_ns();
+
+	while (plx_now_ns() - t0 < ns)
+		usleep(500);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double middle(double *values, int n)
+{
+	qsort(values, (size_t)n, sizeof(*values), by_value);
+	return values[n / 2];
+}
+
+static void *shared(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (p == MAP_FAILED)
+		exit(1);
+	return p;
+}
+
+static pid_t start(void (*run)(void *), void *arg, int cpu)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_TIMERSLACK, 1000);
+	pin(cpu);
+	alarm(60);
+	run(arg);
+	_exit(0);
+}
+
+static void stop(pid_t *pids, int n)
+{
+	for (int i = 0; i < n; i++)
+		kill(pids[i], SIGKILL);
+	for (int i = 0; i < n; i++)
+		waitpid(pids[i], NULL, 0);
+}
+
+static bool wanted(const char *name)
+{
+	return !only || strstr(name, only);
+}
+
+/* ---- limits: a line to and fro, lines in a stream ------------------------------------------------------ */
+
+struct bare {
+	_Alignas(128) uint64_t there;
+	_Alignas(128) uint64_t back;
+	_Alignas(128) uint64_t tail;
+	_Alignas(128) uint64_t head;
+	_Alignas(128) uint64_t lines[4096][8];
+};
+
+static struct bare *bare;
+
+static void bare_echo(void *arg)
+{
+	struct bare *b = arg;
+
+	for (uint64_t i = 1;; i++) {
+		while (__atomic_load_n(&b->there, __ATOMIC_ACQUIRE) < i)
+			relax();
+		__atomic_store_n(&b->back, i, __ATOMIC_RELEASE);
+	}
+}
+
+#define TRIPS 20000
+static double times[TRIPS];
+
+static double half_trip(uint64_t from)
+{
+	return (double)(plx_now_ns() - from) / 2;
+}
+
+static double bare_latency(struct bare *b)
+{
+	pid_t pid;
+
+	memset(b, 0, sizeof(*b));
+	pid = start(bare_echo, b, 1);
+	pin(0);
+	for (uint64_t i = 1; i <= TRIPS; i++) {
+		uint64_t t0 = plx_now_ns();
+
+		__atomic_store_n(&b->there, i, __ATOMIC_RELEASE);
+		while (__atomic_load_n(&b->back, __ATOMIC_ACQUIRE) < i)
+			relax();
+		times[i - 1] = half_trip(t0);
+	}
+	stop(&pid, 1);
+	return middle(times, TRIPS);
+}
+
+static void bare_send(void *arg)
+{
+	struct bare *b = arg;
+	uint64_t seen = 0;
+
+	for (uint64_t i = 0;; i++) {
+		uint64_t *line = b->lines[i % 4096];
+
+		if (i - seen >= 4096)
+			while (i - (seen = __atomic_load_n(&b->head, __ATOMIC_ACQUIRE)) >= 4096)
+				relax();
+		for (int k = 0; k < 8; k++)
+			line[k] = i;
+		if (i % 32 == 31)
+			__atomic_store_n(&b->tail, i + 1, __ATOMIC_RELEASE);
+	}
+}
+
+static void bare_recv(void *arg)
+{
+	struct bare *b = arg;
+	uint64_t seen = 0, sum = 0;
+
+	for (uint64_t i = 0;; i++) {
+		while (i == seen) {
+			__atomic_store_n(&b->head, i, __ATOMIC_RELEASE);
+			seen = __atomic_load_n(&b->tail, __ATOMIC_ACQUIRE);
+			relax();
+		}
+		sum += b->lines[i % 4096][0] + b->lines[i % 4096][7];
+		if (i % 1024 == 0)
+			__atomic_store_n(&b->head, i + (sum == 42), __ATOMIC_RELEASE);
+	}
+}
+
+/* Million lines per second through a bare ring, published 32 at a time. */
+static double bare_stream(struct bare *b)
+{
+	pid_t pids[2];
+	uint64_t t0, n0;
+	double rate;
+
+	memset(b, 0, sizeof(*b));
+	pids[0] = start(bare_send, b, 0);
+	pids[1] = start(bare_recv, b, 1);
+	linger(10000000);
+	n0 = __atomic_load_n(&b->tail, __ATOMIC_RELAXED);
+	t0 = plx_now_ns();
+	linger(20000000);
+	rate = (double)(__atomic_load_n(&b->tail, __ATOMIC_RELAXED) - n0) * 1e3 / (double)(plx_now_ns() - t0);
+	stop(pids, 2);
+	return rate;
+}
+
+/* ---- channels ------------------------------------------------------------------------------------------ */
+
+enum places { TWO, ONE, FREE }; /* processors: one each; one for all; wherever */
+enum regime { EVEN, FULL, CHASED };
+
+struct row {
+	const char *name;
+	struct plx_channel_shape shape;
+	int senders, receivers;
+	uint32_t batch; /* 1: one per call */
+	enum places places;
+	enum regime regime;
+	double must, aim;
+	uint32_t per_line; /* elements in a line of 64 bytes; 0: do not compare */
+};
+
+static struct {
+	const struct row *row;
+	void *at;
+	uint64_t room;
+} now;
+
+/* A little work of one's own, a pause for every 64 elements: it makes this side the slower one. */
+static inline void slow_down(enum regime regime, uint32_t n)
+{
+	static uint32_t since;
+
+	since += n;
+	if (since < 64)
+		return;
+	since = 0;
+	if (now.row->regime == regime)
+		relax();
+}
+
+static unsigned char many[256 * 64];
+
+static void lane_send(void *arg)
+{
+	struct plx_spsc_sender tx;
+	uint32_t n = now.row->batch;
+
+	(void)arg;
+	must("sender", now.row->shape.kind == PLX_CHANNEL_MPSC
+			       ? plx_mpsc_sender_open(&tx, now.at, now.room, 0)
+			       : plx_spsc_sender_open(&tx, now.at, now.room, 0));
+	while (n > 1) {
+		must("send", plx_spsc_send_many(&tx, many, n, FOREVER));
+		slow_down(CHASED, n);
+	}
+	for (uint64_t i = 0;; i++) {
+		*(uint64_t *)(void *)many = i;
+		must("send", plx_spsc_send(&tx, many, FOREVER));
+		slow_down(CHASED, 1);
+	}
+}
+
+static void spsc_recv(void *arg)
+{
+	struct plx_spsc_receiver rx;
+	uint32_t n = now.row->batch;
+
+	(void)arg;
+	must("receiver", plx_spsc_receiver_open(&rx, now.at, now.room));
+	while (n > 1) {
+		must("recv", plx_spsc_recv_many(&rx, many, n, FOREVER));
+		slow_down(FULL, n);
+	}
+	for (;;) {
+		must("recv", plx_spsc_recv(&rx, many, FOREVER));
+		slow_down(FULL, 1);
+	}
+}
+
+static void mpsc_recv(void *arg)
+{
+	static struct plx_mpsc_receiver rx;
+	uint32_t n = now.row->batch;
+
+	(void)arg;
+	must("receiver", plx_mpsc_receiver_open(&rx, now.at, now.room));
+	for (;;)
+		must("recv",
+		     n > 1 ? plx_mpsc_recv_many(&rx, many, n, FOREVER) : plx_mpsc_recv(&rx, many, FOREVER));
+}
+
+static void mpmc_send(void *arg)
+{
+	struct plx_mpmc_sender tx;
+
+	(void)arg;
+	must("sender", plx_mpmc_sender_open(&tx, now.at, now.room, 0));
+	for (;;)
+		must("send", plx_mpmc_send(&tx, many, FOREVER));
+}
+
+static void mpmc_recv(void *arg)
+{
+	struct plx_mpmc_receiver rx;
+
+	(void)arg;
+	must("receiver", plx_mpmc_receiver_open(&rx, now.at, now.room));
+	for (;;)
+		must("recv", plx_mpmc_recv(&rx, many, FOREVER));
+}
+
+static void ring_send(void *arg)
+{
+	struct plx_ring_sender tx;
+	uint32_t n = now.row->batch;
+
+	(void)arg;
+	must("sender", plx_ring_sender_open(&tx, now.at, now.room, 0));
+	for (uint64_t i = 0;; i++) {
+		must("send",
+		     n > 1 ? plx_ring_send_many(&tx, many, n, FOREVER) : plx_ring_send(&tx, many, FOREVER));
+		slow_down(CHASED, n);
+	}
+}
+
+static void ring_recv(void *arg)
+{
+	struct plx_ring_receiver rx;
+	uint32_t n = now.row->batch;
+
+	(void)arg;
+	must("receiver", plx_ring_receiver_open(&rx, now.at, now.room));
+	for (uint64_t i = 0;; i++) {
+		must("recv",
+		     n > 1 ? plx_ring_recv_many(&rx, many, n, FOREVER) : plx_ring_recv(&rx, many, FOREVER));
+		slow_down(FULL, n);
+	}
+}
+
+static void post_send(void *arg)
+{
+	struct plx_post_sender tx;
+
+	(void)arg;
+	must("sender", plx_post_sender_open(&tx, now.at, now.room, 1));
+	for (uint64_t i = 0;; i++) {
+		must("send", plx_post_send(&tx, 3, i, many, 48, FOREVER));
+		if (i % 256 == 0)
+			plx_post_stamp(&tx); /* a turn */
+		slow_down(CHASED, 1);
+	}
+}
+
+static void post_recv(void *arg)
+{
+	static struct plx_post_receiver rx;
+	struct plx_envelope envelope;
+
+	(void)arg;
+	must("receiver", plx_post_receiver_open(&rx, now.at, now.room));
+	for (;;) {
+		must("recv", plx_post_recv(&rx, &envelope, many, FOREVER));
+		slow_down(FULL, 1);
+	}
+}
+
+static void (*const send_run[])(void *) = { [PLX_CHANNEL_SPSC] = lane_send,
+					    [PLX_CHANNEL_MPSC] = lane_send,
+					    [PLX_CHANNEL_MPMC] = mpmc_send,
+					    [PLX_CHANNEL_RING] = ring_send,
+					    [PLX_CHANNEL_POST] = post_send };
+static void (*const recv_run[])(void *) = { [PLX_CHANNEL_SPSC] = spsc_recv,
+					    [PLX_CHANNEL_MPSC] = mpsc_recv,
+					    [PLX_CHANNEL_MPMC] = mpmc_recv,
+					    [PLX_CHANNEL_RING] = ring_recv,
+					    [PLX_CHANNEL_POST] = post_recv };
+
+static uint64_t received(void)
+{
+	struct plx_channel_info info;
+
+	must("info", plx_channel_info(now.at, now.room, &info));
+	return info.stats.received;
+}
+
+static double one_window(const struct row *row)
+{
+	struct plx_segment seg;
+	pid_t pids[PARTS_MAX];
+	uint64_t n0, t0;
+	double rate;
+	int n = 0;
+
+	now.row = row;
+	now.room = plx_channel_bytes(&row->shape);
+	must("create", plx_channel_create(&seg, "memfd", "plx:channel:bench", PLX_SEGMENT_INHERIT,
+					  &row->shape, &now.at));
+	for (int i = 0; i < row->receivers; i++)
+		pids[n++] = start(recv_run[row->shape.kind], NULL,
+				  row->places == FREE  ? -1
+				  : row->places == ONE ? 0
+						       : 1);
+	for (int i = 0; i < row->senders; i++)
+		pids[n++] = start(send_run[row->shape.kind], NULL, row->places == FREE ? -1 : 0);
+	linger(20000000);
+	n0 = received();
+	t0 = plx_now_ns();
+	linger(window_ns);
+	rate = (double)(received() - n0) * 1e3 / (double)(plx_now_ns() - t0);
+	stop(pids, n);
+	plx_segment_close(&seg);
+	return rate;
+}
+
+static void run_row(const struct row *row)
+{
+	double values[32], share[32], result;
+
+	for (int i = 0; i < rounds; i++) {
+		double limit = row->per_line ? bare_stream(bare) * row->per_line : 1;
+
+		values[i] = one_window(row);
+		share[i] = values[i] / limit;
+	}
+	result = middle(values, rounds);
+	printf("%-40s %7.1f M/s  (%.1f to %.1f)", row->name, result, values[0], values[rounds - 1]);
+	if (row->per_line)
+		printf("  of the limit %.2f", middle(share, rounds));
+	if (row->must > 0)
+		printf("  must %.0f, aim %.0f", row->must, row->aim);
+	printf("\n");
+}
+
+/* ---- latency ------------------------------------------------------------------------------------------- */
+
+static void *way[2];
+
+/* @arg: not NULL: look all the time. */
+static void spsc_echo(void *arg)
+{
+	struct plx_spsc_receiver rx;
+	struct plx_spsc_sender tx;
+	uint64_t value;
+
+	must("echo", plx_spsc_receiver_open(&rx, way[0], now.room));
+	must("echo", plx_spsc_sender_open(&tx, way[1], now.room, 0));
+	for (;;) {
+		if (arg) {
+			while (!plx_spsc_try_recv(&rx, &value))
+				relax();
+		} else {
+			must("echo", plx_spsc_recv(&rx, &value, FOREVER));
+		}
+		must("echo", plx_spsc_send(&tx, &value, FOREVER));
+	}
+}
+
+/* @rest: nanoseconds between trips, so that the other side sleeps. */
+static double spsc_latency(bool poll, enum places places, uint64_t rest, int trips)
+{
+	static const struct plx_channel_shape shape = { .kind = PLX_CHANNEL_SPSC, .size = 8 };
+	struct plx_segment seg[2];
+	struct plx_spsc_receiver rx;
+	struct plx_spsc_sender tx;
+	uint64_t value;
+	pid_t pid;
+
+	now.room = plx_channel_bytes(&shape);
+	for (int i = 0; i < 2; i++)
+		must("create", plx_channel_create(&seg[i], "memfd", "plx:channel:bench", PLX_SEGMENT_INHERIT,
+						  &shape, &way[i]));
+	must("sender", plx_spsc_sender_open(&tx, way[0], now.room, 0));
+	must("receiver", plx_spsc_receiver_open(&rx, way[1], now.room));
+	pid = start(spsc_echo, poll ? way[0] : NULL, places == ONE ? 0 : 1);
+	pin(0);
+	for (int i = 0; i < trips; i++) {
+		uint64_t t0;
+
+		if (rest)
+			usleep((useconds_t)(rest / 1000));
+		t0 = plx_now_ns();
+		must("send", plx_spsc_send(&tx, &t0, FOREVER));
+		if (poll) {
+			while (!plx_spsc_try_recv(&rx, &value))
+				relax();
+		} else {
+			must("recv", plx_spsc_recv(&rx, &value, FOREVER));
+		}
+		times[i] = half_trip(t0);
+	}
+	stop(&pid, 1);
+	for (int i = 0; i < 2; i++)
+		plx_segment_close(&seg[i]);
+	return middle(times, trips);
+}
+
+/* The same with nothing but futexes: what the kernel makes possible. */
+static void futex_echo(void *arg)
+{
+	uint32_t *word = arg;
+
+	for (uint32_t i = 1;; i++) {
+		while (__atomic_load_n(&word[0], __ATOMIC_ACQUIRE) < i)
+			(void)!plx_futex_wait(&word[0], i - 1, FOREVER);
+		__atomic_store_n(&word[32], i, __ATOMIC_RELEASE);
+		plx_futex_wake(&word[32], 1);
+	}
+}
+
+static double futex_latency(enum places places, uint64_t rest, int trips)
+{
+	uint32_t *word = shared(4096);
+	pid_t pid = start(futex_echo, word, places == ONE ? 0 : 1);
+
+	pin(0);
+	for (uint32_t i = 1; i <= (uint32_t)trips; i++) {
+		uint64_t t0;
+
+		if (rest)
+			usleep((useconds_t)(rest / 1000));
+		t0 = plx_now_ns();
+		__atomic_store_n(&word[0], i, __ATOMIC_RELEASE);
+		plx_futex_wake(&word[0], 1);
+		while (__atomic_load_n(&word[32], __ATOMIC_ACQUIRE) < i)
+			(void)!plx_futex_wait(&word[32], i - 1, FOREVER);
+		times[i - 1] = half_trip(t0);
+	}
+	stop(&pid, 1);
+	munmap(word, 4096);
+	return middle(times, trips);
+}
+
+static void asleep(const char *name, enum places places, uint64_t rest, int trips, const char *goal)
+{
+	double mine[32], ratio[32];
+
+	for (int i = 0; i < rounds; i++) {
+		double futex = futex_latency(places, rest, trips);
+
+		mine[i] = spsc_latency(false, places, rest, trips);
+		ratio[i] = mine[i] / futex;
+		mine[i] *= 2e-3;
+	}
+	printf("%-40s %7.1f us   (%.1f to %.1f)  to bare futexes %.2f  %s\n", name, middle(mine, rounds),
+	       mine[0], mine[rounds - 1], middle(ratio, rounds), goal);
+}
+
+static void latencies(void)
+{
+	double limit[32], ratio[32], mine[32];
+
+	for (int i = 0; i < rounds; i++) {
+		limit[i] = bare_latency(bare);
+		mine[i] = spsc_latency(true, TWO, 0, TRIPS);
+		ratio[i] = mine[i] / limit[i];
+	}
+	printf("%-40s %7.0f ns\n", "one way, a bare line", middle(limit, rounds));
+	printf("%-40s %7.0f ns   to the bare line %.2f  must 1.2, aim 1.1\n", "one way, spsc 8 B, looking",
+	       middle(mine, rounds), middle(ratio, rounds));
+	for (int i = 0; i < rounds; i++) {
+		limit[i] = bare_latency(bare);
+		mine[i] = spsc_latency(false, TWO, 0, TRIPS);
+		ratio[i] = mine[i] / limit[i];
+	}
+	printf("%-40s %7.0f ns   to the bare line %.2f\n", "one way, spsc 8 B, blocking calls",
+	       middle(mine, rounds), middle(ratio, rounds));
+	asleep("there and back, asleep, two processors", TWO, 200000, 200, "must 66");
+	asleep("there and back, asleep, one processor", ONE, 0, 2000, "must 2.5");
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------ */
+
+#define SPSC(bytes, n)                                                                                       \
+	{                                                                                                    \
+		.kind = PLX_CHANNEL_SPSC, .size = bytes, .count = n                                          \
+	}
+#define MPSC(bytes, n)                                                                                       \
+	{                                                                                                    \
+		.kind = PLX_CHANNEL_MPSC, .size = bytes, .count = n                                          \
+	}
+#define MPMC(bytes, n)                                                                                       \
+	{                                                                                                    \
+		.kind = PLX_CHANNEL_MPMC, .size = bytes, .count = n                                          \
+	}
+#define RING(bytes, n)                                                                                       \
+	{                                                                                                    \
+		.kind = PLX_CHANNEL_RING, .size = bytes, .count = n                                          \
+	}
+#define POST(bytes, n)                                                                                       \
+	{                                                                                                    \
+		.kind = PLX_CHANNEL_POST, .size = bytes, .count = n, .senders = 1                            \
+	}
+
+static const struct row rows[] = {
+	{ "spsc 8 B, one per call, full", SPSC(8, 40000), 1, 1, 1, TWO, FULL, 150, 300, 7 },
+	{ "spsc 8 B, one per call, chased", SPSC(8, 40000), 1, 1, 1, TWO, CHASED, 150, 300, 7 },
+	{ "spsc 8 B, batch 32, full", SPSC(8, 40000), 1, 1, 32, TWO, FULL, 440, 650, 7 },
+	{ "spsc 8 B, batch 32, chased", SPSC(8, 40000), 1, 1, 32, TWO, CHASED, 440, 650, 7 },
+	{ "ring 8 B, batch 32, full", RING(8, 40000), 1, 1, 32, TWO, FULL, 440, 650, 8 },
+	{ "ring 8 B, batch 32, chased", RING(8, 40000), 1, 1, 32, TWO, CHASED, 440, 650, 8 },
+	{ "envelope + 48 B, one per call, full", POST(48, 6000), 1, 1, 1, TWO, FULL, 100, 210, 1 },
+	{ "envelope + 48 B, one per call, chased", POST(48, 6000), 1, 1, 1, TWO, CHASED, 100, 210, 1 },
+	{ "ring 64 B, batch 32, full", RING(64, 6000), 1, 1, 32, TWO, FULL, 180, 280, 1 },
+	{ "ring 64 B, batch 32, chased", RING(64, 6000), 1, 1, 32, TWO, CHASED, 180, 280, 1 },
+	{ "spsc 56 B, one per call", SPSC(56, 6000), 1, 1, 1, TWO, EVEN, 0, 0, 1 },
+	{ "spsc 8 B, one per call, ONE processor", SPSC(8, 1024), 1, 1, 1, ONE, EVEN, 15, 30, 0 },
+	{ "envelope + 48 B, ONE processor", POST(48, 1024), 1, 1, 1, ONE, EVEN, 0, 0, 0 },
+	{ "spsc 56 B, one per call, ONE processor", SPSC(56, 1024), 1, 1, 1, ONE, EVEN, 0, 0, 0 },
+	{ "mpsc 8 B, 2P1C, one per call", MPSC(8, 16384), 2, 1, 1, FREE, EVEN, 60, 180, 0 },
+	{ "mpsc 8 B, 2P1C, batch 32", MPSC(8, 16384), 2, 1, 32, FREE, EVEN, 150, 300, 0 },
+	{ "mpmc 8 B, 1P1C", MPMC(8, 1024), 1, 1, 1, FREE, EVEN, 40, 60, 0 },
+	{ "mpmc 8 B, 2P1C", MPMC(8, 1024), 2, 1, 1, FREE, EVEN, 40, 60, 0 },
+	{ "mpmc 8 B, 1P2C", MPMC(8, 1024), 1, 2, 1, FREE, EVEN, 40, 60, 0 },
+	{ "mpmc 8 B, 2P2C", MPMC(8, 1024), 2, 2, 1, FREE, EVEN, 40, 60, 0 },
+	{ "mpmc 8 B, 4P4C", MPMC(8, 1024), 4, 4, 1, FREE, EVEN, 40, 60, 0 },
+	{ "mpmc 8 B, 1P1C, ONE processor", MPMC(8, 1024), 1, 1, 1, ONE, EVEN, 15, 30, 0 },
+};
+
+int main(void)
+{
+	double lines[32];
+
+	bare = shared(sizeof(*bare));
+	only = getenv("PLX_BENCH_ROW");
+	if (getenv("PLX_BENCH_QUICK")) {
+		rounds = 3;
+		window_ns = 50000000;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	go_first();
+	for (int i = 0; i < rounds; i++)
+		lines[i] = bare_stream(bare);
+	middle(lines, rounds);
+	printf("%-40s %7.1f M/s  (%.1f to %.1f)\n", "limit: lines, 32 at a time", lines[rounds / 2], lines[0],
+	       lines[rounds - 1]);
+	if (wanted("one way"))
+		latencies();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (wanted(rows[i].name))
+			run_row(&rows[i]);
+	return 0;
+}
