@@ -442,58 +442,57 @@ static void a_reader_may_ask_for_a_smaller_quota_and_not_for_a_larger_one(void *
 		plx_subscriber_close(sub);
 	}
 	plx_publisher_close(pub);
+}
 
-	/* The publisher is gone, and nobody writes on its log any more: what is there can be read, however late. */
-	static void a_lossy_reader_gets_what_the_log_of_a_closed_publisher_holds(void **state)
-	{
-		struct plx_publisher *pub = publisher(
-			(struct plx_publisher_options){ .depth = 16, .slot_size = 64 });
-		struct plx_subscriber *quick = subscriber(PLX_SUBSCRIBER_DEFAULTS), *late;
-		struct plx_subscriber_stats stats;
-		struct plx_buffer b;
+/* The publisher is gone, and nobody writes on its log any more: what is there can be read, however late. */
+static void a_lossy_reader_gets_what_the_log_of_a_closed_publisher_holds(void **state)
+{
+	struct plx_publisher *pub = publisher((struct plx_publisher_options){ .depth = 16, .slot_size = 64 });
+	struct plx_subscriber *quick = subscriber(PLX_SUBSCRIBER_DEFAULTS), *late;
+	struct plx_subscriber_stats stats;
+	struct plx_buffer b;
 
-		(void)state;
-		assert_true(connected(quick, 1));
-		late = subscriber((struct plx_subscriber_options){ .reading = PLX_READ_LOSSY });
-		assert_true(connected(late, 1));
-		for (uint64_t n = 0; n < 10; n++) {
-			assert_int_equal(plx_publisher_send(pub, &n, sizeof(n)), 0);
-			assert_int_equal(take(quick, &b), 1);
-			plx_buffer_release(&b);
-		}
-		plx_subscriber_flush(quick);
-		plx_publisher_close(pub);
-		for (uint64_t n = 0; n < 10; n++) {
-			assert_int_equal(take(late, &b), 1);
-			assert_int_equal(b.sequence, n);
-			plx_buffer_release(&b);
-		}
-		assert_int_equal(take(late, &b), -ESHUTDOWN);
-		plx_subscriber_stats(late, &stats);
-		assert_int_equal(stats.lost, 0);
-		plx_subscriber_close(late);
-		plx_subscriber_close(quick);
+	(void)state;
+	assert_true(connected(quick, 1));
+	late = subscriber((struct plx_subscriber_options){ .reading = PLX_READ_LOSSY });
+	assert_true(connected(late, 1));
+	for (uint64_t n = 0; n < 10; n++) {
+		assert_int_equal(plx_publisher_send(pub, &n, sizeof(n)), 0);
+		assert_int_equal(take(quick, &b), 1);
+		plx_buffer_release(&b);
 	}
-
-	int main(void)
-	{
-		const struct CMUnitTest tests[] = {
-			cmocka_unit_test(fail_says_again_at_once_and_recovers),
-			cmocka_unit_test(wait_gives_up_after_its_deadline),
-			cmocka_unit_test(drop_lets_the_slow_one_go_and_tells_it),
-			cmocka_unit_test(drop_at_once_needs_no_clock),
-			cmocka_unit_test(who_holds_every_slot_is_let_go_too),
-			cmocka_unit_test(a_signal_ends_every_wait),
-			cmocka_unit_test(drain_waits_for_everybody_and_gives_up_in_time),
-			cmocka_unit_test(drain_sees_a_release_at_once),
-			cmocka_unit_test(close_lingers_if_asked_to),
-			cmocka_unit_test(
-				a_stopped_reader_delays_the_others_once_and_learns_its_fate_when_it_wakes),
-			cmocka_unit_test(a_reader_decides_itself_for_how_long_it_is_waited_for),
-			cmocka_unit_test(a_lossy_reader_that_is_stuck_delays_nobody),
-			cmocka_unit_test(a_reader_may_ask_for_a_smaller_quota_and_not_for_a_larger_one),
-			cmocka_unit_test(a_lossy_reader_gets_what_the_log_of_a_closed_publisher_holds),
-		};
-
-		return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
+	plx_subscriber_flush(quick);
+	plx_publisher_close(pub);
+	for (uint64_t n = 0; n < 10; n++) {
+		assert_int_equal(take(late, &b), 1);
+		assert_int_equal(b.sequence, n);
+		plx_buffer_release(&b);
 	}
+	assert_int_equal(take(late, &b), -ESHUTDOWN);
+	plx_subscriber_stats(late, &stats);
+	assert_int_equal(stats.lost, 0);
+	plx_subscriber_close(late);
+	plx_subscriber_close(quick);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(fail_says_again_at_once_and_recovers),
+		cmocka_unit_test(wait_gives_up_after_its_deadline),
+		cmocka_unit_test(drop_lets_the_slow_one_go_and_tells_it),
+		cmocka_unit_test(drop_at_once_needs_no_clock),
+		cmocka_unit_test(who_holds_every_slot_is_let_go_too),
+		cmocka_unit_test(a_signal_ends_every_wait),
+		cmocka_unit_test(drain_waits_for_everybody_and_gives_up_in_time),
+		cmocka_unit_test(drain_sees_a_release_at_once),
+		cmocka_unit_test(close_lingers_if_asked_to),
+		cmocka_unit_test(a_stopped_reader_delays_the_others_once_and_learns_its_fate_when_it_wakes),
+		cmocka_unit_test(a_reader_decides_itself_for_how_long_it_is_waited_for),
+		cmocka_unit_test(a_lossy_reader_that_is_stuck_delays_nobody),
+		cmocka_unit_test(a_reader_may_ask_for_a_smaller_quota_and_not_for_a_larger_one),
+		cmocka_unit_test(a_lossy_reader_gets_what_the_log_of_a_closed_publisher_holds),
+	};
+
+	return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
+}
