@@ -23,8 +23,9 @@ struct plx_message {
 	uint32_t type;   /* the sender's business */
 	uint32_t slot;   /* of the partition */
 	uint32_t sender; /* number of who sent it */
-	uint64_t
-		number; /* of all messages from that sender to this worker, from 0: with @sender the same when it comes again */
+	/* Of all messages from that sender to this worker, from 0: with @sender the same when it comes again */
+	uint64_t number;
+	uint64_t call; /* not 0: somebody waits for an answer, see plx_worker_reply() */
 };
 
 /* Hooks: all but handle may be NULL. They run in the worker, never two at once. */
@@ -100,6 +101,17 @@ static inline int plx_worker_add(struct plx_worker *worker, uint64_t *counter, u
 		*counter += more;
 	return ret;
 }
+
+/**
+ * plx_worker_reply() - answer a message that was sent with plx_sender_call().
+ *
+ * A handler that returns without is taken to answer with nothing, one that fails with its error. It is seen at once: a
+ * worker that dies after this and before its handler returns has answered, and the message comes again.
+ *
+ * Return: 0 (also when the caller has given up), -ENOENT (it was no call), -EMSGSIZE.
+ */
+int plx_worker_reply(struct plx_worker *worker, const struct plx_message *message, const void *data,
+		     uint32_t size) plx_must_check;
 
 /**
  * plx_worker_asked() - is there a request for us (to stop, to drain, ...)? For handlers and idle hooks that take long.

@@ -189,12 +189,26 @@ struct plx_sender *plx_worker_sender(struct plx_worker *worker);
 
 /**
  * plx_sender_send() - a message to the worker that owns its key.
+ * @type:       below 2^31
  * @timeout_ns: to wait for room; 0 does not; UINT64_MAX for ever
  *
  * About 15 ns when there is room. Return: 0, -EAGAIN, -ETIMEDOUT, -EMSGSIZE, -ESHUTDOWN (stopping), -ENOENT (the slot has no owner), -EINTR.
  */
 int plx_sender_send(struct plx_sender *sender, uint64_t key, uint32_t type, const void *data, uint32_t size,
 		    uint64_t timeout_ns) plx_must_check;
+
+/**
+ * plx_sender_call() - send a message and wait for the answer.
+ * @size:       8 bytes less than a message may have, at most
+ * @reply:      room for the answer; what does not fit is cut off
+ * @reply_size: in: bytes of room; out: of the answer. NULL: nothing is wanted
+ *
+ * An answer comes although workers die meanwhile. A message that is put aside is answered with -EOWNERDEAD.
+ *
+ * Return: 0, what the handler returned when it failed, or as plx_sender_send(); -ETIMEDOUT also when the message was sent.
+ */
+int plx_sender_call(struct plx_sender *sender, uint64_t key, uint32_t type, const void *data, uint32_t size,
+		    void *reply, uint32_t *reply_size, uint64_t timeout_ns) plx_must_check;
 
 /** plx_sender_send_bytes() - the same with a key of bytes; the message's key is their hash. */
 int plx_sender_send_bytes(struct plx_sender *sender, const void *key, size_t key_size, uint32_t type,

@@ -20,13 +20,14 @@ struct plx_work_map {
 	struct plx_workers_hdr *hdr;
 	struct plx_work_line *lines;
 	struct plx_work_bracket *brackets;
-	unsigned char *control, *inbox, *undo, *slots, *state;
+	unsigned char *control, *inbox, *reply, *undo, *slots, *state;
 	void *registry;
 	uint64_t control_bytes, inbox_bytes, registry_bytes; /* of one */
 	uint64_t memory_begin, memory_end;                   /* offsets: what may be noted */
 	struct plx_geometry inbox_geometry;
 	struct plx_partition partition;
 	struct plx_table table;
+	uint64_t reply_stride;
 	uint32_t element; /* bytes of a message with its head */
 	uint32_t
 		external; /* seats of senders that are no workers; then those of the workers, then the supervisor's */
@@ -41,6 +42,9 @@ struct plx_sender {
 	bool dear; /* no membarrier: fences of our own */
 	uint32_t turn;
 	uint64_t chance;
+	uint32_t calls;
+	uint32_t spin; /* looks before we sleep for an answer */
+	unsigned char *bounce;
 	struct plx_spsc_sender lane[PLX_WORKERS_MAX];
 };
 
@@ -91,6 +95,7 @@ struct plx_workers {
 	uint64_t slept[PLX_WORKERS_MAX], handled[PLX_WORKERS_MAX]; /* placement */
 	int32_t cpu;                                               /* on which it was opened */
 	bool together[PLX_WORKERS_MAX];
+	uint64_t freed_ns[PLX_WORKERS_MAX], stay_ns[PLX_WORKERS_MAX];
 	struct plx_partition_move *moves;
 	struct plx_sender *forward;     /* to send on what a quarantined worker did not handle */
 	struct plx_mpsc_receiver *from; /* ... and to take it */
@@ -125,6 +130,11 @@ static inline struct plx_lane *plx_work_lane(const struct plx_work_map *map, uin
 /** plx_work_backlog() - messages of an inbox that were sent and not finished. */
 uint64_t plx_work_backlog(const struct plx_work_map *map, uint32_t worker);
 
+static inline struct plx_work_reply *plx_work_reply(const struct plx_work_map *map, uint32_t lane)
+{
+	return (struct plx_work_reply *)(void *)(map->reply + lane * map->reply_stride);
+}
+
 /* ---- commit.c ------------------------------------------------------------------------------------- */
 
 /** plx_work_note() - remember what [@at, @at + @size) is. Return: 0, -ENOSPC, -ERANGE. */
@@ -146,6 +156,13 @@ bool plx_work_recover(struct plx_work_map *map, uint32_t worker);
 
 /** plx_work_run() - be worker @number; returns its exit code. */
 int plx_work_run(struct plx_workers *workers, uint32_t number);
+
+/** plx_work_message() - an element as handlers see it. */
+void plx_work_message(struct plx_message *m, const struct plx_work_element *e, uint32_t lane,
+		      uint64_t number);
+/** plx_work_answer() - to a call, if nobody has. Return: 0, -ENOENT (no call), -EMSGSIZE. */
+int plx_work_answer(const struct plx_work_map *map, uint64_t call, int32_t result, const void *data,
+		    uint32_t size);
 
 /** plx_work_take() - handle messages of one lane, at most 64. Return: how many. */
 uint32_t plx_work_take(struct plx_worker *w, uint32_t lane);
@@ -185,6 +202,9 @@ void plx_work_wake(const struct plx_work_map *map, uint32_t worker);
 /** plx_work_ring() - whoever waits for something that workers do. */
 void plx_work_ring(struct plx_work_map *map);
 
+/** plx_work_send() - a message to the owner of its key. */
+int plx_work_send(struct plx_sender *s, uint64_t key, uint32_t type, const void *data, uint32_t size,
+		  uint64_t timeout_ns) plx_must_check;
 /** plx_work_forwarder() - the supervisor's own seat. */
 int plx_work_forwarder(struct plx_workers *w) plx_must_check;
 /** plx_work_forward() - send one message on, ahead of all that is held. Return: 0 or -errno. */

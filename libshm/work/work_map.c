@@ -31,7 +31,7 @@ static uint64_t lines(uint64_t bytes)
 struct plan {
 	struct plx_channel_shape inbox, control, registry;
 	uint64_t undo, slots, state;
-	struct plx_block blocks[11];
+	struct plx_block blocks[12];
 };
 
 static void make_plan(struct plan *p, struct plx_work_map *map, const struct plx_workers_options *o)
@@ -55,6 +55,7 @@ static void make_plan(struct plan *p, struct plx_work_map *map, const struct plx
 	map->inbox_bytes = plx_channel_bytes(&p->inbox);
 	map->control_bytes = plx_channel_bytes(&p->control);
 	map->registry_bytes = plx_channel_bytes(&p->registry);
+	map->reply_stride = sizeof(struct plx_work_reply) + lines(o->size);
 	p->undo = lines(sizeof(struct plx_work_undo) + o->undo_size);
 	p->slots = lines((uint64_t)PLX_PARTITION_SLOTS * ((o->slot_size + 7) & ~7u));
 	p->state = lines(o->state_size);
@@ -68,6 +69,7 @@ static void make_plan(struct plan *p, struct plx_work_map *map, const struct plx
 		       { .name = "registry", .size = map->registry_bytes },
 		       { .name = "control", .size = o->most * map->control_bytes },
 		       { .name = "inbox", .size = o->most * map->inbox_bytes },
+		       { .name = "reply", .size = lanes * map->reply_stride },
 		       { .name = "undo", .size = o->most * p->undo },
 		       { .name = "slots", .size = p->slots ? p->slots : PLX_LINE },
 		       { .name = "state", .size = p->state ? o->most * p->state : PLX_LINE },
@@ -85,6 +87,7 @@ static void find_blocks(struct plx_work_map *map)
 	map->registry = plx_segment_block(seg, "registry", NULL);
 	map->control = plx_segment_block(seg, "control", NULL);
 	map->inbox = plx_segment_block(seg, "inbox", NULL);
+	map->reply = plx_segment_block(seg, "reply", NULL);
 	map->undo = plx_segment_block(seg, "undo", NULL);
 	map->slots = plx_segment_block(seg, "slots", NULL);
 	map->state = plx_segment_block(seg, "state", NULL);
@@ -150,11 +153,11 @@ int plx_work_map_create(struct plx_work_map *map, const struct plx_workers_optio
 	if (!map->inbox_bytes || !map->control_bytes || !map->registry_bytes)
 		return -EINVAL;
 	snprintf(title, sizeof(title), "plx:workers:%s", name);
-	ret = plx_segment_create(&map->seg, "memfd", title, plx_segment_need(p.blocks, 11),
+	ret = plx_segment_create(&map->seg, "memfd", title, plx_segment_need(p.blocks, 12),
 				 PLX_SEGMENT_INHERIT);
 	if (ret == 0)
 		ret = plx_segment_format(&map->seg, PLX_KIND_WORKERS, PLX_WORKERS_VERSION, name, p.blocks,
-					 11);
+					 12);
 	if (ret == 0)
 		ret = fill(map, &p, o);
 	if (ret < 0)

@@ -68,17 +68,11 @@ static bool held(const struct plx_worker *w, const struct plx_work_element *e)
 static void handle(struct plx_worker *w, struct plx_spsc_receiver *rx, uint32_t lane,
 		   const struct plx_work_element *e)
 {
-	struct plx_message m = {
-		.key = e->key,
-		.data = e + 1,
-		.size = e->size,
-		.type = e->type,
-		.slot = e->slot == PLX_WORK_NO_SLOT ? e->slot : e->slot & ~PLX_WORK_AHEAD,
-		.sender = lane,
-		.number = rx->taken,
-	};
 	struct plx_work_line *line = w->line;
+	struct plx_message m;
 	int ret;
+
+	plx_work_message(&m, e, lane, rx->taken);
 
 	plx_write_once(&line->hand_taken, rx->taken);
 	plx_work_barrier();
@@ -90,6 +84,8 @@ static void handle(struct plx_worker *w, struct plx_spsc_receiver *rx, uint32_t 
 		plx_work_back(w->map, w->undo, line->seq);
 		w->failed++;
 	}
+	if (plx_unlikely(m.call != 0))
+		(void)plx_work_answer(w->map, m.call, ret < 0 ? ret : 0, NULL, 0);
 	plx_work_commit(line, lane, rx->taken + 1);
 	plx_spsc_release(rx, 1);
 	plx_work_barrier();

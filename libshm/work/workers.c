@@ -368,6 +368,7 @@ int plx_workers_open(struct plx_workers **out, const struct plx_workers_options 
 	w->forwarding = NOBODY;
 	w->owner_thread = plx_sys_tid();
 	w->cpu = plx_place_here();
+	w->looked_ns = plx_now_ns();
 	snprintf(w->name, sizeof(w->name), "%s", opt->name ? opt->name : "workers");
 	for (uint32_t i = 0; i < PLX_WORKERS_MAX; i++) {
 		w->child[i] = NOBODY;

@@ -9,6 +9,7 @@
  *	registry    a channel of which only the seats are used: who is which sender
  *	control     for each worker a channel from the supervisor (plx/spsc.h)
  *	inbox       for each worker a channel from all senders (plx/mpsc.h); a message is a struct plx_work_element
+ *	reply       for each sender: the answer to what it calls
  *	undo        for each worker: what the memory was before the message in hand
  *	slots       memory of slots
  *	state       memory of workers
@@ -116,6 +117,28 @@ struct plx_work_element {
 	uint16_t slot; /* and PLX_WORK_AHEAD; or PLX_WORK_NO_SLOT */
 };
 static_assert(sizeof(struct plx_work_element) == 16, "protocol.md: pool, message");
+
+#define PLX_WORK_CALL (1u << 31) /* of a type: a struct plx_work_call precedes the data */
+
+struct plx_work_call {
+	uint32_t lane; /* of the caller */
+	uint32_t id;   /* of its calls */
+};
+
+/* A caller's room for one answer. */
+struct plx_work_reply {
+	uint32_t state;  /* id << 2 and 0: asked, 1: being written, 2: answered; a futex */
+	uint32_t asleep; /* the caller: 1: wake it */
+	int32_t result;
+	uint32_t size;
+	uint64_t reserved[6];
+	/* then the bytes */
+};
+static_assert(sizeof(struct plx_work_reply) == PLX_LINE, "protocol.md: pool, reply");
+
+#define PLX_REPLY_ASKED    0u
+#define PLX_REPLY_WRITING  1u
+#define PLX_REPLY_ANSWERED 2u
 
 /* What a worker is asked: type, in a struct plx_work_element. */
 enum plx_work_request {

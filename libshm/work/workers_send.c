@@ -171,14 +171,12 @@ static int try_once(struct plx_sender *s, uint32_t *worker, bool choose, uint64_
 	return ret;
 }
 
-static int send_one(struct plx_sender *s, uint32_t worker, bool choose, uint64_t key, uint32_t type,
-		    const void *data, uint32_t size, uint64_t timeout_ns)
+static int send_until(struct plx_sender *s, uint32_t worker, bool choose, uint64_t key, uint32_t type,
+		      const void *data, uint32_t size, uint64_t timeout_ns)
 {
 	uint64_t end_ns = 0;
 	int ret;
 
-	if (plx_unlikely(size > s->map->hdr->size))
-		return -EMSGSIZE;
 	for (;;) {
 		ret = try_once(s, &worker, choose, key, type, data, size);
 		if (plx_likely(ret == 0)) {
@@ -193,6 +191,22 @@ static int send_one(struct plx_sender *s, uint32_t worker, bool choose, uint64_t
 		if (ret < 0)
 			return ret;
 	}
+}
+
+static int send_one(struct plx_sender *s, uint32_t worker, bool choose, uint64_t key, uint32_t type,
+		    const void *data, uint32_t size, uint64_t timeout_ns)
+{
+	if (plx_unlikely(size > s->map->hdr->size))
+		return -EMSGSIZE;
+	if (plx_unlikely(type & PLX_WORK_CALL))
+		return -EINVAL;
+	return send_until(s, worker, choose, key, type, data, size, timeout_ns);
+}
+
+int plx_work_send(struct plx_sender *s, uint64_t key, uint32_t type, const void *data, uint32_t size,
+		  uint64_t timeout_ns)
+{
+	return send_until(s, 0, true, key, type, data, size, timeout_ns);
 }
 
 /* ---- public --------------------------------------------------------------------------------------- */
@@ -253,6 +267,8 @@ int plx_sender_broadcast(struct plx_sender *s, uint64_t key, uint32_t type, cons
 
 	if (size > s->map->hdr->size)
 		return -EMSGSIZE;
+	if (type & PLX_WORK_CALL)
+		return -EINVAL;
 	for (;;) {
 		int ret;
 
@@ -313,6 +329,8 @@ static int open_sender(struct plx_sender **out, struct plx_work_map *map, uint32
 		return ret;
 	}
 	s->bracket = &map->brackets[s->seat.number];
+	s->calls = plx_read_once(&plx_work_reply(map, s->seat.number)->state) >>
+		   2; /* of who sat here before */
 	s->chance = plx_now_ns();
 	s->turn = (uint32_t)plx_key_u64(s->chance, 2) %
 		  map->hdr->most; /* not all begin with the same worker */
@@ -353,5 +371,6 @@ void plx_sender_close(struct plx_sender *s)
 	for (uint32_t i = 0; i < PLX_WORKERS_MAX; i++)
 		plx_mpsc_sender_leave(&s->lane[i]);
 	plx_seat_leave(&s->seat);
+	free(s->bounce);
 	free(s);
 }

@@ -19,7 +19,9 @@
 #define POISON   3u
 #define SLICE_NS 1000000ull /* a death is noticed at the latest after this, when we wait for something else */
 #define WATCH_NS 100000000ull /* between two looks at what nobody tells us */
-#define CHATTY   50000u       /* messages in a second that are worth a processor of one's own */
+#define SOON_NS  1000000000ull
+#define STAY_NS  10000000000ull
+#define CHATTY   50000u /* messages in a second that are worth a processor of one's own */
 
 uint64_t plx_work_deadline(uint64_t timeout_ns)
 {
@@ -36,6 +38,7 @@ static void put_aside(struct plx_workers *w, uint32_t worker)
 	struct plx_work_line *line = &w->map.lines[worker];
 	struct plx_spsc_receiver rx = { .size = 0 };
 	const struct plx_work_element *e;
+	struct plx_message m;
 	uint32_t n;
 
 	plx_lane_receive(&rx, plx_work_inbox(&w->map, worker), &w->map.inbox_geometry,
@@ -43,19 +46,11 @@ static void put_aside(struct plx_workers *w, uint32_t worker)
 	e = plx_spsc_peek(&rx, &n);
 	if (!e) /* cannot be */
 		return;
-	if (w->options.poison) {
-		struct plx_message m = {
-			.key = e->key,
-			.data = e + 1,
-			.size = e->size,
-			.type = e->type,
-			.slot = e->slot == PLX_WORK_NO_SLOT ? e->slot : e->slot & ~PLX_WORK_AHEAD,
-			.sender = (uint32_t)line->deadly.lane,
-			.number = rx.taken,
-		};
-
+	plx_work_message(&m, e, (uint32_t)line->deadly.lane, rx.taken);
+	if (w->options.poison)
 		w->options.poison(w->options.arg, &m);
-	}
+	if (m.call)
+		(void)plx_work_answer(&w->map, m.call, -EOWNERDEAD, NULL, 0);
 	plx_spsc_release(&rx, 1);
 	line->attempts = 0;
 	plx_table_set(&w->map.table, worker, PLX_WORK_POISON,
@@ -157,17 +152,25 @@ static void place(struct plx_workers *w, uint32_t worker, uint64_t passed_ns)
 	uint64_t slept = plx_read_once(&plx_seat_at(c, false, 0, w->map.hdr->senders)->parked);
 	uint64_t seq = plx_read_once(&w->map.lines[worker].seq);
 	uint64_t naps = slept - w->slept[worker], messages = seq - w->handled[worker];
-	bool chatty = messages > 0 && naps * 2 > messages && messages * 1000000000 / passed_ns < CHATTY;
-	bool busy = messages > 0 && naps * 8 < messages;
+	bool many = messages * 1000000000 / passed_ns >= CHATTY;
+	bool chatty = messages > 0 && naps * 2 > messages && !many;
+	bool busy = messages > 0 && (many || naps * 8 < messages);
+	uint64_t now_ns = w->looked_ns;
 	struct plx_child_info info;
 
 	w->slept[worker] = slept;
 	w->handled[worker] = seq;
-	if ((!chatty && !busy) || chatty == w->together[worker] ||
+	if ((!chatty && !busy) || chatty == w->together[worker] || (busy && now_ns < w->stay_ns[worker]) ||
 	    plx_supervisor_child(w->supervisor, w->child[worker], &info) < 0 || info.pid == 0)
 		return;
-	if ((chatty ? plx_place_on(info.pid, plx_place_here()) : plx_place_anywhere(info.pid)) == 0)
-		w->together[worker] = chatty;
+	if ((chatty ? plx_place_on(info.pid, plx_place_here()) : plx_place_anywhere(info.pid)) < 0)
+		return;
+	w->together[worker] = chatty;
+	/* it was fast here, was let go for that, and is slow again: then it stays for a while */
+	if (chatty && now_ns - w->freed_ns[worker] < SOON_NS)
+		w->stay_ns[worker] = now_ns + STAY_NS;
+	if (!chatty)
+		w->freed_ns[worker] = now_ns;
 }
 
 static void watch(struct plx_workers *w)

@@ -101,14 +101,8 @@ static int count(struct plx_worker *w, const struct plx_message *m, void *arg)
 
 static int answer(struct plx_worker *w, const struct plx_message *m, void *arg)
 {
-	uint32_t number;
-
-	(void)w;
 	(void)arg;
-	memcpy(&number, m->data, sizeof(number));
-	__atomic_store_n(&page->word, number, __ATOMIC_RELEASE);
-	plx_futex_wake(&page->word, 1);
-	return 0;
+	return plx_worker_reply(w, m, m->data, m->size);
 }
 
 /* ---- measurements --------------------------------------------------------------------------------- */
@@ -252,16 +246,16 @@ static void messages(const char *name, int (*handle)(struct plx_worker *, const 
 
 /* ---- replies -------------------------------------------------------------------------------------- */
 
-static void ask(struct plx_workers *w, struct plx_sender *s, uint32_t number)
+static void ask(struct plx_sender *s, uint32_t number)
 {
-	must("send", plx_sender_send(s, 1, 0, &number, 4, FOREVER));
-	while (__atomic_load_n(&page->word, __ATOMIC_ACQUIRE) != number)
-		if (plx_futex_wait(&page->word, number - 1, FOREVER) == -EINTR)
-			exit(1);
-	(void)w;
+	uint32_t size = sizeof(number), got = 0;
+
+	must("call", plx_sender_call(s, 1, 0, &number, sizeof(number), &got, &size, FOREVER));
+	if (got != number)
+		exit(1);
 }
 
-static void replies(const char *name, uint32_t placement)
+static void replies(const char *name, uint32_t placement, bool asleep)
 {
 	struct plx_workers_options o = { .hooks = { .handle = answer },
 					 .workers = 1,
@@ -275,16 +269,18 @@ static void replies(const char *name, uint32_t placement)
 	must("open", plx_workers_open(&w, &o));
 	must("sender", plx_sender_open(&s, w));
 	while (plx_now_ns() < settle) { /* the pool has a look at us */
-		ask(w, s, ++number);
-		usleep(300);
+		ask(s, ++number);
+		if (asleep)
+			usleep(300);
 		must("step", plx_workers_step(w, 0));
 	}
 	for (int i = 0; i < rounds * 4; i++) {
 		uint64_t begin;
 
-		usleep(300); /* both sleep */
+		if (asleep)
+			usleep(300);
 		begin = plx_now_ns();
-		ask(w, s, ++number);
+		ask(s, ++number);
 		samples[i] = (double)(plx_now_ns() - begin);
 	}
 	show(name, rounds * 4, 1e3, "us");
@@ -351,7 +347,11 @@ int main(void)
 	printf(" round trip, both asleep\n");
 	raw_futex("raw futex, wherever", false);
 	raw_futex("raw futex, one processor", true);
-	replies("a worker, wherever", PLX_PLACE_ANYWHERE);
-	replies("a worker, placed by the pool", PLX_PLACE_AUTO);
+	replies("a worker, on another processor", PLX_PLACE_SPREAD, true);
+	replies("a worker, wherever", PLX_PLACE_ANYWHERE, true);
+	replies("a worker, placed by the pool", PLX_PLACE_AUTO, true);
+	printf(" round trip, one after the other\n");
+	replies("a worker, wherever", PLX_PLACE_ANYWHERE, false);
+	replies("a worker, placed by the pool", PLX_PLACE_AUTO, false);
 	return 0;
 }
