@@ -25,12 +25,17 @@
 
 static void go_in(struct plx_sender *s)
 {
-	if (!plx_mutant(MUT_WORK_NO_BRACKET))
-		plx_write_once(&s->bracket->inside, s->bracket->inside | 1);
-	if (plx_unlikely(s->dear))
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	else /* the near half; the far half is in workers_scale.c */
-		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	uint64_t inside = s->bracket->inside | 1;
+
+	if (plx_mutant(MUT_WORK_NO_BRACKET))
+		return;
+	if (plx_unlikely(s->dear)) {
+		__atomic_exchange_n(&s->bracket->inside, inside, __ATOMIC_SEQ_CST);
+		return;
+	}
+	/* relaxed, and the near half of a fence; the far half is in workers_scale.c */
+	plx_write_once(&s->bracket->inside, inside);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 static void go_out(struct plx_sender *s)

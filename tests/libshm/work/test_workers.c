@@ -62,6 +62,14 @@ static uint32_t get(const uint32_t *counter)
 	return __atomic_load_n(counter, __ATOMIC_SEQ_CST);
 }
 
+static void pause_as_told(void)
+{
+	uint64_t ns = __atomic_load_n(&page->wait_ns, __ATOMIC_SEQ_CST);
+
+	if (ns)
+		sleep_ms((unsigned int)(ns / MS));
+}
+
 static int on_start(struct plx_worker *w, void *arg)
 {
 	(void)arg;
@@ -89,8 +97,7 @@ static int tally(struct plx_worker *w, const struct plx_message *m, void *arg)
 
 	(void)arg;
 	memcpy(&number, m->data, sizeof(number));
-	if (page->wait_ns)
-		sleep_ms((unsigned int)(page->wait_ns / MS));
+	pause_as_told();
 	if (plx_worker_note(w, t, sizeof(*t)) < 0)
 		return -ENOSPC;
 	t->count++;
@@ -272,8 +279,8 @@ static int count_only(struct plx_worker *w, const struct plx_message *m, void *a
 {
 	(void)arg;
 	add(&page->by[plx_worker_number(w)], 1);
-	if (page->wait_ns && plx_worker_number(w) == 0)
-		sleep_ms((unsigned int)(page->wait_ns / MS));
+	if (plx_worker_number(w) == 0)
+		pause_as_told();
 	if (m->size < sizeof(page->text))
 		memcpy(page->text, m->data, m->size);
 	return 0;
@@ -328,7 +335,8 @@ static void in_turn_each_gets_as_many_and_the_least_loaded_gets_more(void **stat
 		memset(page->by, 0, sizeof(page->by));
 		o.hooks.handle = count_only;
 		o.partition.kind = kind;
-		page->wait_ns = kind == PLX_PARTITION_LEAST ? 5 * MS : 0; /* the first worker is slow */
+		__atomic_store_n(&page->wait_ns, kind == PLX_PARTITION_LEAST ? 5 * MS : 0,
+				 __ATOMIC_SEQ_CST); /* the first worker is slow */
 		w = open_with(&o);
 		assert_int_equal(plx_sender_open(&s, w), 0);
 		for (int i = 0; i < 200; i++) {
@@ -393,7 +401,7 @@ static void requests(bool threads)
 	o.hooks.handle = count_only;
 	o.hooks.configure = configure;
 	o.workers = o.most = 1;
-	page->wait_ns = 2 * MS;
+	__atomic_store_n(&page->wait_ns, 2 * MS, __ATOMIC_SEQ_CST);
 	w = open_with(&o);
 	assert_int_equal(plx_sender_open(&s, w), 0);
 	for (int i = 0; i < 500; i++) /* a second of work */
@@ -413,7 +421,7 @@ static void requests(bool threads)
 	assert_int_equal(get(&page->by[0]), one);
 	assert_int_equal(plx_workers_drain(w, 5 * MS), -ETIMEDOUT);
 	assert_int_equal(plx_workers_ping(w, 0, FOREVER, NULL), 0);
-	page->wait_ns = 0;
+	__atomic_store_n(&page->wait_ns, 0, __ATOMIC_SEQ_CST);
 	assert_int_equal(plx_workers_resume(w, 0, FOREVER), 0);
 	assert_int_equal(plx_workers_drain(w, FOREVER), 0);
 	assert_int_equal(page->by[0], 500);
@@ -442,8 +450,7 @@ static int answer(struct plx_worker *w, const struct plx_message *m, void *arg)
 	uint64_t words[2] = { m->key, 0 };
 
 	(void)arg;
-	if (page->wait_ns)
-		sleep_ms((unsigned int)(page->wait_ns / MS));
+	pause_as_told();
 	if (m->type == 13)
 		return -EDOM;
 	if (m->type == 14)
@@ -501,9 +508,9 @@ static void answers(bool threads)
 	assert_int_equal(plx_workers_drain(w, FOREVER), 0);
 	call(s, keys[9], 1, 2);
 	/* who gave up does not get the late answer for the next one */
-	page->wait_ns = 30 * MS;
+	__atomic_store_n(&page->wait_ns, 30 * MS, __ATOMIC_SEQ_CST);
 	assert_int_equal(plx_sender_call(s, keys[10], 1, NULL, 0, NULL, NULL, 5 * MS), -ETIMEDOUT);
-	page->wait_ns = 0;
+	__atomic_store_n(&page->wait_ns, 0, __ATOMIC_SEQ_CST);
 	call(s, keys[11], 1, 1);
 	call(s, keys[10], 1, 2);
 	plx_sender_close(s);
@@ -773,11 +780,11 @@ static void a_handler_that_hangs_is_killed_and_its_message_put_aside(void **stat
 	w = open_with(&o);
 	choose_keys(w);
 	assert_int_equal(plx_sender_open(&s, w), 0);
-	page->wait_ns = 60 * SECOND;
+	__atomic_store_n(&page->wait_ns, 60 * SECOND, __ATOMIC_SEQ_CST);
 	assert_int_equal(plx_sender_send(s, keys[0], 1, &number, 8, FOREVER), 0);
 	while (stats_of(w).poison == 0)
 		assert_true(plx_workers_step(w, 10 * MS) >= 0);
-	page->wait_ns = 0;
+	__atomic_store_n(&page->wait_ns, 0, __ATOMIC_SEQ_CST);
 	assert_int_equal(plx_sender_send(s, keys[1], 1, &number, 8, FOREVER), 0);
 	assert_int_equal(plx_workers_drain(w, FOREVER), 0);
 	assert_int_equal(((struct tally *)plx_workers_slot(w, slots[0]))->count, 0);
