@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <plx/channel.h>
 #include <plx/pool.h>
 #include <plx/publisher.h>
 #include <plx/table.h>
@@ -346,6 +347,27 @@ static int check_tables(const struct plx_segment *seg, uint32_t blocks, const ch
 	return 0;
 }
 
+/* Every block that is a channel. Many write a live one; what is wrong of it is wrong at each look. */
+static int check_channels(const struct plx_segment *seg, uint32_t blocks, const char **why)
+{
+	for (uint32_t i = 0; i < blocks; i++) {
+		struct plx_channel_info info;
+		char name[16];
+		uint64_t size;
+		const void *block = plx_segment_block_at(seg, i, name, &size);
+		int ret;
+
+		if (!block || size < 8 * PLX_LINE || plx_channel_info(block, size, &info) == -EPROTO)
+			continue;
+		ret = plx_channel_check(block, size, why);
+		for (int look = 1; look < 4 && ret < 0; look++)
+			ret = plx_channel_check(block, size, why);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
 int plx_inspect_check(const struct plx_segment *seg, const char **why)
 {
 	struct plx_segment_info info;
@@ -364,5 +386,7 @@ int plx_inspect_check(const struct plx_segment *seg, const char **why)
 		ret = look_often(seg, look_at_workers, why);
 	if (ret == 0)
 		ret = check_tables(seg, info.blocks, why);
+	if (ret == 0)
+		ret = check_channels(seg, info.blocks, why);
 	return judged(ret, why);
 }

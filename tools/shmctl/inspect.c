@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <plx/channel.h>
 #include <plx/table.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -274,6 +275,41 @@ static void show_tables(const struct ctl_request *request, const struct ctl_item
 	}
 }
 
+/* ---- channels ------------------------------------------------------------------------------------ */
+
+static void show_channel(const struct ctl_request *request, const struct plx_channel_info *c)
+{
+	const struct plx_channel_stats *s = &c->stats;
+	/* loaded while they grow */
+	uint64_t waiting = s->sent > s->received ? s->sent - s->received : 0;
+
+	line(request, "channel", "%s%s, elements of %u bytes, at least %u of them%s",
+	     ctl_channel(c->shape.kind), c->closed ? ", closed" : "", c->shape.size, c->shape.count,
+	     c->lanes > 1 ? " in each lane" : "");
+	line(request, "ends", "%u of %u senders, %u of %u receivers", c->senders, c->shape.senders,
+	     c->receivers, c->shape.receivers);
+	line(request, "elements", "%" PRIu64 " sent, %" PRIu64 " received, %" PRIu64 " waiting", s->sent,
+	     s->received, waiting);
+	line(request, "waits",
+	     "full %" PRIu64 " times, empty %" PRIu64 ", asleep %" PRIu64 ", woken %" PRIu64, s->full,
+	     s->empty, s->parked, s->woken);
+	line(request, "deaths", "%" PRIu64 " seats taken back, %" PRIu64 " cells skipped", s->buried,
+	     s->skipped);
+}
+
+static void show_channels(const struct ctl_request *request, const struct ctl_item *item)
+{
+	for (uint32_t i = 0; i < item->found->info.blocks; i++) {
+		struct plx_channel_info info;
+		char name[16];
+		uint64_t size;
+		const void *at = plx_segment_block_at(&item->seg, i, name, &size);
+
+		if (at && plx_channel_info(at, size, &info) == 0)
+			show_channel(request, &info);
+	}
+}
+
 /* ---- all of it ----------------------------------------------------------------------------------- */
 
 static void show(const struct ctl_request *request, const struct ctl_scene *scene,
@@ -286,8 +322,10 @@ static void show(const struct ctl_request *request, const struct ctl_scene *scen
 	}
 	if (item->is_link)
 		show_link(request, scene, item);
-	if (item->seg.base)
+	if (item->seg.base) {
+		show_channels(request, item);
 		show_tables(request, item);
+	}
 }
 
 /* A link is shown with its topic when that is shown. */

@@ -2,6 +2,7 @@
 #include "tools/shmctl/shmctl.h"
 
 #include <inttypes.h>
+#include <plx/channel.h>
 #include <plx/table.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,12 +221,41 @@ static json *json_table(const struct plx_table *table, const char *block)
 	return object;
 }
 
-/* Blocks, and those of them that are tables. */
+static json *json_channel(const struct plx_channel_info *c, const char *block)
+{
+	json *object = json_object_new_object();
+
+	ctl_json_text(object, "block", block);
+	ctl_json_text(object, "kind", ctl_channel(c->shape.kind));
+	ctl_json_number(object, "size", c->shape.size);
+	ctl_json_number(object, "count", c->shape.count);
+	ctl_json_number(object, "lanes", c->lanes);
+	ctl_json_number(object, "cells", c->cells);
+	ctl_json_number(object, "per", c->per);
+	ctl_json_number(object, "senders", c->senders);
+	ctl_json_number(object, "senders_max", c->shape.senders);
+	ctl_json_number(object, "receivers", c->receivers);
+	ctl_json_number(object, "receivers_max", c->shape.receivers);
+	json_object_object_add(object, "closed", json_object_new_boolean(c->closed));
+	ctl_json_number(object, "sent", c->stats.sent);
+	ctl_json_number(object, "received", c->stats.received);
+	ctl_json_number(object, "full", c->stats.full);
+	ctl_json_number(object, "empty", c->stats.empty);
+	ctl_json_number(object, "parked", c->stats.parked);
+	ctl_json_number(object, "woken", c->stats.woken);
+	ctl_json_number(object, "skipped", c->stats.skipped);
+	ctl_json_number(object, "buried", c->stats.buried);
+	return object;
+}
+
+/* Blocks, and those of them that are tables or channels. */
 static void add_blocks(json *object, const struct plx_segment *seg, uint32_t count)
 {
-	json *blocks = json_object_new_array(), *tables = json_object_new_array();
+	json *blocks = json_object_new_array(), *tables = json_object_new_array(),
+	     *channels = json_object_new_array();
 
 	for (uint32_t i = 0; i < count; i++) {
+		struct plx_channel_info channel;
 		struct plx_table table;
 		char name[16];
 		uint64_t size;
@@ -241,9 +271,12 @@ static void add_blocks(json *object, const struct plx_segment *seg, uint32_t cou
 		json_object_array_add(blocks, block);
 		if (plx_table_attach(&table, at, size) == 0)
 			json_object_array_add(tables, json_table(&table, name));
+		if (plx_channel_info(at, size, &channel) == 0)
+			json_object_array_add(channels, json_channel(&channel, name));
 	}
 	json_object_object_add(object, "blocks", blocks);
 	json_object_object_add(object, "tables", tables);
+	json_object_object_add(object, "channels", channels);
 }
 
 json *ctl_json_segment(const struct ctl_scene *scene, const struct ctl_item *item, bool detail)

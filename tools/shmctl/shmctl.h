@@ -79,6 +79,8 @@ bool ctl_connected(const struct ctl_item *link);
 
 const char *ctl_kind(uint32_t kind);
 const char *ctl_reading(uint32_t reading);
+/** ctl_channel() - "spsc", "mpsc", ... */
+const char *ctl_channel(uint32_t kind);
 /** ctl_ending() - "running", "ended", "interrupted", or how else the stream ended. */
 const char *ctl_ending(const struct ctl_item *item);
 /** ctl_trouble() - why nothing can be said of this segment. */

@@ -2,6 +2,7 @@
 #include "tools/shmctl/shmctl.h"
 
 #include <errno.h>
+#include <plx/channel.h>
 #include <plx/subscriber.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,9 +14,20 @@ const char *ctl_kind(uint32_t kind)
 	case PLX_KIND_TOPIC: return "topic";
 	case PLX_KIND_LINK: return "link";
 	case PLX_KIND_NET: return "net";
+	case PLX_KIND_CHANNEL: return "channel";
 	case PLX_KIND_WORKERS: return "workers";
 	default: return kind >= PLX_KIND_USER ? "user" : "unknown";
 	}
+}
+
+const char *ctl_channel(uint32_t kind)
+{
+	static const char *const names[] = {
+		[PLX_CHANNEL_SPSC] = "spsc", [PLX_CHANNEL_MPSC] = "mpsc", [PLX_CHANNEL_MPMC] = "mpmc",
+		[PLX_CHANNEL_RING] = "ring", [PLX_CHANNEL_POST] = "post", [PLX_CHANNEL_PRIORITY] = "priority"
+	};
+
+	return kind < sizeof(names) / sizeof(names[0]) && names[kind] ? names[kind] : "unknown";
 }
 
 const char *ctl_reading(uint32_t reading)

@@ -377,6 +377,51 @@ static void any_table_is_shown_by_its_labels(void **state)
 	plx_segment_close(&seg);
 }
 
+static void a_channel_is_shown_and_checked(void **state)
+{
+	static const struct plx_channel_shape shape = {
+		.kind = PLX_CHANNEL_MPSC, .size = 24, .count = 50, .senders = 3
+	};
+	struct plx_spsc_sender tx;
+	static struct plx_mpsc_receiver rx;
+	struct plx_segment seg;
+	char words[128], element[24] = "";
+	json *object, *segments, *channels, *channel;
+	void *at;
+
+	(void)state;
+	snprintf(words, sizeof(words), "plx:channel:%s", topic_name);
+	assert_int_equal(plx_channel_create(&seg, "memfd", words, 0, &shape, &at), 0);
+	assert_int_equal(plx_mpsc_sender_open(&tx, at, plx_channel_bytes(&shape), 1), 0);
+	assert_int_equal(plx_mpsc_receiver_open(&rx, at, plx_channel_bytes(&shape)), 0);
+	for (int i = 0; i < 7; i++)
+		assert_true(plx_spsc_try_send(&tx, element));
+	assert_true(plx_mpsc_try_recv(&rx, element));
+	snprintf(words, sizeof(words), "inspect plx:channel:%s", topic_name);
+	assert_int_equal(shmctl(words), 0);
+	says("mpsc, elements of 24 bytes, at least 50 of them in each lane");
+	says("1 of 3 senders, 1 of 1 receivers");
+	says("7 sent, 1 received, 6 waiting");
+	snprintf(words, sizeof(words), "inspect --json plx:channel:%s", topic_name);
+	assert_int_equal(shmctl(words), 0);
+	object = parsed();
+	assert_true(json_object_object_get_ex(object, "segments", &segments));
+	assert_true(json_object_object_get_ex(json_object_array_get_idx(segments, 0), "channels", &channels));
+	assert_int_equal(json_object_array_length(channels), 1);
+	channel = json_object_array_get_idx(channels, 0);
+	assert_true(json_object_object_get_ex(channel, "sent", &channels));
+	assert_int_equal(json_object_get_int(channels), 7);
+	json_object_put(object);
+	snprintf(words, sizeof(words), "check plx:channel:%s", topic_name);
+	assert_int_equal(shmctl(words), 0);
+	says("channel");
+	/* a lane in which more was taken than was sent */
+	*(uint64_t *)(void *)((unsigned char *)at + 512 + 4 * 128 + 64) = 99;
+	assert_int_equal(shmctl(words), 1);
+	says("more was taken than was sent");
+	plx_segment_close(&seg);
+}
+
 static void watching_looks_again_and_again(void **state)
 {
 	const char *bin = getenv("BIN");
@@ -700,6 +745,7 @@ int main(void)
 		cmocka_unit_test(inspect_shows_slots_as_a_picture),
 		cmocka_unit_test(a_terminal_that_is_narrow_gets_narrow_pictures),
 		cmocka_unit_test(any_table_is_shown_by_its_labels),
+		cmocka_unit_test(a_channel_is_shown_and_checked),
 		cmocka_unit_test(watching_looks_again_and_again),
 		cmocka_unit_test(what_is_sound_is_said_to_be),
 		cmocka_unit_test(a_link_that_lies_is_found),
