@@ -83,10 +83,12 @@ struct plx_workers {
 	uint32_t asked[PLX_WORKERS_MAX]; /* requests sent */
 	bool ending[PLX_WORKERS_MAX];    /* its end is wanted */
 	/* a handover under way */
-	bool moving;
-	bool losing[PLX_WORKERS_MAX];    /* it has to get past its fences first */
-	bool abandoned[PLX_WORKERS_MAX]; /* it will not come back, and has messages or slots */
-	uint32_t forwarding;             /* whose messages are sent on; UINT32_MAX: nobody's */
+	bool moving, settling;
+	bool fenced;                            /* the fences are set */
+	uint64_t inside[PLX_CHANNEL_SEATS_MAX]; /* senders that were sending when it began */
+	bool losing[PLX_WORKERS_MAX];           /* it has to get past its fences first */
+	bool abandoned[PLX_WORKERS_MAX];        /* it will not come back, and has messages or slots */
+	uint32_t forwarding;                    /* whose messages are sent on; UINT32_MAX: nobody's */
 	uint64_t fence[PLX_WORKERS_MAX][PLX_CHANNEL_SEATS_MAX];
 	bool gave_up;
 	/* watching */
@@ -185,8 +187,12 @@ void plx_work_end(struct plx_workers *w, uint32_t number, uint64_t timeout_ns);
 int plx_work_rebalance(struct plx_workers *w, const uint32_t *weights) plx_must_check;
 /** plx_work_handover() - is it finished? Ends it when. Return: true: none is under way. */
 bool plx_work_handover(struct plx_workers *w);
-/** plx_work_settle() - until every sender that is sending has sent, and sees what we stored before. */
+/**
+ * plx_work_settle() - who goes on sending sees what we stored before; plx_work_settled() when all have sent who looked before.
+ * @thorough: the dead are not waited for (costs a look into /proc for each that seems to be sending)
+ */
 void plx_work_settle(struct plx_workers *w);
+bool plx_work_settled(struct plx_workers *w, bool thorough);
 /** plx_work_abandon() - a worker will not come back: others get its slots and its messages. */
 void plx_work_abandon(struct plx_workers *w, uint32_t number);
 

@@ -268,8 +268,13 @@ int plx_workers_stop(struct plx_workers *w, uint64_t timeout_ns)
 	for (uint32_t i = 0; i < w->map.hdr->most; i++)
 		plx_write_once(&w->map.lines[i].paused, 0);
 	do {
+		ret = plx_work_settled(w, true) ? 0 : plx_work_wait(w, end_ns);
+	} while (ret == -EINTR || (ret == 0 && w->settling));
+	while (ret == 0 || ret == -EINTR) {
 		ret = drain_until(w, end_ns);
-	} while (ret == -EINTR);
+		if (ret == 0)
+			break;
+	}
 	/* those that have been asked already stop while we ask the others */
 	for (uint32_t i = 0; i < w->map.hdr->most && ret == 0; i++)
 		plx_work_end(w, i, END_NS);

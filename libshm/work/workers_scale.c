@@ -21,8 +21,8 @@
 #include "chan/seat.h"
 #include "chan/wait.h"
 
-#define NOBODY  UINT32_MAX
-#define LOOK_NS 10000000ull
+#define NOBODY UINT32_MAX
+#define TRIES  20
 
 /* ---- senders -------------------------------------------------------------------------------------- */
 
@@ -34,25 +34,33 @@ static bool sender_lives(const struct plx_workers *w, uint32_t number)
 	return plx_owner_alive(plx_read_once(&seat->owner));
 }
 
-/* Until everybody who looked an owner up before now has sent; afterwards the new owners are seen. */
 void plx_work_settle(struct plx_workers *w)
 {
 	/* the far half of the fence in go_in() */
 	plx_chan_fence();
-	for (uint32_t i = 0; i < w->map.hdr->senders; i++) {
+	w->settling = true;
+	for (uint32_t i = 0; i < w->map.hdr->senders; i++)
 		/* BR2 acquire: pairs with BR1 */
-		uint64_t was = __atomic_load_n(&w->map.brackets[i].inside, __ATOMIC_ACQUIRE);
-		uint64_t begin = was & 1 ? plx_now_ns() : 0;
+		w->inside[i] = __atomic_load_n(&w->map.brackets[i].inside, __ATOMIC_ACQUIRE);
+	/* mostly they are through in no time */
+	for (int tries = 0; tries < TRIES && !plx_work_settled(w, false); tries++)
+		plx_sys_yield();
+}
 
-		while (was & 1 && __atomic_load_n(&w->map.brackets[i].inside, __ATOMIC_ACQUIRE) == was) {
-			plx_sys_yield();
-			if (plx_now_ns() - begin < LOOK_NS)
-				continue;
-			if (!sender_lives(w, i)) /* it died inside: what it had not sent is not sent */
-				break;
-			begin = plx_now_ns();
-		}
+bool plx_work_settled(struct plx_workers *w, bool thorough)
+{
+	if (!w->settling)
+		return true;
+	for (uint32_t i = 0; i < w->map.hdr->senders; i++) {
+		if (!(w->inside[i] & 1))
+			continue;
+		if (__atomic_load_n(&w->map.brackets[i].inside, __ATOMIC_ACQUIRE) == w->inside[i] &&
+		    !(thorough && !sender_lives(w, i))) /* who died inside has not sent, and will not */
+			return false;
+		w->inside[i] = 0;
 	}
+	w->settling = false;
+	return true;
 }
 
 /* ---- slots ---------------------------------------------------------------------------------------- */
@@ -86,6 +94,7 @@ static void begin_handover(struct plx_workers *w, int count)
 		w->losing[m->from] = true;
 	}
 	w->moving = true;
+	w->fenced = false;
 	/* HO1 release: pairs with HO2; the owners below are stored after the bits */
 	__atomic_store_n(&hdr->handover, hdr->handover + 1, __ATOMIC_RELEASE);
 	for (int i = 0; i < count; i++)
@@ -95,11 +104,13 @@ static void begin_handover(struct plx_workers *w, int count)
 	plx_work_settle(w);
 }
 
-static void set_fences(struct plx_workers *w, uint32_t worker)
+/* Nothing more will come to the old owners for what they lost: how far do their lanes reach? */
+static void set_fences(struct plx_workers *w)
 {
-	for (uint32_t l = 0; l < w->map.hdr->senders; l++)
-		w->fence[worker][l] = plx_lane_sent(&w->map.inbox_geometry,
-						    plx_work_lane(&w->map, worker, l));
+	w->fenced = true;
+	for (uint32_t i = 0; i < w->map.hdr->most; i++)
+		for (uint32_t l = 0; l < w->map.hdr->senders && w->losing[i]; l++)
+			w->fence[i][l] = plx_lane_sent(&w->map.inbox_geometry, plx_work_lane(&w->map, i, l));
 }
 
 int plx_work_rebalance(struct plx_workers *w, const uint32_t *weights)
@@ -109,12 +120,8 @@ int plx_work_rebalance(struct plx_workers *w, const uint32_t *weights)
 	if (count < 0)
 		return count;
 	begin_handover(w, count);
-	for (uint32_t i = 0; i < w->map.hdr->most; i++) {
-		/* who goes finishes all it has, slots or not */
+	for (uint32_t i = 0; i < w->map.hdr->most; i++) /* who goes finishes all it has, slots or not */
 		w->losing[i] = w->losing[i] || (weights[i] == 0 && w->child[i] != NOBODY);
-		if (w->losing[i])
-			set_fences(w, i);
-	}
 	return 0;
 }
 
@@ -217,6 +224,11 @@ bool plx_work_handover(struct plx_workers *w)
 {
 	if (w->gave_up)
 		return true;
+	if (w->moving && !w->fenced) {
+		if (!plx_work_settled(w, true))
+			return false;
+		set_fences(w);
+	}
 	if (w->moving && w->forwarding != NOBODY) {
 		if (!forward(w))
 			return false;
@@ -322,8 +334,5 @@ int plx_workers_move(struct plx_workers *w, uint32_t slot, uint32_t to, uint64_t
 	if (w->moves[0].from == to)
 		return 0;
 	begin_handover(w, 1);
-	for (uint32_t i = 0; i < w->map.hdr->most; i++)
-		if (w->losing[i])
-			set_fences(w, i);
 	return wait_for_handover(w, end_ns);
 }

@@ -879,6 +879,48 @@ static void senders_that_are_killed_delay_nobody(void **state)
 	assert_int_equal(plx_workers_stop(w, FOREVER), 0);
 }
 
+/* A sender that is stopped in the middle of sending delays a handover, and nothing else. */
+static void a_sender_that_is_stopped_delays_no_restart(void **state)
+{
+	struct plx_workers_options o = options(false);
+	struct plx_workers *w;
+	struct plx_process child;
+	struct sending job;
+	int stuck = 0;
+
+	(void)state;
+	o.hooks.handle = count_only;
+	w = open_with(&o);
+	choose_keys(w);
+	job = (struct sending){ .w = w, .rounds = UINT64_MAX };
+	assert_int_equal(plx_process_spawn(&child, "sender", send_as_child, &job), 0);
+	for (int i = 0; i < 200; i++) {
+		int ret, status;
+		int32_t pid;
+
+		sleep_ms(1);
+		kill(child.pid, SIGSTOP);
+		assert_int_equal(waitpid(child.pid, &status, WUNTRACED), child.pid);
+		ret = plx_workers_scale(w, (uint32_t)i % 2 + 2, 5 * MS);
+		assert_true(ret == 0 || ret == -ETIMEDOUT);
+		stuck += ret == -ETIMEDOUT;
+		if (i % 10 == 0) { /* deaths are looked after all the while */
+			uint64_t restarts = stats_of(w).restarts;
+
+			plx_workers_state(w, 0, &pid);
+			kill(pid, SIGKILL);
+			while (stats_of(w).restarts == restarts)
+				assert_true(plx_workers_step(w, 10 * MS) >= 0);
+		}
+		kill(child.pid, SIGCONT);
+		assert_int_equal(plx_workers_scale(w, (uint32_t)i % 2 + 2, FOREVER), 0);
+	}
+	print_message("%d of 200 handovers waited for a sender that was stopped\n", stuck);
+	plx_process_kill(&child);
+	assert_int_equal(plx_workers_drain(w, FOREVER), 0);
+	assert_int_equal(plx_workers_stop(w, FOREVER), 0);
+}
+
 /* ---- start and end ---------------------------------------------------------------------------------- */
 
 static void a_pool_whose_workers_do_not_start_does_not_open(void **state)
@@ -996,7 +1038,7 @@ static void options_that_make_no_sense_are_refused(void **state)
 
 static void a_lying_pool_is_refused(void **state)
 {
-	struct plx_workers_options o = options(true);
+	struct plx_workers_options o = options(false);
 	struct plx_workers *w = open_with(&o);
 	const struct plx_segment *live = plx_workers_segment(w);
 	struct plx_segment copy = *live;
@@ -1102,6 +1144,7 @@ int main(void)
 		TEST(a_handler_that_hangs_is_killed_and_its_message_put_aside),
 		TEST(a_graceful_stop_loses_nothing_that_was_accepted),
 		TEST(senders_that_are_killed_delay_nobody),
+		TEST(a_sender_that_is_stopped_delays_no_restart),
 		TEST(a_pool_whose_workers_do_not_start_does_not_open),
 		TEST(every_door_may_be_shut),
 		TEST(workers_do_not_outlive_their_supervisor),
