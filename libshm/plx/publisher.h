@@ -21,12 +21,13 @@ struct plx_publisher_options {
 	uint32_t slots;     /* default: depth + 64, less when slots are large (at most ~256 MiB by default) */
 	uint32_t history;   /* messages kept for late joiners; below depth; default 0 */
 	uint32_t subscribers_max; /* default 4096 */
-	uint32_t quota;        /* slots one subscriber may hold beyond what it has yet to read; default 16 */
-	uint32_t type;         /* type id of every message unless told otherwise; 0 = bytes */
-	enum plx_full full;    /* see above */
-	uint64_t full_ns;      /* nanoseconds; 0 with PLX_FULL_WAIT = for ever */
-	uint64_t linger_ns;    /* how long close waits for subscribers to finish; default 0: not at all */
-	bool stamp;            /* stamp every message with CLOCK_MONOTONIC (costs a clock read each) */
+	uint32_t quota;     /* slots one subscriber may hold beyond what it has yet to read; default 16 */
+	uint32_t type;      /* type id of every message unless told otherwise; 0 = bytes */
+	enum plx_full full; /* see above */
+	uint64_t full_ns;   /* nanoseconds; 0 with PLX_FULL_WAIT = for ever */
+	uint64_t linger_ns; /* how long close waits for subscribers to finish; default 0: not at all */
+	bool stamp;         /* stamp every message with CLOCK_MONOTONIC (costs a clock read each) */
+	bool threads; /* several threads use it at once: they loan side by side and publish one after the other */
 	const char *directory; /* discovery directory; NULL: $XDG_RUNTIME_DIR/parallax or /tmp/parallax-UID */
 	const char *backend;   /* of the slots: "memfd" (NULL), "huge:2M", "huge:1G"; see plx/segment.h */
 	struct plx_admit admit; /* subscribers of which other users; directory should be named then */
@@ -86,7 +87,9 @@ PLX_BEGIN
  * Return: 0, or -EINVAL (topic, options), -ENOTSUP (a backend that cannot be sealed: heap, file), -ENOSPC or -ENOMEM (no memory for the slots: nothing is
  *         allocated later), -EMFILE, -EACCES (discovery directory not ours), -EPERM (we may not give it to the group admitted).
  * Owner:  the caller closes it.
- * Safety: one thread at a time uses a publisher; fork() leaves it behind in the parent.
+ * Safety: one thread at a time uses a publisher, unless plx_publisher_options.threads was set: then any number loan,
+ *         write, drop, publish, send, flush at once (each loan is one thread's), and one thread opens and closes it.
+ *         fork() leaves it behind in the parent.
  */
 int plx_publisher_open(struct plx_publisher **pub, const char *topic,
 		       const struct plx_publisher_options *opt) plx_must_check;

@@ -8,7 +8,8 @@
 
 /*
  * One thread, the user's, enters and leaves at each message; one other, the control thread, comes a few times in the
- * life of a connection. Private memory of one process: no peer can touch it.
+ * life of a connection. It lies where only that process writes, beside what it changes at each message: publishing then
+ * dirties one line besides the entry (docs/performance.md).
  *
  *	user      busy = 1;  (near fence)  wants? -> leave, wait, again      ...      busy = 0
  *	control   wants = 1; membarrier (far fence); wait until busy == 0    ...      wants = 0
@@ -20,7 +21,7 @@
 struct plx_bias {
 	uint32_t busy;  /* the user is inside */
 	uint32_t wants; /* the control thread is inside, or wants to be */
-	bool far;       /* the kernel fences for us */
+	uint32_t far;   /* the kernel fences for us */
 };
 
 /** plx_bias_init() - registers with the kernel; never fails, falls back to full fences. */
@@ -37,21 +38,24 @@ void plx_bias_step_aside(struct plx_bias *bias) plx_cold;
 void plx_bias_claim(struct plx_bias *bias);
 void plx_bias_yield(struct plx_bias *bias);
 
+/* One try to enter; false: the control thread is there, plx_bias_step_aside() or plx_bias_leave() must follow. */
+static inline bool plx_bias_try(struct plx_bias *bias)
+{
+	/* relaxed: the fence orders it before the load of wants */
+	__atomic_store_n(&bias->busy, 1, __ATOMIC_RELAXED);
+	if (plx_likely(bias->far))
+		plx_fence_near();
+	else
+		plx_fence_full();
+	/* B1 acquire: pairs with B2; what the control thread did inside is seen */
+	return plx_likely(__atomic_load_n(&bias->wants, __ATOMIC_ACQUIRE) == 0);
+}
+
 /* The user enters: a store and a load of a line nobody else touches. Never while inside. */
 static inline void plx_bias_enter(struct plx_bias *bias)
 {
-	for (;;) {
-		/* relaxed: the fence orders it before the load of wants */
-		__atomic_store_n(&bias->busy, 1, __ATOMIC_RELAXED);
-		if (plx_likely(bias->far))
-			plx_fence_near();
-		else
-			plx_fence_full();
-		/* B1 acquire: pairs with B2; what the control thread did inside is seen */
-		if (plx_likely(__atomic_load_n(&bias->wants, __ATOMIC_ACQUIRE) == 0))
-			return;
+	while (!plx_bias_try(bias))
 		plx_bias_step_aside(bias);
-	}
 }
 
 /* The user leaves: one store. */

@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-#include "topic/reader.h"
+#include "topic/hold.h"
 
 int plx_buffer_clone(struct plx_buffer *copy, const struct plx_buffer *buffer)
 {
@@ -44,6 +44,8 @@ void plx_buffer_release(struct plx_buffer *buffer)
 
 	if (!h)
 		return;
-	*buffer = PLX_BUFFER_NONE;
+	buffer->holder = NULL;
+	buffer->data = NULL;
+	buffer->length = 0;
 	plx_reader_release(h->reader, h);
 }

@@ -65,6 +65,7 @@ static void hang_up(struct plx_connection *c)
 	plx_sys_close(c->alarm);
 	plx_sys_close(c->fd);
 	c->fd = c->alarm = -1;
+	plx_subscriber_settle(c->sub);
 }
 
 void plx_connection_end(struct plx_connection *c)
@@ -248,6 +249,7 @@ static void granted(struct plx_connection *c, struct plx_datagram *d)
 	sub->asking--;
 	c->state = PLX_CONNECTION_READING;
 	sub->readers[sub->reader_count++] = c;
+	plx_subscriber_settle(sub);
 }
 
 /* ---- what happens to it --------------------------------------------------------------------------- */

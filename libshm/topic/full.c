@@ -13,18 +13,21 @@
 #include "base/sys.h"
 #include "topic/publisher_state.h"
 
-#define BURSTS   16u /* of spinning: about 8 us in all */
-#define SLICE_NS UINT64_C(2000000)
+#define BURSTS      16u /* of spinning: about 8 us in all */
+#define YIELDS_FROM 8u
+#define SLICE_NS    UINT64_C(2000000)
 
 /* ---- steps of a wait ----------------------------------------------------------------------------- */
 
 /* Inside again when it returns. */
 static void spin(struct plx_publisher *pub, uint32_t burst)
 {
-	plx_bias_leave(&pub->bias);
+	plx_publisher_leave(pub);
 	for (uint32_t i = 0; i < UINT32_C(1) << (burst < 6 ? burst : 6); i++)
 		plx_relax();
-	plx_bias_enter(&pub->bias);
+	if (burst >= YIELDS_FROM)
+		plx_sys_yield(); /* the readers may want this very processor */
+	plx_publisher_enter(pub);
 }
 
 void plx_publisher_attend(struct plx_publisher *pub, uint64_t attention)
@@ -50,9 +53,9 @@ static int sleep_on(struct plx_publisher *pub, const struct plx_follower *who, u
 	const uint32_t *word = &who->link->bell; /* outside, who may be gone */
 	int ret;
 
-	plx_bias_leave(&pub->bias);
+	plx_publisher_leave(pub);
 	ret = plx_futex_wait(word, bell, ns < SLICE_NS ? ns : SLICE_NS);
-	plx_bias_enter(&pub->bias);
+	plx_publisher_enter(pub);
 	return ret == -EINTR ? -EINTR : 0;
 }
 
@@ -118,13 +121,11 @@ static void begin(struct plx_publisher *pub, struct plx_full_wait *wait)
 		plx_publisher_wake(pub); /* never wait for somebody who was not woken */
 }
 
-/* So much that we are not woken for each message, and little against what there is to read. */
+/* So much that waking us is worth its price: while we sleep readers have work for as long again. */
 static uint64_t enough(const struct plx_writer *w)
 {
-	uint64_t some = (w->next - w->gate) / 4;
+	uint64_t some = (w->head->head - w->gate) / 2;
 
-	if (some > w->chunk)
-		some = w->chunk;
 	return w->gate + (some ? some : 1);
 }
 
@@ -169,6 +170,7 @@ int plx_full_pause(struct plx_publisher *pub, struct plx_full_wait *wait, bool s
 	}
 	if (!wait->announced) {
 		wait->announced = true;
+		pub->announcing++;
 		announce(pub, enough(&pub->writer));
 		return 0;
 	}
@@ -177,7 +179,7 @@ int plx_full_pause(struct plx_publisher *pub, struct plx_full_wait *wait, bool s
 
 void plx_full_done(struct plx_publisher *pub, struct plx_full_wait *wait)
 {
-	if (wait->announced)
+	if (wait->announced && --pub->announcing == 0)
 		plx_publisher_attend(pub, pub->attention & ~PLX_ATTENTION_WAITING);
 	wait->announced = false;
 }
@@ -191,7 +193,7 @@ int plx_publisher_drain(struct plx_publisher *pub, uint64_t timeout_ns)
 
 	if (timeout_ns != UINT64_MAX)
 		wait.deadline_ns = deadline_in(timeout_ns);
-	plx_bias_enter(&pub->bias);
+	plx_publisher_enter(pub);
 	if (pub->sleepers)
 		plx_publisher_wake(pub);
 	while (ret == 0) {
@@ -211,13 +213,14 @@ int plx_publisher_drain(struct plx_publisher *pub, uint64_t timeout_ns)
 			spin(pub, wait.bursts++);
 		} else if (!wait.announced) {
 			wait.announced = true;
-			announce(pub, pub->writer.next);
+			pub->announcing++;
+			announce(pub, pub->writer.head->head);
 		} else {
 			ret = sleep_step(pub, &wait, who, left);
 		}
 	}
 	plx_full_done(pub, &wait);
-	plx_bias_leave(&pub->bias);
+	plx_publisher_leave(pub);
 	return ret;
 }
 
@@ -232,10 +235,10 @@ int plx_publisher_wait_subscribers(struct plx_publisher *pub, uint32_t count, ui
 		uint64_t left;
 		int ret;
 
-		plx_bias_enter(&pub->bias);
+		plx_publisher_enter(pub);
 		changes = pub->changes;
 		now = pub->writer.count;
-		plx_bias_leave(&pub->bias);
+		plx_publisher_leave(pub);
 		if (now >= count)
 			return 0;
 		left = time_left(deadline);
@@ -251,13 +254,13 @@ bool plx_publisher_gone(struct plx_publisher *pub, struct plx_reader_end *end)
 {
 	bool any;
 
-	plx_bias_enter(&pub->bias);
+	plx_publisher_enter(pub);
 	any = pub->gone_count != 0;
 	if (any) {
 		*end = pub->gone[pub->gone_first];
 		pub->gone_first = (pub->gone_first + 1) % PLX_GONE_KEPT;
 		pub->gone_count--;
 	}
-	plx_bias_leave(&pub->bias);
+	plx_publisher_leave(pub);
 	return any;
 }

@@ -43,6 +43,9 @@ int plx_reader_init(struct plx_reader *r, const struct plx_reader_parts *parts)
 	r->confirm = parts->confirm && r->reliable;
 	r->next = r->told = r->start = parts->start;
 	r->lazy = few >= 8 ? few / 8 : 1;
+	r->step = r->lazy;
+	r->due = r->next + r->step;
+	r->quick = r->reliable ? r->quota : 0;
 	r->id = parts->id;
 	r->link = parts->link;
 	r->pins = parts->pins;
@@ -122,7 +125,7 @@ static void pin(struct plx_reader *r, struct plx_holder *h)
 	__atomic_store_n(&r->pins[h->slot / 64], *set_mine(r, h->slot, true), __ATOMIC_RELAXED);
 }
 
-static void unpin(struct plx_reader *r, struct plx_holder *h)
+void plx_holder_unpin(struct plx_reader *r, struct plx_holder *h)
 {
 	h->pinned = false;
 	r->pinned--;
@@ -142,13 +145,6 @@ static plx_cold void ring(struct plx_reader *r)
 
 	__atomic_store_n(&r->link->bell, bell + 1, __ATOMIC_RELEASE);
 	(void)!plx_sys_futex_wake(&r->link->bell, 1);
-}
-
-/* Is the publisher waiting for us? It fences for both before it sleeps. */
-static inline bool waited_for(const struct plx_reader *r)
-{
-	plx_fence_near();
-	return (__atomic_load_n(&r->head->attention, __ATOMIC_RELAXED) & PLX_ATTENTION_WAITING) != 0;
 }
 
 /*
@@ -183,34 +179,23 @@ void plx_reader_tell(struct plx_reader *r)
 	while (r->oldest && !plx_mutant(MUT_CURSOR_PASSES_HELD))
 		pin(r, r->oldest);
 	r->told_bytes = r->bytes;
+	plx_reader_later(r);
 	if (cursor == r->told)
 		return;
 	tell_figures(r);
 	r->told = cursor;
 	/* T1 release: pairs with C1; who sees the cursor sees the pins, and we are done with all before */
 	__atomic_store_n(&r->link->cursor, cursor, __ATOMIC_RELEASE);
-	if (plx_unlikely(waited_for(r)))
+	if (plx_unlikely(plx_reader_waited_for(r)))
 		ring_at_wanted(r);
 }
 
-void plx_reader_release(struct plx_reader *r, struct plx_holder *h)
+void plx_reader_released(struct plx_reader *r, bool pinned)
 {
-	bool pinned = h->pinned;
+	uint64_t attention = __atomic_load_n(&r->head->attention, __ATOMIC_RELAXED);
 
-	if (--h->refs)
-		return;
-	if (h->listed)
-		plx_holder_unlist(r, h);
-	else if (pinned)
-		unpin(r, h);
-	h->next = r->unused;
-	r->unused = h;
-	r->held--;
-	if (plx_unlikely(waited_for(r))) {
-		plx_reader_hint(r);
-		if (pinned)
-			ring(r);
-	} else if (plx_unlikely(r->next - r->told >= r->lazy)) {
-		plx_reader_hint(r);
-	}
+	plx_reader_heard(r, attention);
+	plx_reader_hint(r);
+	if (pinned && plx_reader_waited_for(r))
+		ring(r);
 }

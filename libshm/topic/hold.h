@@ -2,6 +2,7 @@
 #ifndef PLX_TOPIC_HOLD_H
 #define PLX_TOPIC_HOLD_H
 
+#include "topic/fence.h"
 #include "topic/reader.h"
 
 /* So many bytes taken are worth telling: the publisher can reuse slots while our cache still knows them. */
@@ -13,23 +14,21 @@ bool plx_holder_more(struct plx_reader *reader) plx_cold;
 /** plx_holder_pin_now() - pin before looking again: store and full fence in one. */
 void plx_holder_pin_now(struct plx_reader *reader, struct plx_holder *holder);
 
-/* A holder with one buffer; NULL when there is no memory. */
-static inline struct plx_holder *plx_holder_get(struct plx_reader *reader, uint32_t slot)
-{
-	struct plx_holder *h = reader->unused;
+/** plx_holder_unpin() - it is not held any more. */
+void plx_holder_unpin(struct plx_reader *reader, struct plx_holder *holder);
 
-	if (plx_unlikely(!h)) {
-		if (!plx_holder_more(reader))
-			return NULL;
-		h = reader->unused;
-	}
+/** plx_reader_released() - something was released, and it is time to tell or the publisher waits. */
+void plx_reader_released(struct plx_reader *reader, bool pinned) plx_cold;
+
+/* The first of the unused ones gets a buffer. */
+static inline void plx_holder_take(struct plx_reader *reader, struct plx_holder *h, uint32_t slot)
+{
 	reader->unused = h->next;
 	reader->held++;
 	h->slot = slot;
 	h->refs = 1;
 	h->listed = false;
 	h->pinned = false;
-	return h;
 }
 
 /* It is the newest of the unpinned ones. */
@@ -56,6 +55,37 @@ static inline void plx_holder_unlist(struct plx_reader *reader, struct plx_holde
 	else
 		reader->newest = h->prev;
 	h->listed = false;
+}
+
+/* Is the publisher waiting for us? It fences for both before it sleeps. */
+static inline bool plx_reader_waited_for(const struct plx_reader *reader)
+{
+	plx_fence_near();
+	return (__atomic_load_n(&reader->head->attention, __ATOMIC_RELAXED) & PLX_ATTENTION_WAITING) != 0;
+}
+
+/* The same, but for what we know and act upon already: it may wait for this very slot, and not hear of it otherwise. */
+static inline bool plx_reader_unheard(const struct plx_reader *reader, bool pinned)
+{
+	return plx_reader_waited_for(reader) && (pinned || !(reader->attention & PLX_ATTENTION_WAITING));
+}
+
+/* One buffer less holds the message. */
+static inline void plx_reader_release(struct plx_reader *reader, struct plx_holder *h)
+{
+	bool pinned = h->pinned;
+
+	if (plx_unlikely(--h->refs))
+		return;
+	if (h->listed)
+		plx_holder_unlist(reader, h);
+	else if (plx_unlikely(pinned))
+		plx_holder_unpin(reader, h);
+	h->next = reader->unused;
+	reader->unused = h;
+	reader->held--;
+	if (plx_unlikely(plx_reader_due(reader)) || plx_unlikely(plx_reader_unheard(reader, pinned)))
+		plx_reader_released(reader, pinned);
 }
 
 #endif

@@ -40,12 +40,12 @@ static uint32_t clamp(uint64_t value)
 /* Which state each slot is in; a slot that says several things at once gets the one that matters most. */
 static void take_slots(struct plx_topic_view *view, const struct plx_look *look)
 {
-	const uint64_t *loaned = look->bitmap + plx_topic_bitmap_size(view->slots) / 8;
+	const uint64_t *kept = look->bitmap + plx_topic_bitmap_size(view->slots) / 8;
 
 	for (uint32_t slot = 0; slot < view->slots; slot++) {
-		view->slot_state[slot] = test_bit(look->bitmap, slot) ? PLX_SLOT_FREE : PLX_SLOT_RETURNS;
-		if (test_bit(loaned, slot))
-			view->slot_state[slot] = PLX_SLOT_LOANED;
+		view->slot_state[slot] = test_bit(kept, slot) ? PLX_SLOT_RETURNS : PLX_SLOT_LOANED;
+		if (test_bit(look->bitmap, slot) || plx_topic_hand_has(look->head.hand, slot))
+			view->slot_state[slot] = PLX_SLOT_FREE;
 	}
 	if (view->head - view->tail > view->depth) /* no window to look at */
 		return;
@@ -226,7 +226,7 @@ void plx_inspect_link_free(struct plx_link_view *view)
 
 /* ---- checking ------------------------------------------------------------------------------------ */
 
-/* Slots that were free and loaned at each look so far. */
+/* Slots that were free and kept at each look so far. */
 struct doubts {
 	uint64_t *slots; /* NULL before the first look */
 	uint64_t words;
@@ -236,13 +236,13 @@ struct doubts {
 typedef int (*look_once)(const struct plx_segment *seg, struct doubts *doubts, const char **why);
 
 /*
- * The two bitmaps are copied one after the other, so a slot that is loaned just then shows in both. Only those that show
+ * The two bitmaps are copied one after the other, so a slot that changes just then shows in both. Only those that show
  * in both at each look stay.
  */
 static int forgive_slots(struct plx_look *look, struct doubts *doubts, const char **why)
 {
 	uint64_t words = plx_topic_bitmap_size(look->head.slots) / 8;
-	uint64_t *spare = look->bitmap, *loaned = look->bitmap + words;
+	uint64_t *spare = look->bitmap, *kept = look->bitmap + words;
 	bool first = !doubts->slots;
 
 	if (first) {
@@ -255,7 +255,7 @@ static int forgive_slots(struct plx_look *look, struct doubts *doubts, const cha
 	if (words != doubts->words)
 		return -EBADMSG;
 	for (uint64_t i = 0; i < words; i++) {
-		uint64_t both = spare[i] & loaned[i];
+		uint64_t both = spare[i] & kept[i];
 
 		doubts->slots[i] = first ? both : doubts->slots[i] & both;
 		spare[i] &= ~(both & ~doubts->slots[i]);

@@ -1,9 +1,9 @@
 /*
  * look.c - one consistent look at the log of a publisher that works on.
  *
- * The publisher moves its tail before it frees a slot or overwrites an entry, and it takes a slot out of the loaned ones
- * before it publishes it. So of each message between the later tail and the earlier head we know, whatever happened
- * while we copied: its entry is whole, and its slot was neither free nor loaned. Only the two bitmaps can be of
+ * The publisher moves its tail before it frees a slot, keeps it, or overwrites an entry, and it takes a slot out of the
+ * free ones long before it publishes it. So of each message between the later tail and the earlier head we know, whatever happened
+ * while we copied: its entry is whole, and its slot was neither free nor kept. Only the two bitmaps can be of
  * different moments; who compares them looks again.
  */
 #include "topic/look.h"
@@ -86,6 +86,7 @@ static void freeze(struct plx_look *look, const struct plx_topic_head *last, uin
 	look->head.head = head;
 	look->head.tail = tail;
 	look->head.bytes = last->bytes;
+	look->head.hand = last->hand;
 	look->head.attention = last->attention;
 	look->head.end_reason = last->end_reason;
 	memcpy(&look->head.waited, &last->waited, sizeof(*last) - offsetof(struct plx_topic_head, waited));

@@ -17,7 +17,7 @@
 struct plx_look {
 	struct plx_topic_head head; /* with that window; figures as of the second look */
 	struct plx_entry *log;
-	uint64_t *bitmap;           /* free slots, then loaned ones */
+	uint64_t *bitmap;           /* free slots, then kept ones */
 	uint64_t head_last;         /* what head really was in the end */
 	struct plx_log_parts parts; /* all this, for plx_log_check() */
 };

@@ -195,7 +195,7 @@ static void part(struct plx_publisher *pub, struct plx_member *m, int reason)
 	m->joined = false;
 	if (m->follower.reliable)
 		note_gone(pub, m, reason);
-	if (reason == -EPIPE && (!m->follower.reliable || m->follower.cursor == pub->writer.next))
+	if (reason == -EPIPE && (!m->follower.reliable || m->follower.cursor == pub->writer.head->head))
 		pub->left++;
 	else
 		pub->lost++;
@@ -306,7 +306,7 @@ static int let_in(struct plx_member *m, struct plx_step *step, struct plx_grant 
 	struct plx_publisher *pub = m->pub;
 	int ret;
 
-	plx_bias_claim(&pub->bias);
+	plx_bias_claim(pub->bias);
 	grant->start = plx_writer_start(&pub->writer, m->host.terms.history);
 	m->follower = (struct plx_follower){
 		.link = plx_segment_block(&m->link, PLX_LINK_BLOCK_LINK, NULL),
@@ -328,7 +328,7 @@ static int let_in(struct plx_member *m, struct plx_step *step, struct plx_grant 
 			unjoin(pub, m);
 		m->followed = true;
 	}
-	plx_bias_yield(&pub->bias);
+	plx_bias_yield(pub->bias);
 	return ret;
 }
 
@@ -435,10 +435,10 @@ void plx_member_leave(struct plx_member *m)
 	unlist_shaking(m);
 	forget(m);
 	if (m->followed) { /* else the user's thread need not be bothered: anybody can knock and leave, any number of times */
-		plx_bias_claim(&pub->bias);
+		plx_bias_claim(pub->bias);
 		if (m->joined && !plx_mutant(MUT_DEAD_FOLLOWED))
 			part(pub, m, -EPIPE);
-		plx_bias_yield(&pub->bias);
+		plx_bias_yield(pub->bias);
 	}
 	if (m->peer.pidfd >= 0)
 		plx_sys_epoll_del(pub->epoll, m->peer.pidfd);

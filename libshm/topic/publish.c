@@ -16,62 +16,107 @@
 /* Inside: room for one message, waiting for it if that is the policy. */
 static int room(struct plx_publisher *pub)
 {
-	struct plx_full_wait wait;
+	struct plx_full_wait wait = PLX_FULL_WAIT_NONE;
 	int ret = 0;
 
-	if (plx_unlikely(pub->ended))
+	if (pub->ended)
 		return -ESHUTDOWN;
-	if (plx_likely(plx_writer_room(&pub->writer)))
+	if (plx_writer_room(&pub->writer))
 		return 0;
-	wait = PLX_FULL_WAIT_NONE;
 	while (ret == 0 && !plx_writer_make_room(&pub->writer))
 		ret = plx_full_pause(pub, &wait, false);
 	plx_full_done(pub, &wait);
 	return ret;
 }
 
-/* Inside: a message was published. */
-static inline void published(struct plx_publisher *pub)
+/* Inside: a message was published, and somebody may sleep. */
+static void published(struct plx_publisher *pub)
 {
-	pub->unflushed = pub->batch;
-	if (plx_unlikely(pub->sleepers) && !pub->batch && !plx_mutant(MUT_WAKE_BEFORE_MESSAGE))
+	if (pub->batch)
+		pub->unflushed = true;
+	else if (!plx_mutant(MUT_WAKE_BEFORE_MESSAGE))
 		plx_publisher_wake(pub);
 }
 
-/* Inside: the stamp of the entry about to be committed; the flag for it. */
-static inline uint32_t stamp(struct plx_publisher *pub)
+/* The end of a message that somebody may sleep through. */
+static __attribute__((noinline)) int wake_and_leave(struct plx_publisher *pub)
 {
-	if (plx_unlikely(pub->stamp))
+	published(pub);
+	plx_bias_leave(pub->bias);
+	return 0;
+}
+
+/* Inside: the stamp of the entry about to be committed; the flag for it. */
+static uint32_t stamp(struct plx_publisher *pub)
+{
+	if (pub->stamp)
 		plx_writer_stamp(plx_writer_entry(&pub->writer), plx_now_ns());
 	return pub->stamp;
 }
 
-int plx_publisher_loan(struct plx_publisher *pub, struct plx_loan *loan)
+/*
+ * Is there nothing to decide: one thread, no stamps, the control thread elsewhere, room? true: we are inside, and what
+ * follows makes no call but its last one, so that it needs no stack. false: we are outside, go the long way.
+ */
+static inline bool enter_quickly(struct plx_publisher *pub)
 {
-	uint32_t slot;
-	int ret = 0;
+	if (plx_unlikely((pub->ended | pub->threads | pub->stamp) != 0) ||
+	    plx_mutant(MUT_WAKE_BEFORE_MESSAGE))
+		return false;
+	if (plx_likely(plx_bias_try(pub->bias)) && plx_likely(pub->writer.head->head != pub->writer.limit))
+		return true;
+	plx_bias_leave(pub->bias);
+	return false;
+}
 
-	plx_bias_enter(&pub->bias);
-	slot = plx_writer_claim(&pub->writer);
-	if (plx_unlikely(slot == PLX_SLOT_NONE)) {
-		struct plx_full_wait wait = PLX_FULL_WAIT_NONE;
+/* ---- loan ------------------------------------------------------------------------------------------ */
 
-		while (slot == PLX_SLOT_NONE && ret == 0) {
-			ret = plx_full_pause(pub, &wait, true);
-			if (ret == 0)
-				slot = plx_writer_claim(&pub->writer);
-		}
-		plx_full_done(pub, &wait);
-	}
-	plx_bias_leave(&pub->bias);
-	if (ret < 0)
-		return ret;
+static inline void set_loan(const struct plx_publisher *pub, struct plx_loan *loan, uint32_t slot)
+{
 	*loan = (struct plx_loan){
 		.data = plx_pool_slot(&pub->writer.pool, slot),
 		.capacity = pub->slot_size,
 		.slot = slot,
 		.type = pub->type,
 	};
+}
+
+static inline void loan_is_over(struct plx_loan *loan)
+{
+	loan->data = NULL;
+	loan->slot = PLX_SLOT_NONE;
+}
+
+static plx_cold __attribute__((noinline)) int loan_slowly(struct plx_publisher *pub, struct plx_loan *loan)
+{
+	struct plx_full_wait wait = PLX_FULL_WAIT_NONE;
+	uint32_t slot;
+	int ret = 0;
+
+	plx_publisher_enter(pub);
+	slot = plx_writer_claim(&pub->writer);
+	while (plx_unlikely(slot == PLX_SLOT_NONE) && ret == 0) {
+		ret = plx_full_pause(pub, &wait, true);
+		if (ret == 0)
+			slot = plx_writer_claim(&pub->writer);
+	}
+	plx_full_done(pub, &wait);
+	plx_publisher_leave(pub);
+	if (ret < 0)
+		return ret;
+	set_loan(pub, loan, slot);
+	return 0;
+}
+
+/* Outside: what is in hand belongs to the user's threads, the control thread never touches it. */
+int plx_publisher_loan(struct plx_publisher *pub, struct plx_loan *loan)
+{
+	uint32_t slot = plx_likely(!pub->threads) ? plx_writer_claim_hot(&pub->writer)
+						  : plx_writer_claim_shared(&pub->writer);
+
+	if (plx_unlikely(slot == PLX_SLOT_NONE))
+		return loan_slowly(pub, loan);
+	set_loan(pub, loan, slot);
 	return 0;
 }
 
@@ -79,57 +124,71 @@ void plx_publisher_drop(struct plx_publisher *pub, struct plx_loan *loan)
 {
 	if (!loan->data)
 		return;
-	plx_bias_enter(&pub->bias);
+	plx_publisher_enter(pub);
 	plx_writer_drop(&pub->writer, loan->slot);
-	plx_bias_leave(&pub->bias);
-	*loan = (struct plx_loan){ .slot = PLX_SLOT_NONE };
+	plx_publisher_leave(pub);
+	loan_is_over(loan);
+}
+
+static __attribute__((noinline)) int publish_slowly(struct plx_publisher *pub, struct plx_loan *loan,
+						    uint64_t length)
+{
+	int ret;
+
+	plx_publisher_enter(pub);
+	ret = room(pub);
+	if (ret == 0) {
+		uint32_t flags = (loan->flags & 0xffffu & ~PLX_BUFFER_STAMPED) | stamp(pub);
+
+		plx_writer_put(&pub->writer, loan->slot, (uint32_t)length, loan->type, flags);
+		loan_is_over(loan);
+		if (pub->sleepers)
+			published(pub);
+	}
+	plx_publisher_leave(pub);
+	return ret;
 }
 
 int plx_publisher_publish(struct plx_publisher *pub, struct plx_loan *loan, uint64_t length)
 {
-	int ret;
-
 	assert(loan->data && loan->slot < pub->writer.pool.slots);
 	if (plx_unlikely(length > pub->slot_size))
 		return -EMSGSIZE;
-	plx_bias_enter(&pub->bias);
-	ret = room(pub);
-	if (plx_likely(ret == 0)) {
-		uint32_t flags = (loan->flags & 0xffffu & ~PLX_BUFFER_STAMPED) | stamp(pub);
-
-		plx_writer_put(&pub->writer, loan->slot, (uint32_t)length, loan->type, flags);
-		published(pub);
-		*loan = (struct plx_loan){ .slot = PLX_SLOT_NONE };
-	}
-	plx_bias_leave(&pub->bias);
-	return ret;
+	if (plx_unlikely(!enter_quickly(pub)))
+		return publish_slowly(pub, loan, length);
+	plx_writer_put(&pub->writer, loan->slot, (uint32_t)length, loan->type,
+		       loan->flags & 0xffffu & ~PLX_BUFFER_STAMPED);
+	loan_is_over(loan);
+	if (plx_unlikely(pub->sleepers))
+		return wake_and_leave(pub);
+	plx_bias_leave(pub->bias);
+	return 0;
 }
 
-static int send_inside(struct plx_publisher *pub, const void *data, uint64_t length)
+static __attribute__((noinline)) int send_slowly(struct plx_publisher *pub, const void *data, uint64_t length)
 {
 	int ret;
 
-	plx_bias_enter(&pub->bias);
+	plx_publisher_enter(pub);
 	ret = room(pub);
-	if (plx_likely(ret == 0)) {
+	if (ret == 0) {
 		uint32_t flags = stamp(pub);
 
 		if (plx_mutant(MUT_WAKE_BEFORE_MESSAGE))
 			plx_publisher_wake(pub);
 		plx_writer_put_inline(&pub->writer, data, (uint32_t)length, pub->type, flags);
-		published(pub);
+		if (pub->sleepers)
+			published(pub);
 	}
-	plx_bias_leave(&pub->bias);
+	plx_publisher_leave(pub);
 	return ret;
 }
 
-int plx_publisher_send(struct plx_publisher *pub, const void *data, uint64_t length)
+static __attribute__((noinline)) int send_copy(struct plx_publisher *pub, const void *data, uint64_t length)
 {
 	struct plx_loan loan;
 	int ret;
 
-	if (length <= pub->inside_max)
-		return send_inside(pub, data, length);
 	if (length > pub->slot_size)
 		return -EMSGSIZE;
 	ret = plx_publisher_loan(pub, &loan);
@@ -140,6 +199,19 @@ int plx_publisher_send(struct plx_publisher *pub, const void *data, uint64_t len
 	if (ret < 0)
 		plx_publisher_drop(pub, &loan);
 	return ret;
+}
+
+int plx_publisher_send(struct plx_publisher *pub, const void *data, uint64_t length)
+{
+	if (plx_unlikely(length > pub->inside_max))
+		return send_copy(pub, data, length);
+	if (plx_unlikely(!enter_quickly(pub)))
+		return send_slowly(pub, data, length);
+	plx_writer_put_inline(&pub->writer, data, (uint32_t)length, pub->type, 0);
+	if (plx_unlikely(pub->sleepers))
+		return wake_and_leave(pub);
+	plx_bias_leave(pub->bias);
+	return 0;
 }
 
 /* ---- waking -------------------------------------------------------------------------------------- */
@@ -214,16 +286,19 @@ void plx_publisher_wake(struct plx_publisher *pub)
 
 void plx_publisher_flush(struct plx_publisher *pub)
 {
-	if (!pub->unflushed)
+	if (!pub->threads && !pub->unflushed)
 		return;
-	plx_bias_enter(&pub->bias);
-	plx_publisher_wake(pub);
-	plx_bias_leave(&pub->bias);
+	plx_publisher_enter(pub);
+	if (pub->unflushed)
+		plx_publisher_wake(pub);
+	plx_publisher_leave(pub);
 }
 
 void plx_publisher_batch(struct plx_publisher *pub, bool on)
 {
 	if (!on)
 		plx_publisher_flush(pub);
+	plx_publisher_enter(pub);
 	pub->batch = on;
+	plx_publisher_leave(pub);
 }

@@ -106,6 +106,8 @@ static int make_data(struct plx_publisher *pub, const struct plx_publisher_optio
 	if (ret < 0)
 		return ret;
 	w.head = plx_segment_block(&pub->data, PLX_TOPIC_BLOCK_HEAD, NULL);
+	pub->bias = &w.head->bias;
+	plx_bias_init(pub->bias);
 	w.log = plx_segment_block(&pub->data, PLX_TOPIC_BLOCK_LOG, NULL);
 	w.bitmap = plx_segment_block(&pub->data, PLX_TOPIC_BLOCK_BITMAP, NULL);
 	w.slots = plx_segment_block(&pub->data, PLX_TOPIC_BLOCK_SLOTS, NULL);
@@ -143,6 +145,7 @@ static struct plx_publisher *make_empty(const char *topic, const struct plx_publ
 	if (pub->inside_max > pub->slot_size)
 		pub->inside_max = pub->slot_size;
 	pub->type = o->type;
+	pub->threads = o->threads;
 	pub->stamp = o->stamp ? PLX_BUFFER_STAMPED : 0;
 	pub->full = o->full;
 	pub->full_ns = o->full_ns;
@@ -174,7 +177,6 @@ int plx_publisher_open(struct plx_publisher **out, const char *topic, const stru
 	pub = make_empty(topic, &o);
 	if (!pub)
 		return -ENOMEM;
-	plx_bias_init(&pub->bias);
 	pub->own_fences = !(plx_sys_barriers() & PLX_SYS_BARRIER_GLOBAL) ||
 			  plx_sys_barrier_register(PLX_SYS_BARRIER_GLOBAL) < 0;
 	pub->fenced = pub->own_fences;
@@ -201,18 +203,20 @@ void plx_publisher_end(struct plx_publisher *pub, int reason)
 {
 	struct plx_topic_head *head = pub->writer.head;
 
-	if (pub->ended)
+	plx_publisher_enter(pub);
+	if (pub->ended) {
+		plx_publisher_leave(pub);
 		return;
-	plx_bias_enter(&pub->bias);
+	}
 	pub->ended = true;
 	if (plx_mutant(MUT_END_BEFORE_REASON))
 		plx_publisher_attend(pub, pub->attention | PLX_ATTENTION_ENDED);
 	/* relaxed: ordered by W2 */
-	__atomic_store_n(&head->end_position, pub->writer.next, __ATOMIC_RELAXED);
+	__atomic_store_n(&head->end_position, pub->writer.head->head, __ATOMIC_RELAXED);
 	__atomic_store_n(&head->end_reason, reason > 0 ? -reason : reason, __ATOMIC_RELAXED);
 	plx_publisher_attend(pub, pub->attention | PLX_ATTENTION_ENDED);
 	plx_publisher_wake(pub);
-	plx_bias_leave(&pub->bias);
+	plx_publisher_leave(pub);
 }
 
 void plx_publisher_close(struct plx_publisher *pub)
@@ -267,6 +271,8 @@ void plx_publisher_stats(struct plx_publisher *pub, struct plx_publisher_stats *
 		.left = (uint32_t)__atomic_load_n(&head->left, __ATOMIC_RELAXED),
 		.lost = (uint32_t)__atomic_load_n(&head->lost, __ATOMIC_RELAXED),
 		.refused = (uint32_t)__atomic_load_n(&head->refused, __ATOMIC_RELAXED),
-		.slots_free = plx_pool_free(&pub->writer.pool),
+		.slots_free = plx_pool_free(&pub->writer.pool) +
+			      (uint32_t)__builtin_popcount(
+				      (uint32_t)__atomic_load_n(&head->hand, __ATOMIC_RELAXED)),
 	};
 }

@@ -12,6 +12,7 @@
 #include "topic/bias.h"
 #include "topic/discovery.h"
 #include "topic/handshake.h"
+#include "topic/turn.h"
 #include "topic/writer.h"
 
 /*
@@ -60,19 +61,22 @@ static_assert(sizeof(struct plx_refused) % 8 == 0, "copied in words");
 
 struct plx_publisher {
 	/* touched at each message */
-	struct plx_bias bias;
+	struct plx_bias *bias;    /* in the head block; plx_publisher_enter() */
 	struct plx_writer writer; /* inside */
 	uint64_t slot_size;
 	uint64_t inside_max; /* bytes that fit into an entry */
 	uint32_t type;
-	uint32_t stamp;    /* PLX_BUFFER_STAMPED or 0 */
-	bool ended;        /* the user's */
-	bool batch;        /* the user's */
-	bool unflushed;    /* the user's: published since the last flush */
-	bool fenced;       /* inside: fence before looking who sleeps; what head->fenced says */
-	bool own_fences;   /* no membarrier reaches us: fenced for ever */
-	uint32_t lull;     /* inside: looks in a row that found nobody asleep, while fenced */
-	uint32_t sleepers; /* inside */
+	uint32_t stamp;  /* PLX_BUFFER_STAMPED or 0 */
+	bool ended;      /* inside; the user's */
+	bool threads;    /* the user has several: they take turns */
+	bool batch;      /* inside; the user's */
+	bool unflushed;  /* inside; the user's: published since the last flush */
+	bool fenced;     /* inside: fence before looking who sleeps; what head->fenced says */
+	bool own_fences; /* no membarrier reaches us: fenced for ever */
+	struct plx_turn turn;
+	uint32_t announcing; /* inside: so many threads wait for readers */
+	uint32_t lull;       /* inside: looks in a row that found nobody asleep, while fenced */
+	uint32_t sleepers;   /* inside */
 	struct plx_sleeper *sleeper;
 	uint32_t sleeper_capacity;
 	/* now and then */
@@ -112,6 +116,21 @@ struct plx_publisher {
 	struct plx_member **members; /* all, for the end */
 	uint32_t member_count, member_capacity;
 };
+
+/* One of the user's threads enters. What only their one thread uses needs no lock at all, but for the control thread. */
+static inline void plx_publisher_enter(struct plx_publisher *pub)
+{
+	if (plx_unlikely(pub->threads))
+		plx_turn_take(&pub->turn);
+	plx_bias_enter(pub->bias);
+}
+
+static inline void plx_publisher_leave(struct plx_publisher *pub)
+{
+	plx_bias_leave(pub->bias);
+	if (plx_unlikely(pub->threads))
+		plx_turn_pass(&pub->turn);
+}
 
 /* ---- publish.c ---- */
 

@@ -6,6 +6,7 @@
 #include <plx/pool.h>
 #include <plx/subscriber.h>
 
+#include "topic/fence.h"
 #include "topic/topic_layout.h"
 
 /*
@@ -61,16 +62,20 @@ struct plx_reader {
 	uint64_t stride, slot_size;
 	uint32_t slot_count;
 	uint32_t quota; /* messages that may be held */
+	uint32_t quick; /* the same, or 0 when there is no quick way for us */
 	bool reliable;
 	bool confirm; /* only plx_reader_tell() tells, nothing by itself */
 	/* where we are */
 	uint64_t next; /* position of the next message */
 	uint64_t told; /* cursor in the link */
 	uint64_t told_bytes;
-	uint64_t lazy;      /* messages, or bytes, after which the cursor is told anew */
-	uint64_t attention; /* count of readers let go, as of when we last asked the socket; 0 before that */
-	uint64_t seen;      /* the one that came with PLX_READER_ATTENTION */
-	uint64_t rung;      /* the wanted position we rang the bell for */
+	uint64_t due;  /* when next gets there it is time to tell */
+	uint64_t lazy; /* so many messages after the last time */
+	uint64_t step; /* lazy, or less while the publisher waits */
+	uint64_t
+		attention; /* count of readers let go, as of when we last asked the socket, 0 before that; and does it wait, as we heard */
+	uint64_t seen;     /* the one that came with PLX_READER_ATTENTION */
+	uint64_t rung;     /* the wanted position we rang the bell for */
 	uint64_t taken, bytes, lost, start, id;
 	/* what we hold */
 	uint32_t held; /* holders in use */
@@ -119,11 +124,47 @@ enum plx_found_what plx_reader_look(const struct plx_reader *reader);
 /** plx_reader_tell() - tell the publisher now how far we are. */
 void plx_reader_tell(struct plx_reader *reader);
 
+/* When to tell next: at the position the publisher waits for, if that is sooner. */
+static inline void plx_reader_later(struct plx_reader *reader)
+{
+	uint64_t wanted;
+
+	reader->due = reader->next + reader->step;
+	if (plx_likely(!(reader->attention & PLX_ATTENTION_WAITING)))
+		return;
+	plx_fence_loads(); /* wanted is at least as new as what we heard */
+	wanted = __atomic_load_n(&reader->head->wanted, __ATOMIC_RELAXED);
+	if (wanted - reader->next - 1 < reader->step)
+		reader->due = wanted;
+}
+
+/*
+ * The publisher waits, or does so no more. While it does we tell it more often, so that it sees us make progress; not at
+ * each message, or all its readers would be slow when it most wants them to be fast.
+ */
+static inline void plx_reader_heard(struct plx_reader *reader, uint64_t attention)
+{
+	bool waits = (attention & PLX_ATTENTION_WAITING) != 0;
+
+	reader->attention = (reader->attention & ~PLX_ATTENTION_WAITING) |
+			    (waits ? PLX_ATTENTION_WAITING : 0);
+	reader->step = !waits ? reader->lazy : reader->lazy >= 32 ? reader->lazy / 16 : 1;
+	plx_reader_later(reader);
+}
+
 /* It would be good to tell; not when the user says what is done with. */
 static inline void plx_reader_hint(struct plx_reader *reader)
 {
 	if (!reader->confirm)
 		plx_reader_tell(reader);
+	else
+		plx_reader_later(reader);
+}
+
+/* Is it time to tell? */
+static inline bool plx_reader_due(const struct plx_reader *reader)
+{
+	return (int64_t)(reader->next - reader->due) >= 0;
 }
 
 /* Messages were taken that wait to be confirmed. */
@@ -137,9 +178,6 @@ void plx_reader_heeded(struct plx_reader *reader);
 
 /** plx_reader_reason() - after PLX_READER_ENDED: -ESHUTDOWN, another negative errno, or -EBADMSG for nonsense. */
 int plx_reader_reason(const struct plx_reader *reader);
-
-/** plx_reader_release() - one buffer less holds the message. */
-void plx_reader_release(struct plx_reader *reader, struct plx_holder *holder);
 
 /* Does a message lie there? One line; for spinning. */
 static inline bool plx_reader_ready(const struct plx_reader *reader)

@@ -12,6 +12,8 @@
  *
  * A dead reader is forgotten, and with it everything it held: there is nothing to give back.
  */
+#include <assert.h>
+
 #include "base/mutant.h"
 #include "topic/fence.h"
 #include "topic/writer.h"
@@ -19,7 +21,7 @@
 /* How far @to lies behind @next; positions only grow, so the larger, the older. */
 static uint64_t behind(const struct plx_writer *writer, uint64_t to)
 {
-	return writer->next - to;
+	return writer->head->head - to;
 }
 
 /* 1. What one reader says, believed if it can be true. */
@@ -37,7 +39,8 @@ static void read_cursor(struct plx_writer *writer, struct plx_follower *f)
 /* Read all cursors: the gate no tail may pass, and the tail everybody would like. */
 static void read_cursors(struct plx_writer *writer)
 {
-	uint64_t gate = 0, asked = writer->history < writer->next ? writer->history : writer->next;
+	uint64_t gate = 0,
+		 asked = writer->history < writer->head->head ? writer->history : writer->head->head;
 
 	for (uint32_t i = 0; i < writer->count; i++) {
 		struct plx_follower *f = writer->followers[i];
@@ -50,10 +53,10 @@ static void read_cursors(struct plx_writer *writer)
 		if (lag > asked)
 			asked = lag;
 	}
-	writer->gate = writer->next - gate;
+	writer->gate = writer->head->head - gate;
 	if (asked > behind(writer, writer->tail))
 		asked = behind(writer, writer->tail);
-	writer->asked = writer->next - asked;
+	writer->asked = writer->head->head - asked;
 }
 
 /* 3. Who pins a slot of bitmap word @word? */
@@ -72,8 +75,22 @@ static void set_free(struct plx_writer *writer, uint32_t word, uint64_t bits)
 {
 	/* relaxed: the bitmap is ours, tools look on */
 	__atomic_store_n(&writer->pool.words[word], writer->pool.words[word] | bits, __ATOMIC_RELAXED);
-	if (word < writer->pool.hint)
-		writer->pool.hint = word;
+	writer->some[word / 64] |= UINT64_C(1) << (word % 64);
+}
+
+/* A slot has left the window. */
+static void let_go(struct plx_writer *writer, uint32_t slot, uint64_t pins)
+{
+	uint64_t bit = UINT64_C(1) << (slot % 64);
+	uint32_t word = slot / 64;
+
+	if (pins & bit) {
+		/* relaxed: ours, tools look on */
+		__atomic_store_n(&writer->limbo[word], writer->limbo[word] | bit, __ATOMIC_RELAXED);
+		writer->in_limbo++;
+	} else if (!plx_mutant(MUT_LOANED_FOR_EVER)) {
+		set_free(writer, word, bit);
+	}
 }
 
 /* Slots of the window that end at @to come free, or go to limbo while pinned. */
@@ -82,23 +99,16 @@ static void empty_window(struct plx_writer *writer, uint64_t to)
 	uint32_t word = UINT32_MAX;
 	uint64_t pins = 0;
 
-	for (uint64_t pos = writer->tail; pos != to && writer->in_window; pos++) {
-		uint32_t slot = writer->slot_at[pos & writer->mask];
-		uint64_t bit = UINT64_C(1) << (slot % 64);
+	for (uint64_t pos = writer->tail; pos != to && writer->slotted; pos++) {
+		uint32_t slot = (uint32_t)writer->log[pos & writer->mask].place; /* we wrote it */
 
 		if (slot == PLX_SLOT_NONE)
 			continue;
-		writer->in_window--;
 		if (slot / 64 != word) {
 			word = slot / 64;
 			pins = pins_of(writer, word);
 		}
-		if (pins & bit) {
-			writer->limbo[word] |= bit;
-			writer->in_limbo++;
-		} else {
-			set_free(writer, word, bit);
-		}
+		let_go(writer, slot, pins);
 	}
 }
 
@@ -132,7 +142,8 @@ static bool search_limbo(struct plx_writer *writer)
 		back = plx_mutant(MUT_LIMBO_FOR_EVER) ? 0 : writer->limbo[word] & ~pins_of(writer, word);
 		if (back == 0)
 			continue;
-		writer->limbo[word] &= ~back;
+		/* relaxed: ours, tools look on */
+		__atomic_store_n(&writer->limbo[word], writer->limbo[word] & ~back, __ATOMIC_RELAXED);
 		writer->in_limbo -= (uint32_t)__builtin_popcountll(back);
 		set_free(writer, word, back);
 		return true;
@@ -165,35 +176,90 @@ void plx_writer_look(struct plx_writer *writer)
 bool plx_writer_make_room(struct plx_writer *writer)
 {
 	plx_writer_look(writer);
-	return writer->next != writer->limit || overrule(writer);
+	return writer->head->head != writer->limit || overrule(writer);
+}
+
+/* ---- handing slots out ----------------------------------------------------------------------------- */
+
+/* The first word, from the hint on, that has free slots; false when there is none. */
+static bool find_word(struct plx_writer *writer)
+{
+	uint32_t word = writer->pool.hint, i = word / 64;
+	uint64_t some;
+
+	if (writer->pool.words[word] != 0)
+		return true;
+	writer->some[i] &= ~(UINT64_C(1) << (word % 64));
+	for (some = writer->some[i] & UINT64_MAX << (word % 64);; some = writer->some[i]) {
+		for (; some != 0; some &= some - 1) {
+			word = i * 64 + (uint32_t)__builtin_ctzll(some);
+			if (word >= writer->words)
+				return false;
+			writer->pool.hint = word;
+			if (writer->pool.words[word] != 0)
+				return true;
+			writer->some[i] &= ~(UINT64_C(1) << (word % 64));
+		}
+		if (++i >= (writer->words + 63) / 64)
+			return false;
+	}
+}
+
+/* Take some free slots in hand, which is empty, and claim the first of them. */
+static uint32_t deal(struct plx_writer *writer)
+{
+	uint32_t word, half, bits, rest;
+
+	if (!find_word(writer))
+		return PLX_SLOT_NONE;
+	word = writer->pool.hint;
+	half = (uint32_t)__builtin_ctzll(writer->pool.words[word]) / 32;
+	bits = (uint32_t)(writer->pool.words[word] >> (32 * half));
+	rest = bits;
+	for (uint32_t i = 0; i < writer->hot && rest != 0; i++)
+		rest &= rest - 1;
+	bits &= ~rest;
+	writer->spent += (uint32_t)__builtin_popcount(bits);
+	writer->slotted = true;
+	/* relaxed: the bitmap is ours, tools look on */
+	__atomic_store_n(&writer->pool.words[word],
+			 writer->pool.words[word] & ~((uint64_t)bits << (32 * half)), __ATOMIC_RELAXED);
+	/* L2 release: pairs with L1; who had these slots is done with their bytes */
+	__atomic_store_n(&writer->head->hand, (uint64_t)(word * 2 + half) << 32 | (bits & (bits - 1)),
+			 __ATOMIC_RELEASE);
+	return word * 64 + half * 32 + (uint32_t)__builtin_ctz(bits);
+}
+
+static uint32_t deal_from_the_first(struct plx_writer *writer)
+{
+	writer->pool.hint = 0;
+	writer->spent = 0;
+	return deal(writer);
 }
 
 uint32_t plx_writer_claim(struct plx_writer *writer)
 {
-	uint32_t slot;
+	uint32_t slot = plx_writer_claim_shared(writer);
 
-	if (--writer->credit == 0) { /* a look now and then finds slots whose bytes are still in the cache */
-		writer->credit = writer->hot + writer->hot * (writer->count / 8);
-		plx_writer_look(writer);
-	}
-	slot = plx_pool_claim_one(&writer->pool);
+	if (slot == PLX_SLOT_NONE && writer->spent < writer->hot)
+		slot = deal(writer);
 	if (slot == PLX_SLOT_NONE) {
 		plx_writer_look(writer);
-		slot = plx_pool_claim_one(&writer->pool);
+		slot = deal_from_the_first(writer);
 	}
 	if (slot == PLX_SLOT_NONE && search_limbo(writer))
-		slot = plx_pool_claim_one(&writer->pool);
+		slot = deal_from_the_first(writer);
 	while (slot == PLX_SLOT_NONE && overrule(writer))
-		slot = plx_pool_claim_one(&writer->pool);
-	if (slot != PLX_SLOT_NONE)
-		plx_writer_loaned(writer, slot, true);
+		slot = deal_from_the_first(writer);
 	return slot;
 }
 
 void plx_writer_drop(struct plx_writer *writer, uint32_t slot)
 {
-	plx_writer_loaned(writer, slot, false);
-	plx_pool_drop_one(&writer->pool, slot);
+	assert(slot < writer->pool.slots);
+	assert(!(writer->pool.words[slot / 64] & UINT64_C(1) << (slot % 64)) && "a free slot was dropped");
+	set_free(writer, slot / 64, UINT64_C(1) << (slot % 64));
+	writer->pool.hint = slot / 64;
 }
 
 /* Slots in limbo that @f pins. */
@@ -206,6 +272,15 @@ static uint32_t pinned_by(const struct plx_writer *writer, const struct plx_foll
 		n += (uint32_t)__builtin_popcountll(writer->limbo[word] &
 						    __atomic_load_n(&f->pins[word], __ATOMIC_RELAXED));
 	return n;
+}
+
+static bool slot_in_window(const struct plx_writer *writer)
+{
+	for (uint64_t pos = writer->tail; pos != writer->head->head && writer->slotted; pos++) {
+		if ((uint32_t)writer->log[pos & writer->mask].place != PLX_SLOT_NONE)
+			return true;
+	}
+	return false;
 }
 
 struct plx_follower *plx_writer_slowest(struct plx_writer *writer, bool slot)
@@ -222,7 +297,7 @@ struct plx_follower *plx_writer_slowest(struct plx_writer *writer, bool slot)
 			worst = f;
 		}
 	}
-	if (!slot || (worst && writer->in_window))
+	if (!slot || (worst && slot_in_window(writer)))
 		return worst;
 	/* no slot is in the window: who is behind there holds none of them up */
 	worst = NULL;

@@ -8,6 +8,7 @@
 #include "base/mutant.h"
 #include "base/sys.h"
 #include "topic/subscriber_state.h"
+#include "topic/take.h"
 
 #define DEFAULT_SPIN_NS 10000u
 
@@ -203,30 +204,46 @@ static inline bool spend(struct plx_subscriber *sub, uint32_t price)
 	return spent;
 }
 
-int plx_subscriber_take(struct plx_subscriber *sub, struct plx_buffer *buffer)
+/* All publishers in turn, and what else there is to see to. */
+static __attribute__((noinline)) int take_any(struct plx_subscriber *sub, struct plx_buffer *buffer)
 {
-	int held_up = 0;
+	uint32_t price = PLX_BUDGET_EMPTY;
+	int ret = 0, held_up = 0;
 
-	if (plx_unlikely(sub->armed) || plx_unlikely(spend(sub, 1)))
+	if (plx_unlikely(sub->armed))
 		wake_up(sub);
-	for (uint32_t i = sub->reader_count; i > 0; i--) {
-		int ret;
-
+	for (uint32_t i = sub->reader_count; i > 0 && ret == 0; i--) {
 		if (plx_unlikely(sub->turn >= sub->reader_count))
 			sub->turn = 0;
-		ret = take_from(sub, sub->readers[sub->turn], buffer);
-		sub->turn++;
-		if (plx_likely(ret == 1))
-			return 1;
-		if (plx_likely(ret == 0))
-			continue;
-		if (ret != -ENOSPC)
-			return ret;
-		held_up = ret;
+		ret = take_from(sub, sub->readers[sub->turn++], buffer);
+		if (plx_unlikely(ret == -ENOSPC)) {
+			held_up = ret;
+			ret = 0;
+		}
 	}
-	if (plx_unlikely(spend(sub, sub->asking ? PLX_BUDGET_ASKING : PLX_BUDGET_EMPTY)))
+	if (ret == 1)
+		price = sub->quick ? (uint32_t)sub->quick->reader.lazy
+				   : 1; /* the others came the quick way */
+	else if (sub->asking)
+		price = PLX_BUDGET_ASKING;
+	if (plx_unlikely(spend(sub, price)))
 		wake_up(sub);
-	return held_up;
+	return ret ? ret : held_up;
+}
+
+int plx_subscriber_take(struct plx_subscriber *sub, struct plx_buffer *buffer)
+{
+	struct plx_connection *c = sub->quick;
+
+	if (plx_unlikely(!c))
+		return take_any(sub, buffer);
+	if (plx_likely(plx_reader_take_quick(&c->reader, buffer)))
+		return 1;
+	if (plx_unlikely(!plx_reader_idle(&c->reader)) || plx_unlikely(sub->budget < PLX_BUDGET_EMPTY) ||
+	    plx_unlikely(sub->asking))
+		return take_any(sub, buffer);
+	sub->budget -= PLX_BUDGET_EMPTY;
+	return 0;
 }
 
 struct plx_stream_end plx_subscriber_ended(const struct plx_subscriber *sub)

@@ -59,6 +59,7 @@ struct plx_shunned {
 
 struct plx_subscriber {
 	/* touched at each message */
+	struct plx_connection *quick;    /* the only one to take from, and nothing else to see to; or NULL */
 	struct plx_connection **readers; /* those that are READING */
 	uint32_t reader_count;
 	uint32_t turn;   /* whose message is next */
@@ -138,6 +139,14 @@ void plx_subscriber_discover(struct plx_subscriber *sub);
 void plx_subscriber_deadline(struct plx_subscriber *sub, uint64_t now_ns);
 /** plx_subscriber_pause_ns() - how long sleeping is fine as far as handshakes, retries and deadlines go. */
 uint64_t plx_subscriber_pause_ns(const struct plx_subscriber *sub);
+
+/** plx_subscriber_settle() - after any change: is there a quick way to the next message? */
+static inline void plx_subscriber_settle(struct plx_subscriber *sub)
+{
+	struct plx_connection *only = sub->reader_count == 1 && !sub->armed ? sub->readers[0] : NULL;
+
+	sub->quick = only && !only->let_go && !only->hung_up ? only : NULL;
+}
 
 /* ---- shun.c ---- */
 

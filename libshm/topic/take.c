@@ -14,39 +14,10 @@
 #include "base/mutant.h"
 #include "topic/fence.h"
 #include "topic/handshake_layout.h"
-#include "topic/hold.h"
+#include "topic/take.h"
 
 /* How often a lossy reader runs after a tail that moves on before it says "nothing just now". */
 #define CHASES 4
-
-/* An entry, each word read once. */
-struct glance {
-	uint32_t slot, length, type, flags;
-	uint64_t words[5];
-};
-
-static inline void glance(struct glance *g, const struct plx_entry *entry)
-{
-	/* relaxed: after R1; what is looked at next comes after a fence for loads */
-	uint64_t place = __atomic_load_n(&entry->place, __ATOMIC_RELAXED);
-	uint64_t meta = __atomic_load_n(&entry->meta, __ATOMIC_RELAXED);
-
-	g->slot = (uint32_t)place;
-	g->length = (uint32_t)(place >> 32);
-	g->type = (uint32_t)meta;
-	g->flags = (uint32_t)(meta >> 32);
-	for (int i = 0; i < 5; i++)
-		g->words[i] = __atomic_load_n(&entry->words[i], __ATOMIC_RELAXED);
-	plx_fence_loads();
-}
-
-static inline bool honest(const struct plx_reader *r, const struct glance *g)
-{
-	if (g->slot < r->slot_count)
-		return g->length <= r->slot_size || plx_mutant(MUT_LENGTH_BELIEVED);
-	return g->slot == PLX_SLOT_NONE &&
-	       g->length <= (g->flags & PLX_BUFFER_STAMPED ? PLX_ENTRY_STAMPED : PLX_ENTRY_PAYLOAD);
-}
 
 /* The publisher has a word for everybody, rarely. true: it let somebody go, which may be us. */
 static plx_cold bool somebody_let_go(struct plx_reader *r, uint64_t attention)
@@ -55,43 +26,18 @@ static plx_cold bool somebody_let_go(struct plx_reader *r, uint64_t attention)
 		r->seen = attention;
 		return true;
 	}
+	plx_reader_heard(r, attention);
 	if (attention & PLX_ATTENTION_WAITING)
 		plx_reader_hint(r);
 	return false;
 }
 
-/* Hand a message out: the bytes of its slot, or a copy of what lies in the entry. */
-static inline void hand_out(struct plx_reader *r, struct plx_buffer *b, const struct glance *g,
-			    struct plx_holder *h)
-{
-	if (g->slot == PLX_SLOT_NONE) {
-		for (int i = 0; i < 5; i++)
-			h->copy[i] = g->words[i];
-		b->data = h->copy;
-	} else {
-		b->data = r->slots + g->slot * r->stride;
-	}
-	b->length = g->length;
-	b->sequence = r->next;
-	b->timestamp_ns = g->flags & PLX_BUFFER_STAMPED ? g->words[4] : 0;
-	b->publisher = r->id;
-	b->type = g->type;
-	b->flags = g->flags & 0xffffu;
-	b->slot = g->slot;
-	b->viewed = 0;
-	b->holder = h;
-	r->next++;
-	r->taken++;
-	r->bytes += g->length;
-}
-
 /* The word for everybody: true when somebody was let go since we last asked, which may be us. */
-static inline bool called(struct plx_reader *r)
+static bool called(struct plx_reader *r)
 {
-	uint64_t attention = __atomic_load_n(&r->head->attention, __ATOMIC_RELAXED);
+	uint64_t attention;
 
-	return plx_unlikely((attention ^ r->attention) & ~PLX_ATTENTION_ENDED) &&
-	       somebody_let_go(r, attention);
+	return plx_reader_called(r, &attention) && somebody_let_go(r, attention);
 }
 
 /* ---- lossy --------------------------------------------------------------------------------------- */
@@ -109,22 +55,20 @@ static bool count_lost(struct plx_reader *r)
 	return true;
 }
 
-/* Take what lies at next, if it is still there when we have it. */
+/* Take what lies at next into the first unused holder, if it is still there when we have it. */
 static enum plx_found_what take_lossy(struct plx_reader *r, struct plx_buffer *b)
 {
-	struct plx_holder *h;
-	struct glance g;
+	struct plx_holder *h = r->unused;
+	struct plx_glance g;
 
-	glance(&g, &r->log[r->next & r->mask]);
+	plx_glance(r, &g, h, &r->log[r->next & r->mask]);
 	if (!plx_mutant(MUT_NO_LOOK_AFTER_COPY) && count_lost(r))
 		return PLX_READER_LAPPED;
 	if (called(r))
 		return PLX_READER_ATTENTION;
-	if (!honest(r, &g))
+	if (!plx_glance_honest(r, &g))
 		return PLX_READER_LIES;
-	h = plx_holder_get(r, g.slot);
-	if (!h)
-		return PLX_READER_MEMORY;
+	plx_holder_take(r, h, g.slot);
 	if (g.slot != PLX_SLOT_NONE) {
 		plx_holder_pin_now(r, h);
 		/* it may be in use again: then the pin came too late */
@@ -133,7 +77,7 @@ static enum plx_found_what take_lossy(struct plx_reader *r, struct plx_buffer *b
 			return PLX_READER_LAPPED;
 		}
 	}
-	hand_out(r, b, &g, h);
+	plx_hand_out(r, b, &g, h);
 	return PLX_READER_MESSAGE;
 }
 
@@ -160,28 +104,26 @@ static enum plx_found_what nothing(const struct plx_reader *r, uint64_t sequence
 
 /* ---- the door ------------------------------------------------------------------------------------ */
 
-static inline enum plx_found_what take_reliable(struct plx_reader *r, struct plx_buffer *b)
+static enum plx_found_what take_reliable(struct plx_reader *r, struct plx_buffer *b)
 {
-	struct plx_holder *h;
-	struct glance g;
+	struct plx_holder *h = r->unused;
+	struct plx_glance g;
 
-	glance(&g, &r->log[r->next & r->mask]);
+	plx_glance(r, &g, h, &r->log[r->next & r->mask]);
 	if (called(r))
 		return PLX_READER_ATTENTION;
-	if (plx_unlikely(!honest(r, &g)))
+	if (!plx_glance_honest(r, &g))
 		return PLX_READER_LIES;
-	h = plx_holder_get(r, g.slot);
-	if (plx_unlikely(!h))
-		return PLX_READER_MEMORY;
+	plx_holder_take(r, h, g.slot);
 	if (g.slot != PLX_SLOT_NONE)
 		plx_holder_list(r, h);
-	hand_out(r, b, &g, h);
+	plx_hand_out(r, b, &g, h);
 	return PLX_READER_MESSAGE;
 }
 
 enum plx_found_what plx_reader_take(struct plx_reader *r, struct plx_buffer *b)
 {
-	if (plx_unlikely(r->next - r->told >= r->lazy || r->bytes - r->told_bytes >= PLX_READER_LAZY_BYTES))
+	if (plx_unlikely(plx_reader_due(r)))
 		plx_reader_hint(r);
 	for (int chases = 0; chases < CHASES; chases++) {
 		/* R1 acquire: pairs with W1 */
@@ -193,6 +135,8 @@ enum plx_found_what plx_reader_take(struct plx_reader *r, struct plx_buffer *b)
 				plx_reader_hint(r);
 				return PLX_READER_QUOTA;
 			}
+			if (plx_unlikely(!r->unused) && !plx_holder_more(r))
+				return PLX_READER_MEMORY;
 			found = plx_likely(r->reliable) ? take_reliable(r, b) : take_lossy(r, b);
 		} else {
 			if (r->told != r->next)

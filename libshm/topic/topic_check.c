@@ -90,7 +90,7 @@ static bool test(const uint64_t *bits, uint32_t i)
 
 /* An entry of the window. */
 static const char *check_message(const struct geometry *g, const struct plx_entry *entry, uint64_t pos,
-				 const uint64_t *bitmap, uint64_t *seen)
+				 const struct plx_log_parts *parts, uint64_t *seen)
 {
 	uint64_t place = plx_read_once(&entry->place);
 	uint32_t slot = (uint32_t)place, length = (uint32_t)(place >> 32);
@@ -104,10 +104,10 @@ static const char *check_message(const struct geometry *g, const struct plx_entr
 		return "topic: an entry names a slot that does not exist";
 	if (length > g->slot_size)
 		return "topic: a payload is longer than a slot";
-	if (test(bitmap, slot))
+	if (test(parts->bitmap, slot) || plx_topic_hand_has(plx_read_once(&parts->head->hand), slot))
 		return "topic: a slot of the window is free";
-	if (test(bitmap + plx_topic_bitmap_size(g->slots) / 8, slot))
-		return "topic: a slot of the window is loaned out";
+	if (test(parts->bitmap + plx_topic_bitmap_size(g->slots) / 8, slot))
+		return "topic: a slot of the window is kept";
 	if (seen[slot / 64] & UINT64_C(1) << (slot % 64))
 		return "topic: a slot is in the window twice";
 	seen[slot / 64] |= UINT64_C(1) << (slot % 64);
@@ -129,17 +129,17 @@ static const char *check_leftover(const struct geometry *g, const struct plx_ent
 
 static const char *check_bitmaps(const struct geometry *g, const uint64_t *bitmap)
 {
-	const uint64_t *loaned = bitmap + plx_topic_bitmap_size(g->slots) / 8;
+	const uint64_t *kept = bitmap + plx_topic_bitmap_size(g->slots) / 8;
 	uint32_t words = (uint32_t)(plx_topic_bitmap_size(g->slots) / 8);
 
 	for (uint32_t i = 0; i < words; i++) {
-		uint64_t a = plx_read_once(&bitmap[i]), b = plx_read_once(&loaned[i]);
+		uint64_t a = plx_read_once(&bitmap[i]), b = plx_read_once(&kept[i]);
 		uint64_t valid = i < g->slots / 64    ? UINT64_MAX
 				 : i == g->slots / 64 ? (UINT64_C(1) << (g->slots % 64)) - 1
 						      : 0;
 
 		if (a & b)
-			return "topic: a slot is free and loaned out";
+			return "topic: a slot is free and kept";
 		if ((a | b) & ~valid)
 			return "topic: a bitmap has bits beyond the last slot";
 	}
@@ -161,7 +161,7 @@ static const char *check_log(const struct geometry *g, const struct plx_log_part
 		uint64_t pos = tail + ((i - tail) &
 				       (g->depth - 1)); /* the position that entry i has in the window */
 
-		wrong = head - tail > pos - tail ? check_message(g, &parts->log[i], pos, parts->bitmap, seen)
+		wrong = head - tail > pos - tail ? check_message(g, &parts->log[i], pos, parts, seen)
 						 : check_leftover(g, &parts->log[i], i, head);
 	}
 	return wrong;

@@ -5,12 +5,15 @@
 #include <assert.h>
 #include <plx/common.h>
 
+#include "topic/bias.h"
+
 /*
  * Data segment (PLX_KIND_TOPIC): its publisher writes, everybody else maps it read-only. Blocks in this order:
  *
  *	head    struct plx_topic_head
  *	log     depth entries, one line each; message n lies in entry n mod depth
- *	bitmap  two bitmaps of slots: known to be free, loaned; plx_topic_bitmap_size() each
+ *	bitmap  two bitmaps of slots: known to be free, kept (out of the window, pinned when last looked at);
+ *	        plx_topic_bitmap_size() each
  *	slots   slots * stride bytes
  *
  *	          tail                head              a slot belongs to the window while an entry of
@@ -78,9 +81,13 @@ struct plx_topic_head {
 	uint32_t quota;           /* slots one subscriber may hold beyond its cursor */
 	uint32_t subscribers_max; /* limit */
 	uint64_t reserved0;
-	/* line 1: the publisher, at each message */
+	/* line 1: the publisher, at each message: all that it changes then, so that one line is enough */
 	uint64_t head __attribute__((aligned(64))); /* position of the next message */
 	uint64_t bytes;                             /* payload bytes published */
+	struct plx_bias bias; /* the publisher against its own control thread; nobody else looks at it */
+	uint32_t reserved1;
+	uint64_t
+		hand; /* free slots taken out of the bitmap: low half a bit for each of 32, high half which 32 */
 	/* line 2: the publisher, when it reclaims; lossy readers look at it */
 	uint64_t tail __attribute__((aligned(64))); /* oldest position still valid */
 	/* line 3: the publisher, rarely; every reader looks at it at each message */
@@ -125,6 +132,12 @@ struct plx_link {
 	uint64_t pinned;                             /* bits set in pins */
 };
 
+/* Is @slot in @hand, so about to be handed out? */
+static inline bool plx_topic_hand_has(uint64_t hand, uint32_t slot)
+{
+	return hand >> 32 == slot / 32 && (hand & UINT64_C(1) << (slot % 32)) != 0;
+}
+
 /* Bytes of a bitmap of @slots bits: whole lines. */
 static inline uint64_t plx_topic_bitmap_size(uint32_t slots)
 {
@@ -147,6 +160,8 @@ static_assert(offsetof(struct plx_topic_head, quota) == 48, "protocol.md: topic 
 static_assert(offsetof(struct plx_topic_head, subscribers_max) == 52, "protocol.md: topic head");
 static_assert(offsetof(struct plx_topic_head, head) == 1 * PLX_LINE, "head has its own line");
 static_assert(offsetof(struct plx_topic_head, bytes) == 1 * PLX_LINE + 8, "protocol.md: topic head");
+static_assert(offsetof(struct plx_topic_head, bias) == 1 * PLX_LINE + 16, "protocol.md: topic head");
+static_assert(offsetof(struct plx_topic_head, hand) == 1 * PLX_LINE + 32, "protocol.md: topic head");
 static_assert(offsetof(struct plx_topic_head, tail) == 2 * PLX_LINE, "tail has its own line");
 static_assert(offsetof(struct plx_topic_head, attention) == 3 * PLX_LINE, "attention has its own line");
 static_assert(offsetof(struct plx_topic_head, end_position) == 3 * PLX_LINE + 8, "protocol.md: topic head");

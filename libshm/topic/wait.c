@@ -78,6 +78,7 @@ void plx_subscriber_disarm(struct plx_subscriber *sub)
 	sub->armed = false;
 	for (uint32_t i = 0; i < sub->reader_count; i++)
 		set_sleep(sub->readers[i], false);
+	plx_subscriber_settle(sub);
 }
 
 /* We are disarmed. false: there is something after all. */
@@ -88,6 +89,7 @@ static bool fall_asleep(struct plx_subscriber *sub)
 	if (something(sub))
 		return false;
 	sub->armed = true;
+	plx_subscriber_settle(sub);
 	say_asleep(sub);
 	if (plx_mutant(MUT_NO_LOOK_BEFORE_SLEEP) || !something(sub))
 		return true;

@@ -10,8 +10,12 @@
 #include "base/size.h"
 #include "topic/handshake_layout.h"
 
-/* Slots handed out between two looks for hotter ones: as much as is worth a look, and stays in a second-level cache. */
-#define HOT_BYTES (UINT64_C(256) << 10)
+/*
+ * Slots are handed out in turn, until they are so many bytes; then from the first again. Bytes that another processor
+ * wrote a moment ago come out of its own cache slowly, and fast once it had to pass them on to the one they share: so
+ * this is more than a second-level cache, and less than a third-level one (docs/performance.md).
+ */
+#define HOT_BYTES (UINT64_C(8) << 20)
 
 static bool geometry_sane(const struct plx_topic_head *head)
 {
@@ -38,25 +42,26 @@ int plx_writer_init(struct plx_writer *writer, const struct plx_writer_blocks *b
 	writer->mask = head->depth - 1;
 	writer->limit = head->depth;
 	writer->log = blocks->log;
-	writer->loaned = blocks->bitmap + half / sizeof(uint64_t);
+#ifdef PLX_WRITER_PAIRS
+	writer->pairs = __builtin_cpu_supports("avx");
+#endif
+	writer->limbo = blocks->bitmap + half / sizeof(uint64_t);
 	writer->words = (head->slots + 63) / 64;
 	writer->history = head->history;
 	writer->chunk = head->depth >= 8 ? head->depth / 8 : 1;
 	writer->hot = hot < 1 ? 1 : hot > UINT32_MAX ? UINT32_MAX : (uint32_t)hot;
-	writer->credit = writer->hot;
-	writer->slot_at = malloc(head->depth * sizeof(uint32_t));
-	writer->limbo = calloc(writer->words, sizeof(uint64_t));
-	if (!writer->slot_at || !writer->limbo) {
+	writer->some = malloc((writer->words + 63) / 64 * sizeof(uint64_t));
+	if (!writer->some) {
 		plx_writer_fini(writer);
 		return -ENOMEM;
 	}
+	memset(writer->some, 0xff, (writer->words + 63) / 64 * sizeof(uint64_t));
 	return 0;
 }
 
 void plx_writer_fini(struct plx_writer *writer)
 {
-	free(writer->slot_at);
-	free(writer->limbo);
+	free(writer->some);
 	free(writer->followers);
 	*writer = (struct plx_writer){ 0 };
 }
@@ -90,11 +95,11 @@ void plx_writer_forget(struct plx_writer *writer, struct plx_follower *follower)
 
 uint64_t plx_writer_start(const struct plx_writer *writer, uint32_t history)
 {
-	uint64_t kept = writer->next - writer->tail;
+	uint64_t kept = writer->head->head - writer->tail;
 
 	if (history > writer->history)
 		history = (uint32_t)writer->history;
-	return writer->next - (history < kept ? history : kept);
+	return writer->head->head - (history < kept ? history : kept);
 }
 
 /* ---- checker ------------------------------------------------------------------------------------- */
@@ -110,36 +115,34 @@ static bool first_seen(uint64_t *seen, uint32_t slot, uint32_t slots)
 	return true;
 }
 
+/* The state of each slot, as a bit: free, in limbo, in the window; none of them: loaned. */
 static const char *check_slots(const struct plx_writer *writer, uint64_t *seen)
 {
-	uint32_t slots = writer->pool.slots, in_window = 0, in_limbo = 0;
+	uint32_t slots = writer->pool.slots, in_limbo = 0;
 
 	for (uint32_t slot = 0; slot < slots; slot++) {
 		uint64_t bit = UINT64_C(1) << (slot % 64);
-		int states = !!(writer->pool.words[slot / 64] & bit) + !!(writer->loaned[slot / 64] & bit) +
-			     !!(writer->limbo[slot / 64] & bit);
+		int states = !!(writer->pool.words[slot / 64] & bit) + !!(writer->limbo[slot / 64] & bit) +
+			     plx_topic_hand_has(writer->head->hand, slot);
 
 		if (states > 1)
-			return "a slot is free, loaned or in limbo at the same time";
+			return "a slot is free, in hand or in limbo at the same time";
 		in_limbo += !!(writer->limbo[slot / 64] & bit);
 		if (states == 1)
 			(void)first_seen(seen, slot, slots);
 	}
-	for (uint64_t pos = writer->tail; pos != writer->next; pos++) {
-		uint32_t slot = writer->slot_at[pos & writer->mask];
+	for (uint64_t pos = writer->tail; pos != writer->head->head; pos++) {
+		uint32_t slot = (uint32_t)writer->log[pos & writer->mask].place;
 
-		if (slot == PLX_SLOT_NONE)
-			continue;
-		in_window++;
-		if (!first_seen(seen, slot, slots))
-			return "a slot of the window is free, loaned, in limbo or in the window twice";
+		if (slot != PLX_SLOT_NONE && !first_seen(seen, slot, slots))
+			return "a slot of the window is free, in limbo or in the window twice";
+		if (slot != PLX_SLOT_NONE && !writer->slotted)
+			return "there are slots in the window, and yet none was ever claimed";
 	}
-	for (uint32_t slot = 0; slot < slots; slot++) {
-		if (!(seen[slot / 64] & UINT64_C(1) << (slot % 64)))
-			return "a slot is in no state: it leaked";
+	for (uint32_t word = 0; word < writer->words; word++) {
+		if (writer->pool.words[word] && !(writer->some[word / 64] & UINT64_C(1) << (word % 64)))
+			return "a free slot will not be found: it leaked";
 	}
-	if (in_window != writer->in_window)
-		return "the number of slots in the window is wrong";
 	if (in_limbo != writer->in_limbo)
 		return "the number of slots in limbo is wrong";
 	return NULL;
@@ -147,26 +150,24 @@ static const char *check_slots(const struct plx_writer *writer, uint64_t *seen)
 
 static const char *check_log(const struct plx_writer *writer)
 {
-	if (writer->next - writer->tail > writer->mask + 1)
+	if (writer->head->head - writer->tail > writer->mask + 1)
 		return "the window is larger than the log";
 	if (writer->limit != writer->tail + writer->mask + 1)
 		return "limit is not tail + depth";
-	if (writer->head->head != writer->next || writer->head->tail != writer->tail)
-		return "head or tail in the segment is not the writer's";
-	for (uint64_t pos = writer->tail; pos != writer->next; pos++) {
+	if (writer->head->tail != writer->tail)
+		return "the tail in the segment is not the writer's";
+	for (uint64_t pos = writer->tail; pos != writer->head->head; pos++) {
 		const struct plx_entry *entry = &writer->log[pos & writer->mask];
 
 		if (entry->sequence != pos + 1)
 			return "an entry of the window has another sequence";
-		if ((uint32_t)entry->place != writer->slot_at[pos & writer->mask])
-			return "an entry of the window names another slot";
 	}
 	for (uint32_t i = 0; i < writer->count; i++) {
 		const struct plx_follower *f = writer->followers[i];
 
-		if (writer->next - f->cursor > writer->next)
+		if (writer->head->head - f->cursor > writer->head->head)
 			return "a follower is ahead of the log";
-		if (f->reliable && writer->next - f->cursor > writer->next - writer->tail)
+		if (f->reliable && writer->head->head - f->cursor > writer->head->head - writer->tail)
 			return "a reliable follower is behind the tail";
 	}
 	return NULL;

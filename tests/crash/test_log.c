@@ -191,7 +191,7 @@ static void prepare_bytes(struct world *w, enum what what)
 			       : what == SEND_SLOT ? PLX_ENTRY_PAYLOAD + 1 +
 							     (uint32_t)roll(w, SLOT_SIZE - PLX_ENTRY_PAYLOAD)
 						   : some_length(w);
-		fill(w->bytes[i], w->pub.writer.next + (uint64_t)i, w->length[i]);
+		fill(w->bytes[i], w->pub.writer.head->head + (uint64_t)i, w->length[i]);
 	}
 }
 
@@ -202,7 +202,7 @@ static bool prepare(struct world *w, enum what what)
 	struct plx_buffer *b;
 
 	w->who = what < TAKE ? -1 : (int)roll(w, SEATS);
-	w->before = w->pub.writer.next;
+	w->before = w->pub.writer.head->head;
 	w->more = what == SEND_INSIDE || what == SEND_SLOT || what == PUBLISH ? 1 : what == BATCH ? 3 : 0;
 	w->ret = 0;
 	w->found = PLX_READER_NOTHING;
@@ -215,8 +215,8 @@ static bool prepare(struct world *w, enum what what)
 			return loan_of(w, false);
 		if ((what != PUBLISH && what != DROP) || !loan_of(w, true))
 			return what != PUBLISH && what != DROP;
-		fill(w->loans[w->which].data, w->pub.writer.next, w->length[0]);
-		w->loans[w->which].type = (uint32_t)w->pub.writer.next;
+		fill(w->loans[w->which].data, w->pub.writer.head->head, w->length[0]);
+		w->loans[w->which].type = (uint32_t)w->pub.writer.head->head;
 		return true;
 	}
 	s = &w->seats[w->who];
@@ -279,7 +279,8 @@ static const char *finish(struct world *w, enum what what)
 	case PUBLISH:
 		if (w->ret < 0 && w->ret != -EAGAIN && w->ret != -ENOSPC)
 			return "publish said something odd";
-		return w->pub.writer.next == w->before + (w->ret == 0) ? NULL : "published, and yet not";
+		return w->pub.writer.head->head == w->before + (w->ret == 0) ? NULL
+									     : "published, and yet not";
 	default: return NULL;
 	}
 }

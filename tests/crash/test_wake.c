@@ -91,7 +91,7 @@ static void prepare(struct night *n, enum what what)
 	n->w.interlude = (int)roll(&n->w, 64);
 	for (int i = 0; i < 2; i++) {
 		n->w.length[i] = some_length(&n->w);
-		fill(n->w.bytes[i], n->w.pub.writer.next + (uint64_t)i, n->w.length[i]);
+		fill(n->w.bytes[i], n->w.pub.writer.head->head + (uint64_t)i, n->w.length[i]);
 	}
 }
 

@@ -46,8 +46,7 @@ struct world {
 	uint64_t *bitmap;
 	unsigned char *slots;
 	struct plx_publisher pub;
-	uint32_t slot_at[DEPTH_MAX];
-	uint64_t limbo[1];
+	uint64_t some[1];
 	struct plx_follower *followers[SEATS + 1];
 	struct seat seats[SEATS];
 	struct plx_loan loans[LOANS];
@@ -198,14 +197,14 @@ static inline struct world *world_make(const struct stepper *st, uint32_t depth,
 					    .history = history };
 	blocks = (struct plx_writer_blocks){ w->head, w->log, w->bitmap, w->slots };
 	assert_int_equal(plx_writer_init(&w->pub.writer, &blocks), 0);
-	free(w->pub.writer.slot_at);
-	free(w->pub.writer.limbo);
-	w->pub.writer.slot_at = w->slot_at;
-	w->pub.writer.limbo = w->limbo;
+	free(w->pub.writer.some);
+	w->pub.writer.some = w->some;
+	w->some[0] = UINT64_MAX;
 	w->pub.writer.followers = w->followers;
 	w->pub.writer.capacity = COUNT_OF(w->followers);
-	w->pub.writer.hot = w->pub.writer.credit = 3; /* looks for hotter slots are frequent here */
-	plx_bias_init(&w->pub.bias);
+	w->pub.writer.hot = 3; /* looks for hotter slots are frequent here */
+	w->pub.bias = &w->head->bias;
+	plx_bias_init(w->pub.bias);
 	w->pub.full = PLX_FULL_FAIL;
 	w->pub.slot_size = SLOT_SIZE;
 	w->pub.inside_max = PLX_ENTRY_PAYLOAD;
@@ -281,7 +280,7 @@ static inline int send_one(struct world *w, uint32_t length)
 {
 	unsigned char bytes[SLOT_SIZE];
 
-	fill(bytes, w->pub.writer.next, length);
+	fill(bytes, w->pub.writer.head->head, length);
 	return plx_publisher_send(&w->pub, bytes, length);
 }
 
@@ -401,7 +400,7 @@ static inline const char *go_on(struct world *w, int dead)
 	if (!wrong)
 		wrong = drain_others(w, dead);
 	for (int i = 0; i < SEATS && !wrong; i++) {
-		if (i != dead && w->seats[i].reader.next != w->pub.writer.next)
+		if (i != dead && w->seats[i].reader.next != w->pub.writer.head->head)
 			wrong = "a message did not arrive";
 	}
 	if (wrong)

@@ -148,11 +148,11 @@ static inline void core_check(const struct core *core)
 	}
 }
 
-/* Publish message number writer.next: eight bytes of its number, then a pattern; inline when @length fits. */
+/* Publish message number writer.head->head: eight bytes of its number, then a pattern; inline when @length fits. */
 static inline bool core_publish(struct core *core, uint32_t length)
 {
 	struct plx_writer *w = &core->writer;
-	uint64_t number = w->next;
+	uint64_t number = w->head->head;
 	uint32_t slot;
 
 	if (length <= PLX_ENTRY_PAYLOAD) {

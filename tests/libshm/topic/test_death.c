@@ -20,11 +20,11 @@ static void check(struct plx_publisher *pub)
 	int ret;
 
 	plx_segment_block(&pub->data, PLX_TOPIC_BLOCK_SLOTS, &parts.slots_size);
-	plx_bias_enter(&pub->bias);
+	plx_publisher_enter(pub);
 	ret = plx_writer_check(&pub->writer, &why);
 	if (ret == 0)
 		ret = plx_log_check(&parts, &why);
-	plx_bias_leave(&pub->bias);
+	plx_publisher_leave(pub);
 	if (ret < 0)
 		fail_msg("%s", why);
 }
@@ -385,9 +385,9 @@ static void a_reader_that_lies_is_let_go_and_the_honest_one_reads_on(void **stat
 		for (int i = 0; i < 200; i++) {
 			switch (lie) {
 			case 0: link->cursor = UINT64_C(1) << 61; break;
-			case 1: link->cursor = pub->writer.next + 2; break;
+			case 1: link->cursor = pub->writer.head->head + 2; break;
 			default: /* every slot is mine */
-				link->cursor = pub->writer.next;
+				link->cursor = pub->writer.head->head;
 				memset(connection_of(liar)->reader.pins, 0xff, 64);
 				break;
 			}

@@ -157,10 +157,10 @@ static void each_broken_invariant_of_a_topic_is_found(void **state)
 	must_be_broken(&made, "topic: a slot of the window is free");
 	made.bitmap[(uint32_t)entry.place / 64] ^= UINT64_C(1) << ((uint32_t)entry.place % 64);
 	made.bitmap[8 + (uint32_t)entry.place / 64] ^= UINT64_C(1) << ((uint32_t)entry.place % 64);
-	must_be_broken(&made, "topic: a slot of the window is loaned out");
+	must_be_broken(&made, "topic: a slot of the window is kept");
 	made.bitmap[8 + (uint32_t)entry.place / 64] ^= UINT64_C(1) << ((uint32_t)entry.place % 64);
 	made.bitmap[8 + 1] ^= UINT64_C(1) << 5; /* slot 69, which is free */
-	must_be_broken(&made, "topic: a slot is free and loaned out");
+	must_be_broken(&made, "topic: a slot is free and kept");
 	made.bitmap[8 + 1] ^= UINT64_C(1) << 5;
 	made.bitmap[1] ^= UINT64_C(1) << 6; /* slot 70 */
 	must_be_broken(&made, "topic: a bitmap has bits beyond the last slot");
@@ -261,7 +261,7 @@ static void *work(void *arg)
 		if (++n % 4 == 0) {
 			/* relaxed: one thread plays both sides */
 			__atomic_store_n(&busy->pins[0], n & 0xf0, __ATOMIC_RELAXED);
-			__atomic_store_n(&busy->link.cursor, writer->next - n % 3, __ATOMIC_RELAXED);
+			__atomic_store_n(&busy->link.cursor, writer->head->head - n % 3, __ATOMIC_RELAXED);
 		}
 	}
 	busy->messages = n;
@@ -276,7 +276,7 @@ static void look_once(const struct plx_segment *copy)
 
 	assert_int_equal(plx_look_take(&look, copy, &why), 0);
 	if (plx_log_check(&look.parts, &why) != 0)
-		assert_string_equal(why, "topic: a slot is free and loaned out");
+		assert_string_equal(why, "topic: a slot is free and kept");
 	plx_look_free(&look);
 }
 
@@ -348,7 +348,7 @@ static void what_is_broken_is_found_in_a_busy_publisher_too(void **state)
 	__atomic_store_n(&busy.made.bitmap[16 + 15], 1, __ATOMIC_RELAXED);
 	copy = look_at(&busy.made.seg);
 	assert_int_equal(plx_inspect_check(&copy, &why), -EBADMSG);
-	assert_string_equal(why, "topic: a slot is free and loaned out");
+	assert_string_equal(why, "topic: a slot is free and kept");
 	plx_segment_close(&copy);
 	stop_work(&busy, thread);
 }

@@ -69,7 +69,7 @@ static void *run_reader(void *arg)
 
 static void end(struct core *core)
 {
-	__atomic_store_n(&core->head->end_position, core->writer.next, __ATOMIC_RELAXED);
+	__atomic_store_n(&core->head->end_position, core->writer.head->head, __ATOMIC_RELAXED);
 	__atomic_store_n(&core->head->attention, PLX_ATTENTION_ENDED, __ATOMIC_RELEASE);
 }
 
@@ -269,7 +269,7 @@ static void readers_come_and_go_while_messages_flow(void **state)
 	assert_int_equal(pthread_join(role.thread, NULL), 0);
 	assert_null(door.failed);
 	assert_null(role.failed);
-	assert_int_equal(role.taken, core.writer.next);
+	assert_int_equal(role.taken, core.writer.head->head);
 	core_check(&core);
 	core_close(&core);
 }

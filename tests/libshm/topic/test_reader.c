@@ -302,7 +302,7 @@ static void the_end_comes_after_the_last_message(void **state)
 		core_join(&core, 0, PLX_READ_RELIABLE, 0, 2);
 		core_join(&core, 1, PLX_READ_LOSSY, 0, 2);
 		assert_true(core_publish(&core, SMALL));
-		core.head->end_position = core.writer.next;
+		core.head->end_position = core.writer.head->head;
 		core.head->end_reason = reasons[i].said;
 		core.head->attention = PLX_ATTENTION_ENDED;
 		for (int k = 0; k < 2; k++) {

@@ -104,22 +104,44 @@ static void one_slot_is_enough(void **state)
 	core_close(&core);
 }
 
-static void the_slot_used_last_is_used_next(void **state)
+/* Eight megabytes lie between two uses of a slot, if there are so many; then it goes on from the first one. */
+static void slots_are_used_in_turn_and_again_from_the_first_before_they_leave_all_caches(void **state)
 {
 	struct core core;
 	struct plx_buffer b;
 
 	(void)state;
-	core_open(&core, 64, 64, 256 << 10, 0); /* so large that each claim looks */
+	core_open(&core, 64, 64, 1 << 20, 0);
 	core_join(&core, 0, PLX_READ_RELIABLE, 0, 16);
-	for (int i = 0; i < 100; i++) {
+	for (uint32_t i = 0; i < 100; i++) {
 		assert_true(core_publish(&core, LARGE));
 		core_take(&core, 0, &b);
-		assert_in_range(b.slot, 0, 1);
+		assert_int_equal(b.slot, i % 8);
 		plx_buffer_release(&b);
 		tell(&core, 0);
 		core_check(&core);
 	}
+	core_close(&core);
+}
+
+static void a_slot_that_is_dropped_is_used_soon(void **state)
+{
+	struct core core;
+
+	(void)state;
+	core_open(&core, 64, 65536, 64, 0);
+	for (uint32_t i = 0; i < 65536; i++)
+		assert_int_equal(plx_writer_claim(&core.writer), i);
+	assert_int_equal(plx_writer_claim(&core.writer), PLX_SLOT_NONE);
+	for (uint32_t i = 0; i < 1000; i++) { /* the only one there is, wherever it lies */
+		uint32_t slot = i * 7919 % 65536;
+
+		plx_writer_drop(&core.writer, slot);
+		assert_int_equal(plx_writer_claim(&core.writer), slot);
+	}
+	for (uint32_t i = 0; i < 65536; i++)
+		plx_writer_drop(&core.writer, i);
+	core_check(&core);
 	core_close(&core);
 }
 
@@ -465,7 +487,9 @@ int main(void)
 		cmocka_unit_test(without_readers_nothing_is_ever_full),
 		cmocka_unit_test(a_reliable_reader_that_does_not_read_stops_the_log_after_depth),
 		cmocka_unit_test(one_slot_is_enough),
-		cmocka_unit_test(the_slot_used_last_is_used_next),
+		cmocka_unit_test(
+			slots_are_used_in_turn_and_again_from_the_first_before_they_leave_all_caches),
+		cmocka_unit_test(a_slot_that_is_dropped_is_used_soon),
 		cmocka_unit_test(a_pinned_slot_is_not_reused_until_it_is_let_go),
 		cmocka_unit_test(a_dead_reader_leaves_nothing_behind),
 		cmocka_unit_test(the_slowest_reader_decides),
