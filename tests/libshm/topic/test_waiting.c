@@ -2,6 +2,7 @@
 #include "pair.h"
 
 #include <poll.h>
+#include <pthread.h>
 
 #include "topic/discovery.h"
 
@@ -79,6 +80,100 @@ static void who_polls_hears_of_a_deadline(void **state)
 	}
 	plx_subscriber_close(sub);
 	plx_publisher_close(pub);
+}
+
+/* ---- falling asleep while somebody sends -------------------------------------------------------------- */
+
+#ifdef PLX_SAN
+#define RACES 5000u
+#else
+#define RACES 20000u
+#endif
+
+/* How many were taken: the one who sends looks here, and never sleeps. */
+static uint32_t *race;
+
+/* Takes one, and goes to sleep: just when the next one comes, again and again. */
+static int sleeps_after_each(void *arg)
+{
+	struct plx_subscriber *sub = subscriber((struct plx_subscriber_options){ .spin_ns = 1 });
+	struct plx_buffer b;
+
+	(void)arg;
+	for (uint32_t n = 0; n < RACES;) {
+		int ret = plx_subscriber_take(sub, &b);
+
+		CHECK(ret >= 0);
+		if (ret == 1) {
+			plx_buffer_release(&b);
+			__atomic_store_n(race, ++n, __ATOMIC_RELEASE);
+		} else if (plx_subscriber_wait(sub, 2 * SECOND) == -ETIMEDOUT) {
+			CHECK(plx_subscriber_take(sub, &b) == 0); /* else it was slept through */
+		}
+	}
+	plx_subscriber_close(sub);
+	return 0;
+}
+
+static bool send_races(struct plx_publisher *pub)
+{
+	uint64_t random = 88172645463325252;
+
+	for (uint32_t n = 0; n < RACES; n++) {
+		uint64_t end = plx_now_ns() + 20 * SECOND;
+
+		while (__atomic_load_n(race, __ATOMIC_ACQUIRE) != n) {
+			if (plx_now_ns() > end)
+				return false;
+		}
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		for (volatile uint32_t i = 0; i < random % 1024; i++)
+			;
+		if (plx_publisher_send(pub, &n, sizeof(n)) < 0)
+			return false;
+	}
+	return true;
+}
+
+static void nobody_sleeps_through_what_is_sent_as_it_falls_asleep_processes(void **state)
+{
+	struct plx_publisher *pub;
+	pid_t pid;
+
+	(void)state;
+	race = gate_open();
+	pid = start(sleeps_after_each, NULL);
+	pub = publisher(PLX_PUBLISHER_DEFAULTS);
+	assert_int_equal(plx_publisher_wait_subscribers(pub, 1, 10 * SECOND), 0);
+	assert_true(send_races(pub));
+	assert_int_equal(finish(pid), 0);
+	plx_publisher_close(pub);
+	gate_close(race);
+}
+
+static void *sleeps_in_a_thread(void *arg)
+{
+	*(int *)arg = sleeps_after_each(NULL);
+	return NULL;
+}
+
+static void nobody_sleeps_through_what_is_sent_as_it_falls_asleep_threads(void **state)
+{
+	struct plx_publisher *pub = publisher(PLX_PUBLISHER_DEFAULTS);
+	pthread_t thread;
+	int ret = -1;
+
+	(void)state;
+	race = gate_open();
+	assert_int_equal(pthread_create(&thread, NULL, sleeps_in_a_thread, &ret), 0);
+	assert_int_equal(plx_publisher_wait_subscribers(pub, 1, 10 * SECOND), 0);
+	assert_true(send_races(pub));
+	pthread_join(thread, NULL);
+	assert_int_equal(ret, 0);
+	plx_publisher_close(pub);
+	gate_close(race);
 }
 
 /* ---- seats -------------------------------------------------------------------------------------------- */
@@ -178,6 +273,8 @@ int main(void)
 		cmocka_unit_test(a_deadline_that_passes_is_told_each_time_and_counted),
 		cmocka_unit_test(a_message_puts_the_deadline_off),
 		cmocka_unit_test(who_polls_hears_of_a_deadline),
+		cmocka_unit_test(nobody_sleeps_through_what_is_sent_as_it_falls_asleep_processes),
+		cmocka_unit_test(nobody_sleeps_through_what_is_sent_as_it_falls_asleep_threads),
 		cmocka_unit_test(who_found_no_seat_is_let_in_when_one_is_free),
 		cmocka_unit_test(a_child_that_keeps_a_dead_publishers_socket_is_not_asked_for_ever),
 	};
