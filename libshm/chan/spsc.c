@@ -22,12 +22,18 @@
 
 /* ---- lanes: chan/lane.h ---------------------------------------------------------------------------- */
 
+static uint64_t *cell_at(const struct plx_spsc_sender *tx, uint64_t cell)
+{
+	return (uint64_t *)(void *)(tx->cells + (cell & tx->mask) * tx->stride);
+}
+
 void plx_lane_send(struct plx_spsc_sender *tx, struct plx_channel *c, const struct plx_geometry *g,
 		   uint32_t number)
 {
 	struct plx_lane *lane = plx_lane_at(c, g, number);
 	uint64_t cell = plx_read_once(&lane->tail);
 	struct plx_end end = tx->end;
+	uint64_t word;
 	uint32_t count;
 
 	*tx = (struct plx_spsc_sender){
@@ -45,12 +51,15 @@ void plx_lane_send(struct plx_spsc_sender *tx, struct plx_channel *c, const stru
 	};
 	/* SP4 acquire: pairs with SP3 */
 	tx->seen = __atomic_load_n(tx->head, __ATOMIC_ACQUIRE);
-	tx->word = (uint64_t *)(void *)(tx->cells + (cell & tx->mask) * tx->stride);
-	count = plx_read_once(tx->word) >> 8 == cell + 1 ? plx_read_once(tx->word) & 255 : 0;
-	if (plx_mutant(MUT_CHAN_CELL_BEGUN_ANEW))
-		count = 0;
+	word = plx_read_once(cell_at(tx, cell));
+	count = word >> 8 == cell + 1 ? word & 255 : tx->per;
+	if (word >> 8 != cell + 1) /* not begun, and perhaps not free: we are at the end of the one before */
+		tx->cell = --cell;
+	tx->word = cell_at(tx, cell);
 	tx->next = (cell + 1) << 8 | count;
 	tx->left = tx->per - count;
+	if (tx->left == 0) /* who filled it may have died before it said so */
+		plx_write_once(tx->tail, cell + 1);
 	tx->at = (unsigned char *)(tx->word + 1) + (uint64_t)count * tx->size;
 }
 

@@ -634,6 +634,8 @@ static const struct row rows[] = {
 	{ "ring 64 B, batch 32, chased", RING(64, 6000), 1, 1, 32, TWO, CHASED, 180, 280, 1 },
 	{ "spsc 56 B, one per call", SPSC(56, 6000), 1, 1, 1, TWO, EVEN, 0, 0, 1 },
 	{ "spsc 8 B, one per call, ONE processor", SPSC(8, 1024), 1, 1, 1, ONE, EVEN, 15, 30, 0 },
+	{ "spsc 8 B, batch 32, ONE processor", SPSC(8, 1024), 1, 1, 32, ONE, EVEN, 0, 0, 0 },
+	{ "ring 8 B, batch 32, ONE processor", RING(8, 1024), 1, 1, 32, ONE, EVEN, 0, 0, 0 },
 	{ "envelope + 48 B, ONE processor", POST(48, 1024), 1, 1, 1, ONE, EVEN, 0, 0, 0 },
 	{ "spsc 56 B, one per call, ONE processor", SPSC(56, 1024), 1, 1, 1, ONE, EVEN, 0, 0, 0 },
 	{ "mpsc 8 B, 2P1C, one per call", MPSC(8, 16384), 2, 1, 1, FREE, EVEN, 60, 180, 0 },
