@@ -100,6 +100,17 @@ static uint64_t skip(uint64_t h, uint64_t at, uint64_t cells)
 	return ahead(h + 1, at > 2 * cells ? at - 2 * cells + 1 : 0);
 }
 
+/* Cells from @stay on that were being written when we passed them: is one of them full now? Then it comes first. */
+static bool overtaken(const struct plx_mpmc_receiver *rx, uint64_t stay, uint64_t h)
+{
+	for (; stay < h; stay++) {
+		if (plx_read_once(plx_mpmc_cell(rx->cells, stay, rx->mask, rx->stride)) ==
+		    PLX_CELL(stay, PLX_CELL_FULL))
+			return !plx_mutant(MUT_CHAN_OVERTAKEN);
+	}
+	return false;
+}
+
 /* From @h on, which is not beyond any cell that is not done. Nor is next afterwards: it stays at what is being written. */
 static bool claim_from(struct plx_mpmc_receiver *rx, uint64_t h, uint64_t *position)
 {
@@ -107,9 +118,15 @@ static bool claim_from(struct plx_mpmc_receiver *rx, uint64_t h, uint64_t *posit
 
 	for (;;) {
 		uint64_t *cell = plx_mpmc_cell(rx->cells, h, rx->mask, rx->stride);
-		uint64_t word = plx_read_once(cell), at = PLX_CELL_POSITION(word);
+		/* MM3 acquire: pairs with MM2; what its sender had sent before is full, too, or was */
+		uint64_t word = __atomic_load_n(cell, __ATOMIC_ACQUIRE), at = PLX_CELL_POSITION(word);
 
 		if (word == PLX_CELL(h, PLX_CELL_FULL)) {
+			if (plx_unlikely(stay != UINT64_MAX) && overtaken(rx, stay, h)) {
+				h = stay;
+				stay = UINT64_MAX;
+				continue;
+			}
 			/* MM3 acquire: pairs with MM2 */
 			if (!__atomic_compare_exchange_n(cell, &word, word | PLX_CELL_READING << 6 | rx->mine,
 							 false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))

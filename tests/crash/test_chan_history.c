@@ -30,6 +30,7 @@
 
 #define LIVES      (1u << 16) /* participants that there can have been */
 #define SIDES      4u         /* at a time, of each side */
+#define LIMIT      (1u << 18) /* messages of a sender, where each is ticked off */
 #define SIZE       24u
 #define STUCK_S    20u
 #define FOREVER    UINT64_MAX
@@ -64,7 +65,12 @@ static struct world {
 	_Alignas(64) uint64_t messages;
 	struct part part[2 * SIDES];
 	struct life life[LIVES];
+	_Alignas(64) uint32_t again,
+		late; /* came twice; came after a later one of its sender, to the same receiver */
 } * w;
+
+/* Where there are many receivers: which messages came. */
+static uint64_t (*ticks)[LIMIT / 64];
 
 static uint64_t setting(const char *name, uint64_t otherwise)
 {
@@ -127,6 +133,33 @@ static void note(const unsigned char *m)
 	__atomic_store_n(&w->messages, w->messages + 1, __ATOMIC_RELAXED);
 }
 
+/* The same when others receive, too: each one is ticked off, and comes in its sender's order to each receiver. */
+static void tick(const unsigned char *m, uint32_t *last)
+{
+	unsigned char whole[SIZE];
+	uint32_t number, life;
+	uint64_t word;
+
+	memcpy(&word, m, 8);
+	number = (uint32_t)word;
+	life = (uint32_t)(word >> 32);
+	fill(whole, life, number);
+	if (life >= LIVES || number >= LIMIT || memcmp(whole, m, SIZE) != 0) {
+		wrong("a message is not what was sent: %llx", (unsigned long long)word);
+		return;
+	}
+	if (__atomic_fetch_or(&ticks[life][number / 64], 1ull << number % 64, __ATOMIC_RELAXED) >>
+		    number % 64 &
+	    1) {
+		if (__atomic_add_fetch(&w->again, 1, __ATOMIC_RELAXED) > w->receivers_killed)
+			wrong("sender %u: message %u came twice", life, number);
+	}
+	if (number < last[life] && __atomic_add_fetch(&w->late, 1, __ATOMIC_RELAXED) > w->receivers_killed)
+		wrong("sender %u: message %u came after %u", life, number, last[life] - 1);
+	last[life] = number + 1;
+	__atomic_fetch_add(&w->messages, 1, __ATOMIC_RELAXED);
+}
+
 /* ---- participants ---------------------------------------------------------------------------------------- */
 
 static bool asked_to_go(const struct part *p)
@@ -134,17 +167,46 @@ static bool asked_to_go(const struct part *p)
 	return __atomic_load_n(&p->quit, __ATOMIC_RELAXED);
 }
 
-static int open_sender(struct plx_spsc_sender *tx)
+union sender {
+	struct plx_spsc_sender one;
+	struct plx_mpmc_sender many;
+};
+
+static int open_sender(union sender *tx)
 {
-	return w->shape.kind == PLX_CHANNEL_MPSC ? plx_mpsc_sender_open(tx, w->at, w->room, 0)
-						 : plx_spsc_sender_open(tx, w->at, w->room, 0);
+	switch (w->shape.kind) {
+	case PLX_CHANNEL_MPMC: return plx_mpmc_sender_open(&tx->many, w->at, w->room, 0);
+	case PLX_CHANNEL_MPSC: return plx_mpsc_sender_open(&tx->one, w->at, w->room, 0);
+	default: return plx_spsc_sender_open(&tx->one, w->at, w->room, 0);
+	}
+}
+
+static void leave_sender(union sender *tx)
+{
+	switch (w->shape.kind) {
+	case PLX_CHANNEL_MPMC: plx_mpmc_sender_leave(&tx->many); break;
+	case PLX_CHANNEL_MPSC: plx_mpsc_sender_leave(&tx->one); break;
+	default: plx_spsc_sender_leave(&tx->one);
+	}
+}
+
+static int send_many(union sender *tx, const unsigned char *m, uint32_t n)
+{
+	const uint64_t timeout_ns = 50000000;
+	int ret;
+
+	if (n > 1)
+		return w->shape.kind == PLX_CHANNEL_MPMC ? plx_mpmc_send_many(&tx->many, m, n, timeout_ns)
+							 : plx_spsc_send_many(&tx->one, m, n, timeout_ns);
+	ret = w->shape.kind == PLX_CHANNEL_MPMC ? plx_mpmc_send(&tx->many, m, timeout_ns)
+						: plx_spsc_send(&tx->one, m, timeout_ns);
+	return ret == 0 ? 1 : ret;
 }
 
 static void be_sender(struct part *p)
 {
-	struct life *l = &w->life[p->life];
 	unsigned char m[32 * SIZE];
-	struct plx_spsc_sender tx;
+	union sender tx;
 	uint32_t n = 0;
 	int ret;
 
@@ -156,30 +218,27 @@ static void be_sender(struct part *p)
 			wrong("a sender gets no seat: %s", plx_strerror(ret));
 		return;
 	}
-	while (!asked_to_go(p) && ret >= 0) {
+	while (!asked_to_go(p)) {
 		uint32_t many = p->life % 3 == 0 ? 1 + n % 32 : 1;
 
+		if (ticks && n + many > LIMIT) { /* another life, in the same seat */
+			p->life = __atomic_fetch_add(&w->lives, 1, __ATOMIC_RELAXED);
+			n = 0;
+			if (p->life >= LIVES)
+				break;
+		}
 		for (uint32_t i = 0; i < many; i++)
 			fill(m + i * SIZE, p->life, n + i);
-		if (many == 1) {
-			ret = plx_spsc_send(&tx, m, 50000000);
-			ret = ret == 0 ? 1 : ret;
-		} else {
-			ret = plx_spsc_send_many(&tx, m, many, 50000000);
-		}
-		if (ret == -ETIMEDOUT)
-			ret = 0;
-		if (ret < 0)
+		ret = send_many(&tx, m, many);
+		if (ret < 0 && ret != -ETIMEDOUT)
 			break;
-		n += (uint32_t)ret;
-		__atomic_store_n(&l->accepted, n, __ATOMIC_RELEASE);
+		n += ret > 0 ? (uint32_t)ret : 0;
+		__atomic_store_n(&w->life[p->life].accepted, n, __ATOMIC_RELEASE);
+		ret = 0;
 	}
 	if (ret < 0 && ret != -ESHUTDOWN)
 		wrong("a sender: %s", plx_strerror(ret));
-	if (w->shape.kind == PLX_CHANNEL_MPSC)
-		plx_mpsc_sender_leave(&tx);
-	else
-		plx_spsc_sender_leave(&tx);
+	leave_sender(&tx);
 }
 
 #define RECEIVER(kind)                                                                                       \
@@ -217,12 +276,47 @@ static void be_sender(struct part *p)
 RECEIVER(spsc)
 RECEIVER(mpsc)
 
+static void receive_mpmc(struct part *p)
+{
+	uint32_t *last = calloc(LIVES, sizeof(*last));
+	struct plx_mpmc_receiver rx;
+	uint64_t position;
+	int ret;
+
+	while ((ret = plx_mpmc_receiver_open(&rx, w->at, w->room)) == -EBUSY && !asked_to_go(p))
+		sched_yield();
+	if (ret != 0 || !last) {
+		if (ret != -EBUSY)
+			wrong("a receiver gets no seat: %s", plx_strerror(ret));
+		free(last);
+		return;
+	}
+	while (!asked_to_go(p)) {
+		const unsigned char *m = plx_mpmc_peek(&rx, &position);
+
+		if (m) {
+			tick(m, last);
+			plx_mpmc_release(&rx, position);
+			continue;
+		}
+		ret = plx_mpmc_wait(&rx, 50000000);
+		if (ret == -ESHUTDOWN)
+			break;
+		if (ret < 0 && ret != -ETIMEDOUT && ret != -EPIPE)
+			wrong("a receiver: %s", plx_strerror(ret));
+	}
+	plx_mpmc_receiver_leave(&rx);
+	free(last);
+}
+
 static void *take_part(void *arg)
 {
 	struct part *p = arg;
 
 	if (p->sends)
 		be_sender(p);
+	else if (w->shape.kind == PLX_CHANNEL_MPMC)
+		receive_mpmc(p);
 	else if (w->shape.kind == PLX_CHANNEL_MPSC)
 		receive_mpsc(p);
 	else
@@ -235,8 +329,8 @@ static void start(struct part *p)
 	pid_t pid;
 
 	p->quit = 0;
-	p->life = w->lives++;
-	assert_true(w->lives < LIVES);
+	p->life = __atomic_fetch_add(&w->lives, 1, __ATOMIC_RELAXED);
+	assert_true(p->life < LIVES);
 	if (w->threads) {
 		assert_int_equal(pthread_create(&p->thread, NULL, take_part, p), 0);
 		return;
@@ -273,11 +367,11 @@ static void send_home(struct part *p)
 
 static void kill_it(struct part *p)
 {
-	w->life[p->life].killed = 1;
 	if (!p->sends)
 		__atomic_fetch_add(&w->receivers_killed, 1, __ATOMIC_RELAXED);
 	kill(p->pid, SIGKILL);
 	await(p);
+	w->life[p->life].killed = 1;
 	w->kills++;
 	if (roll(2))
 		plx_channel_bury(w->at, p->pid); /* else they find out for themselves */
@@ -347,16 +441,24 @@ static void close_books(void)
 	if (plx_channel_check(w->at, w->room, &why) != 0)
 		wrong("%s", why);
 	assert_int_equal(plx_channel_info(w->at, w->room, &info), 0);
-	if (info.stats.sent != info.stats.received)
+	/* where each counts for itself, who dies may do so between a message and its count */
+	if (w->shape.kind == PLX_CHANNEL_MPMC ? info.stats.sent + w->kills < info.stats.received
+					      : info.stats.sent != info.stats.received)
 		wrong("%llu were sent, %llu received", (unsigned long long)info.stats.sent,
 		      (unsigned long long)info.stats.received);
 	for (uint32_t i = 0; i < w->lives; i++) {
 		struct life *l = &w->life[i];
 
+		for (uint32_t k = 0; ticks && k < LIMIT / 64; k++)
+			l->got += (uint32_t)__builtin_popcountll(ticks[i][k]);
 		if (l->got < l->accepted)
 			wrong("sender %u: %u accepted, %u came", i, l->accepted, l->got);
 		if (l->got > l->accepted + (l->killed ? 32 : 0))
 			wrong("sender %u: %u accepted, %u came", i, l->accepted, l->got);
+		for (uint32_t k = 0; ticks && k < l->accepted; k++) {
+			if (!(ticks[i][k / 64] >> k % 64 & 1))
+				wrong("sender %u: message %u of %u never came", i, k, l->accepted);
+		}
 	}
 }
 
@@ -372,10 +474,18 @@ static void history(uint32_t kind, uint32_t senders, bool threads, uint64_t kill
 	w->seed = setting("CHAN_SEED", 1);
 	w->threads = threads;
 	w->senders = senders;
-	w->receivers = 1;
-	w->shape = (struct plx_channel_shape){
-		.kind = kind, .size = SIZE, .count = 100, .senders = (uint16_t)(senders > 1 ? 2 * senders : 1)
-	};
+	w->receivers = kind == PLX_CHANNEL_MPMC ? 2 : 1;
+	ticks = NULL;
+	if (kind == PLX_CHANNEL_MPMC) {
+		ticks = mmap(NULL, LIVES * sizeof(*ticks), PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		assert_true((void *)ticks != MAP_FAILED);
+	}
+	w->shape = (struct plx_channel_shape){ .kind = kind,
+					       .size = SIZE,
+					       .count = 100,
+					       .senders = (uint16_t)(senders > 1 ? 2 * senders : 1),
+					       .receivers = (uint16_t)w->receivers };
 	w->room = plx_channel_bytes(&w->shape);
 	assert_int_equal(plx_channel_create(&seg, "memfd", "plx:channel:history", PLX_SEGMENT_INHERIT,
 					    &w->shape, &w->at),
@@ -400,14 +510,19 @@ static void history(uint32_t kind, uint32_t senders, bool threads, uint64_t kill
 		for (uint32_t i = 0; i < w->senders + w->receivers && !threads; i++)
 			kill_it(&w->part[i]);
 	}
-	printf("note: %s, %u %s and 1: %u killed, %u lives, %llu messages, %.1f s%s%s\n",
-	       kind == PLX_CHANNEL_SPSC ? "spsc" : "mpsc", senders, threads ? "threads" : "processes",
-	       w->kills, w->lives, (unsigned long long)w->messages, (double)(plx_now_ns() - begin) / 1e9,
-	       w->wrongs ? ": " : "", w->wrong);
+	printf("note: %s, %u %s and %u: %u killed, %u lives, %llu messages, %.1f s%s%s\n",
+	       kind == PLX_CHANNEL_SPSC   ? "spsc"
+	       : kind == PLX_CHANNEL_MPSC ? "mpsc"
+					  : "mpmc",
+	       senders, threads ? "threads" : "processes", w->receivers, w->kills, w->lives,
+	       (unsigned long long)w->messages, (double)(plx_now_ns() - begin) / 1e9, w->wrongs ? ": " : "",
+	       w->wrong);
 	if (w->wrongs)
 		fail_msg("CHAN_SEED=%llu: %s (%u times)", (unsigned long long)setting("CHAN_SEED", 1),
 			 w->wrong, w->wrongs);
 	plx_segment_close(&seg);
+	if (ticks)
+		munmap(ticks, LIVES * sizeof(*ticks));
 	munmap(w, sizeof(*w));
 }
 
@@ -423,6 +538,12 @@ static void many_to_one_each_message_comes_once_whoever_is_killed(void **state)
 	history(PLX_CHANNEL_MPSC, 3, false, setting("CHAN_KILLS", LONG_LOOP(200)));
 }
 
+static void many_to_many_each_message_comes_once_whoever_is_killed(void **state)
+{
+	(void)state;
+	history(PLX_CHANNEL_MPMC, 2, false, setting("CHAN_KILLS", LONG_LOOP(200)));
+}
+
 static void one_to_one_each_message_comes_once_among_threads_that_come_and_go(void **state)
 {
 	(void)state;
@@ -435,13 +556,21 @@ static void many_to_one_each_message_comes_once_among_threads_that_come_and_go(v
 	history(PLX_CHANNEL_MPSC, 3, true, LONG_LOOP(200));
 }
 
+static void many_to_many_each_message_comes_once_among_threads_that_come_and_go(void **state)
+{
+	(void)state;
+	history(PLX_CHANNEL_MPMC, 2, true, LONG_LOOP(200));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_to_one_each_message_comes_once_whoever_is_killed),
 		cmocka_unit_test(many_to_one_each_message_comes_once_whoever_is_killed),
+		cmocka_unit_test(many_to_many_each_message_comes_once_whoever_is_killed),
 		cmocka_unit_test(one_to_one_each_message_comes_once_among_threads_that_come_and_go),
 		cmocka_unit_test(many_to_one_each_message_comes_once_among_threads_that_come_and_go),
+		cmocka_unit_test(many_to_many_each_message_comes_once_among_threads_that_come_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

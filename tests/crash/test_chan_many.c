@@ -60,9 +60,10 @@ struct world {
 	bool in_order; /* nothing came back from a dead receiver */
 	/* the operation at hand */
 	enum what what;
-	uint32_t who, n, done;
+	uint32_t who, n, done, begun_by;
 	bool asleep, sends, twice;
 	uint64_t claimed; /* while somebody else buries: a position, plus one */
+	uint64_t begun;   /* the other sender is in the middle of sending: a position, plus one */
 	int ret;
 	unsigned char messages[MANY * BYTES];
 };
@@ -189,6 +190,26 @@ static const char *go_on(struct world *w)
 			wrong = drain_by(w, !(lap / 2), 0, 0, 0);
 	}
 	return checked(w, wrong);
+}
+
+/* A sender begins; it commits when the one at hand has been paused, or at the end. */
+static void begin_sending(struct world *w, uint32_t who)
+{
+	uint64_t position;
+	void *to = plx_mpmc_reserve(&w->tx[who], &position);
+
+	if (to)
+		fill(w, to, who, w->stream[who].sent);
+	w->begun = to ? position + 1 : 0;
+}
+
+static void end_sending(struct world *w)
+{
+	if (!w->begun)
+		return;
+	plx_mpmc_commit(&w->tx[w->begun_by], w->begun - 1);
+	w->stream[w->begun_by].sent++;
+	w->begun = 0;
 }
 
 /* ---- what the child does -------------------------------------------------------------------------------- */
@@ -340,6 +361,7 @@ static const char *died(void *arg)
 	struct world *w = arg;
 	const char *wrong;
 
+	end_sending(w);
 	if (w->what == JOIN || w->what == LEAVE)
 		wrong = seat_died(w);
 	else if (w->what == BURY)
@@ -382,10 +404,18 @@ static const char *paused(void *arg)
 
 	if (w->what == BURY && roll(w, 2))
 		return buried_meanwhile(w);
+	if (w->what == BURY && !w->sends)
+		w->in_order = false; /* what the dead one had may have come back */
+	if (w->begun && roll(w, 4)) {
+		end_sending(w);
+		send_some(w, w->begun_by, 1 + (uint32_t)roll(w, 3));
+		if (roll(w, 2))
+			return checked(w, NULL);
+	}
 	for (uint32_t i = 0; i < SIDES && !wrong; i++) {
 		bool busy = i == w->who, of_senders = sends(w->what) || (w->what == BURY && w->sends);
 
-		if (!(busy && of_senders))
+		if (!(busy && of_senders) && !(w->begun && i == w->begun_by))
 			send_some(w, i, roll(w, 3) ? (uint32_t)roll(w, 12) : 1000);
 		if (!(busy && !of_senders))
 			wrong = receive_some(w, i, roll(w, 3) ? (uint32_t)roll(w, 12) : 1000);
@@ -429,6 +459,8 @@ static const char *resumed(void *arg)
 	struct world *w = arg;
 	const char *wrong = w->what == BURY ? both_buried(w) : finish(w);
 
+	end_sending(w);
+
 	if (!wrong && w->what == ARM) {
 		/* another receiver may sleep instead of us: none does here */
 		wrong = awake(w);
@@ -452,6 +484,7 @@ static const char *run(struct stepper *st, struct world *w, enum what what)
 	wrong = step_run(st, &op, &counts[what]);
 	if (!wrong)
 		wrong = finish(w);
+	end_sending(w);
 	if (!wrong && what == ARM) {
 		wrong = awake(w);
 		plx_chan_wakes(&w->rx[w->who].end);
@@ -523,6 +556,11 @@ static const char *step(struct stepper *st, struct world *w)
 	w->received_before = w->rx[w->who].end.seat->received;
 	if (what == ARM)
 		wrong = receive_some(w, w->who, 100000);
+	if (takes(what) && roll(w, 2)) {
+		w->begun_by = (uint32_t)roll(w, SIDES);
+		begin_sending(w, w->begun_by);
+		send_some(w, !w->begun_by, (uint32_t)roll(w, 3));
+	}
 	return wrong ? wrong : run(st, w, what);
 }
 
