@@ -53,7 +53,11 @@ void plx_lane_send(struct plx_spsc_sender *tx, struct plx_channel *c, const stru
 	tx->seen = __atomic_load_n(tx->head, __ATOMIC_ACQUIRE);
 	word = plx_read_once(cell_at(tx, cell));
 	count = word >> 8 == cell + 1 ? word & 255 : tx->per;
-	if (word >> 8 != cell + 1) /* not begun, and perhaps not free: we are at the end of the one before */
+	if (plx_mutant(MUT_CHAN_CELL_BEGUN_ANEW) ||
+	    (plx_mutant(MUT_CHAN_CELL_NOT_ASKED_FOR) && word >> 8 != cell + 1))
+		count = 0;
+	else if (word >> 8 !=
+		 cell + 1) /* not begun, and perhaps not free: we are at the end of the one before */
 		tx->cell = --cell;
 	tx->word = cell_at(tx, cell);
 	tx->next = (cell + 1) << 8 | count;
@@ -61,11 +65,6 @@ void plx_lane_send(struct plx_spsc_sender *tx, struct plx_channel *c, const stru
 	if (tx->left == 0) /* who filled it may have died before it said so */
 		plx_write_once(tx->tail, cell + 1);
 	tx->at = (unsigned char *)(tx->word + 1) + (uint64_t)count * tx->size;
-	/* A cell that our predecessor had not begun may not be free yet: as if we had just filled the one before it. */
-	if (count == 0 && !plx_mutant(MUT_CHAN_CELL_NOT_ASKED_FOR)) {
-		tx->cell = cell - 1;
-		tx->left = 0;
-	}
 }
 
 void plx_lane_receive(struct plx_spsc_receiver *rx, struct plx_channel *c, const struct plx_geometry *g,

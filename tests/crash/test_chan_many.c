@@ -329,10 +329,11 @@ static const char *receiver_died(struct world *w)
 /* Who buries died: somebody else does it. The other receiver gets what the dead one had, with nobody in its place. */
 static const char *burier_died(struct world *w)
 {
-	const char *wrong = receive_some(w, w->sends ? 0 : !w->who, (uint32_t)roll(w, 30));
+	const char *wrong;
 
-	plx_channel_bury(w->at, 0);
 	w->in_order = false;
+	wrong = receive_some(w, w->sends ? 0 : !w->who, (uint32_t)roll(w, 30));
+	plx_channel_bury(w->at, 0);
 	if (!wrong)
 		wrong = drain_by(w, w->sends ? (uint32_t)roll(w, 2) : !w->who, 0, 0, 0);
 	if (!wrong)
