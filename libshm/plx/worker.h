@@ -114,6 +114,17 @@ int plx_worker_reply(struct plx_worker *worker, const struct plx_message *messag
 		     uint32_t size) plx_must_check;
 
 /**
+ * plx_worker_forward() - a message to the worker of this pool that owns @key: sent when this message is finished, and only then.
+ *
+ * Exactly once, whoever dies, which plx_sender_send() from a handler is not. In the order in which this worker forwarded
+ * them; what comes of one key by way of two workers, because its slot moved in between, may meet in another order.
+ *
+ * Return: 0, -ENOSPC (more than forward_size for one message), -EMSGSIZE, -EINVAL (type).
+ */
+int plx_worker_forward(struct plx_worker *worker, uint64_t key, uint32_t type, const void *data,
+		       uint32_t size) plx_must_check;
+
+/**
  * plx_worker_asked() - is there a request for us (to stop, to drain, ...)? For handlers and idle hooks that take long.
  *
  * One look at a line nobody writes.

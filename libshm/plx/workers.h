@@ -39,14 +39,16 @@ struct plx_workers_options {
 	const char *name; /* shown by tools; NULL: "workers" */
 	struct plx_worker_hooks hooks;
 	struct plx_worker_limits limits;
-	uint32_t workers;    /* at first; 0: as many as there are processors for us */
-	uint32_t most;       /* ever; 0: as many as at first */
-	uint32_t senders;    /* at a time; 0: 4 */
-	uint32_t size;       /* bytes of a message at most; 0: 40, which fit one cache line with the rest */
-	uint32_t count;      /* messages on their way from a sender to a worker; 0: 1024 */
-	uint32_t slot_size;  /* bytes of memory for each of 16384 slots: plx_worker_slot() */
-	uint32_t undo_size;  /* bytes to remember what a message changes; 0: 4096 */
-	uint64_t state_size; /* bytes for each worker: plx_worker_state() */
+	uint32_t workers;   /* at first; 0: as many as there are processors for us */
+	uint32_t most;      /* ever; 0: as many as at first */
+	uint32_t senders;   /* at a time; 0: 4 */
+	uint32_t size;      /* bytes of a message at most; 0: 40, which fit one cache line with the rest */
+	uint32_t count;     /* messages on their way from a sender to a worker; 0: 1024 */
+	uint32_t slot_size; /* bytes of memory for each of 16384 slots: plx_worker_slot() */
+	uint32_t undo_size; /* bytes to remember what a message changes; 0: 4096 */
+	uint32_t
+		forward_size; /* bytes of what a handler forwards for one message, 16 more for each; 0: 4096 */
+	uint64_t state_size;  /* bytes for each worker: plx_worker_state() */
 	struct plx_partition_options partition;
 	uint32_t strategy; /* enum plx_strategy */
 	struct plx_restart_policy restart;

@@ -87,6 +87,7 @@ bool plx_work_recover(struct plx_work_map *map, uint32_t worker)
 	uint32_t in_hand = plx_read_once(&line->hand_lane), lanes = map->hdr->senders;
 
 	plx_work_back(map, plx_work_undo(map, worker), seq);
+	plx_work_unstage(map, worker, seq);
 	if (seq != 0 && done.lane < lanes && !plx_mutant(MUT_WORK_NO_RECORD)) {
 		struct plx_lane *lane = plx_work_lane(map, worker, (uint32_t)done.lane);
 

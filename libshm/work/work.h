@@ -28,7 +28,8 @@ struct plx_work_map {
 	struct plx_partition partition;
 	struct plx_table table;
 	uint64_t reply_stride;
-	uint32_t element; /* bytes of a message with its head */
+	uint64_t outbox_bytes; /* of one */
+	uint32_t element;      /* bytes of a message with its head */
 	uint32_t
 		external; /* seats of senders that are no workers; then those of the workers, then the supervisor's */
 };
@@ -121,7 +122,14 @@ static inline void *plx_work_control(const struct plx_work_map *map, uint32_t wo
 
 static inline struct plx_work_undo *plx_work_undo(const struct plx_work_map *map, uint32_t worker)
 {
-	return (struct plx_work_undo *)(void *)(map->undo + (uint64_t)worker * map->hdr->undo_size);
+	return (struct plx_work_undo *)(void *)(map->undo +
+						worker * (map->hdr->undo_size + map->outbox_bytes));
+}
+
+static inline struct plx_work_outbox *plx_work_outbox(const struct plx_work_map *map, uint32_t worker)
+{
+	return (struct plx_work_outbox *)(void *)((unsigned char *)plx_work_undo(map, worker) +
+						  map->hdr->undo_size);
 }
 
 static inline struct plx_lane *plx_work_lane(const struct plx_work_map *map, uint32_t worker, uint32_t lane)
@@ -168,6 +176,20 @@ int plx_work_answer(const struct plx_work_map *map, uint64_t call, int32_t resul
 
 /** plx_work_take() - handle messages of one lane, at most 64. Return: how many. */
 uint32_t plx_work_take(struct plx_worker *w, uint32_t lane);
+
+/* ---- forward.c ------------------------------------------------------------------------------------ */
+
+/** plx_work_unstage() - the message after @seq forwards nothing: it failed, or comes again. May be repeated. */
+void plx_work_unstage(struct plx_work_map *map, uint32_t number, uint64_t seq);
+/** plx_work_has_outbox() - is there something of a finished message that is yet to be sent? */
+bool plx_work_has_outbox(const struct plx_work_map *map, uint32_t number);
+/** plx_work_flush() - send it by @s. Return: 0, -EAGAIN (no room), ... */
+int plx_work_flush(struct plx_work_map *map, uint32_t number, struct plx_sender *s) plx_must_check;
+/** plx_work_flush_all() - in the worker; waits for room. */
+void plx_work_flush_all(struct plx_worker *w);
+/** plx_work_put() - one entry to the owner of its key, noting in @box where it goes. Return: 0, -EAGAIN (no room), -ENOENT. */
+int plx_work_put(struct plx_sender *s, const struct plx_work_element *e,
+		 struct plx_work_outbox *box) plx_must_check;
 
 /** plx_work_limit(), plx_work_place() - in the new worker: limits before, rights after its start hook. Return: 0 or -errno. */
 int plx_work_limit(const struct plx_worker_limits *limits) plx_must_check;

@@ -55,6 +55,7 @@ static void make_plan(struct plan *p, struct plx_work_map *map, const struct plx
 	map->inbox_bytes = plx_channel_bytes(&p->inbox);
 	map->control_bytes = plx_channel_bytes(&p->control);
 	map->registry_bytes = plx_channel_bytes(&p->registry);
+	map->outbox_bytes = lines(sizeof(struct plx_work_outbox) + o->forward_size);
 	map->reply_stride = sizeof(struct plx_work_reply) + lines(o->size);
 	p->undo = lines(sizeof(struct plx_work_undo) + o->undo_size);
 	p->slots = lines((uint64_t)PLX_PARTITION_SLOTS * ((o->slot_size + 7) & ~7u));
@@ -70,7 +71,7 @@ static void make_plan(struct plan *p, struct plx_work_map *map, const struct plx
 		       { .name = "control", .size = o->most * map->control_bytes },
 		       { .name = "inbox", .size = o->most * map->inbox_bytes },
 		       { .name = "reply", .size = lanes * map->reply_stride },
-		       { .name = "undo", .size = o->most * p->undo },
+		       { .name = "undo", .size = o->most * (p->undo + map->outbox_bytes) },
 		       { .name = "slots", .size = p->slots ? p->slots : PLX_LINE },
 		       { .name = "state", .size = p->state ? o->most * p->state : PLX_LINE },
 	       },
@@ -131,6 +132,7 @@ static int fill(struct plx_work_map *map, const struct plan *p, const struct plx
 		.state_size = p->state,
 		.strategy = o->strategy,
 		.threads = o->threads,
+		.outbox_size = map->outbox_bytes,
 	};
 	map->external = o->senders;
 	map->memory_begin = (uint64_t)(map->slots - (unsigned char *)map->seg.base);

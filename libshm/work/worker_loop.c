@@ -82,11 +82,14 @@ static void handle(struct plx_worker *w, struct plx_spsc_receiver *rx, uint32_t 
 	plx_work_barrier();
 	if (plx_unlikely(ret < 0)) {
 		plx_work_back(w->map, w->undo, line->seq);
+		plx_work_unstage(w->map, w->number, line->seq);
 		w->failed++;
 	}
 	if (plx_unlikely(m.call != 0))
 		(void)plx_work_answer(w->map, m.call, ret < 0 ? ret : 0, NULL, 0);
 	plx_work_commit(line, lane, rx->taken + 1);
+	if (plx_unlikely(plx_work_outbox(w->map, w->number)->seq == line->seq))
+		plx_work_flush_all(w);
 	plx_spsc_release(rx, 1);
 	plx_work_barrier();
 	plx_write_once(&line->hand_lane, 0);
@@ -266,6 +269,7 @@ static int be_ready(struct plx_worker *w)
 	if (code == 0 && !o->threads && plx_sandbox_enter(o->limits.sandbox) < 0)
 		code = PLX_EXIT_HOPELESS_FIRST + 13; /* EX_NOPERM */
 	if (code == 0) {
+		plx_work_flush_all(w); /* what a predecessor had finished and not sent */
 		show(w, PLX_WORKER_IDLE);
 		plx_work_ring(w->map);
 	}

@@ -236,6 +236,9 @@ static bool all_finished(const struct plx_workers *w)
 	for (uint32_t i = 0; i < w->map.hdr->most; i++)
 		for (uint32_t l = 0; l < w->map.hdr->senders; l++)
 			taken += __atomic_load_n(&plx_work_lane(&w->map, i, l)->taken, __ATOMIC_ACQUIRE);
+	for (uint32_t i = 0; i < w->map.hdr->most; i++) /* of one that died after a message and before that */
+		if (plx_work_has_outbox(&w->map, i))
+			return false;
 	for (uint32_t i = 0; i < w->map.hdr->most; i++)
 		for (uint32_t l = 0; l < w->map.hdr->senders; l++)
 			sent += plx_lane_sent(&w->map.inbox_geometry, plx_work_lane(&w->map, i, l));
@@ -317,10 +320,13 @@ static int choose_options(struct plx_workers_options *o)
 		o->count = COUNT;
 	if (o->undo_size == 0)
 		o->undo_size = UNDO;
+	if (o->forward_size == 0)
+		o->forward_size = UNDO;
 	if (!o->hooks.handle || o->workers > o->most || o->most > PLX_WORKERS_MAX ||
 	    o->senders > PLX_SENDERS_MAX || o->size > PLX_WORK_SIZE_MAX || o->undo_size > UNDO_MAX ||
-	    o->slot_size > SLOT_MAX || o->state_size > STATE_MAX || o->placement > PLX_PLACE_AUTO ||
-	    o->limits.sandbox & ~PLX_SANDBOX_ALL || (o->threads && o->placement == PLX_PLACE_AUTO))
+	    o->forward_size > UNDO_MAX || o->slot_size > SLOT_MAX || o->state_size > STATE_MAX ||
+	    o->placement > PLX_PLACE_AUTO || o->limits.sandbox & ~PLX_SANDBOX_ALL ||
+	    (o->threads && o->placement == PLX_PLACE_AUTO))
 		return -EINVAL;
 	return 0;
 }

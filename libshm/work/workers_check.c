@@ -69,7 +69,10 @@ static const char *blocks_fault(struct view *v)
 	uint64_t size;
 
 	v->lines = block_of(v, "worker", sizeof(struct plx_work_line), NULL);
-	v->undo = block_of(v, "undo", v->hdr.undo_size, NULL);
+	if (v->hdr.outbox_size > UINT32_MAX || v->hdr.outbox_size < sizeof(struct plx_work_outbox) ||
+	    v->hdr.outbox_size % PLX_LINE)
+		return "pool: its outboxes make no sense";
+	v->undo = block_of(v, "undo", v->hdr.undo_size + v->hdr.outbox_size, NULL);
 	v->control = block_of(v, "control", PLX_LINE, &v->control_room);
 	v->inbox = block_of(v, "inbox", PLX_LINE, &v->inbox_room);
 	state = block_of(v, "state", v->hdr.state_size, NULL);
@@ -125,7 +128,8 @@ static const char *undo_fault(const struct view *v, const struct plx_work_undo *
 
 static const char *worker_fault(const struct view *v, uint32_t i)
 {
-	const struct plx_work_undo *undo = (const void *)(v->undo + (uint64_t)i * v->hdr.undo_size);
+	const struct plx_work_undo *undo = (const void *)(v->undo +
+							  i * (v->hdr.undo_size + v->hdr.outbox_size));
 	const char *fault = line_fault(v, &v->lines[i]), *why = NULL;
 
 	if (!fault)

@@ -42,11 +42,12 @@ struct plx_workers_hdr {
 	uint32_t size;    /* bytes of a message */
 	uint32_t count;   /* messages of a lane */
 	uint32_t slot_size;
-	uint32_t undo_size; /* of a worker, with its header */
+	uint32_t undo_size; /* of a worker's log, with its header */
 	uint64_t state_size;
 	uint32_t strategy;
 	uint32_t threads;
-	uint64_t reserved[2];
+	uint64_t outbox_size; /* of a worker, with its header */
+	uint64_t reserved;
 	/* line 1: the supervisor */
 	uint32_t closing;  /* 1: senders are refused */
 	uint32_t active;   /* workers that take messages */
@@ -159,6 +160,22 @@ struct plx_work_undo {
 	uint64_t reserved[6];
 };
 static_assert(sizeof(struct plx_work_undo) == PLX_LINE, "protocol.md: pool, undo");
+
+/*
+ * What the handler of message seq forwards, to be sent when that one is finished (forward.c). Entries are elements, padded to 8.
+ * It lies behind the undo log.
+ */
+struct plx_work_outbox {
+	uint64_t seq;
+	uint64_t staged; /* bytes of entries; stored after the entry */
+	uint64_t sent;   /* bytes of entries that were sent */
+	uint64_t
+		pending; /* 1 + sent: the next entry goes to the worker below; else that is of an earlier one */
+	uint64_t to;
+	uint64_t pos; /* messages in its lane before */
+	uint64_t reserved[2];
+};
+static_assert(sizeof(struct plx_work_outbox) == PLX_LINE, "protocol.md: pool, outbox");
 
 struct plx_work_mark {
 	uint64_t off; /* from the segment's base */

@@ -194,6 +194,8 @@ static bool forward(struct plx_workers *w)
 	const struct plx_work_element *e;
 	uint32_t n;
 
+	if (plx_work_flush(&w->map, w->forwarding, w->forward) < 0)
+		return false;
 	while ((e = plx_mpsc_peek(w->from, &n))) {
 		if (plx_work_forward(w->forward, e) < 0)
 			return false;

@@ -57,6 +57,9 @@ static int open_lane(struct plx_sender *s, uint32_t worker)
 	if (tx->end.channel)
 		return 0;
 	ret = plx_geometry_read(&g, c, s->map->inbox_bytes);
+	/* a worker's lane is its own, and its successor goes on in it: as in a channel of one sender it need not be empty */
+	if (number >= s->map->external)
+		g.kind = PLX_CHANNEL_SPSC;
 	if (ret == 0)
 		ret = plx_seat_take(&tx->end, c, &g, true, number, number + 1, number);
 	if (ret == 0) {
@@ -295,6 +298,30 @@ int plx_sender_broadcast(struct plx_sender *s, uint64_t key, uint32_t type, cons
 	go_out(s);
 	plx_write_once(&s->bracket->sent, s->bracket->sent + (uint64_t)count);
 	return count ? count : -ENOENT;
+}
+
+int plx_work_put(struct plx_sender *s, const struct plx_work_element *e, struct plx_work_outbox *box)
+{
+	uint32_t to, slot;
+	int ret = -ENOENT;
+
+	go_in(s);
+	to = owner_of(s, e->key, &slot);
+	if (to < s->map->hdr->most) {
+		ret = open_lane(s, to);
+		if (ret == 0 && !plx_sender_has_room(&s->lane[to]))
+			ret = -EAGAIN;
+	}
+	if (ret == 0) {
+		plx_write_once(&box->to, to);
+		plx_write_once(&box->pos, plx_lane_sent(&s->map->inbox_geometry, s->lane[to].lane));
+		plx_work_barrier();
+		plx_write_once(&box->pending, box->sent + 1);
+		plx_work_barrier();
+		ret = put(s, to, slot, e->key, e->type, e + 1, e->size) ? 0 : -EAGAIN;
+	}
+	go_out(s);
+	return ret;
 }
 
 int plx_work_forward(struct plx_sender *s, const struct plx_work_element *e)

@@ -39,9 +39,11 @@ struct shared {
 	struct plx_work_line line;
 	struct plx_work_undo undo;
 	unsigned char entries[UNDO];
+	struct plx_work_outbox outbox;
+	unsigned char staged[UNDO];
 	_Alignas(64) struct tally tally[SLOTS];
 	_Alignas(64) unsigned char control[4096];
-	unsigned char inbox[WORKERS][16384];
+	_Alignas(64) unsigned char inbox[WORKERS][16384];
 	struct plx_partition_shared partition;
 	struct plx_work_bracket bracket;
 };
@@ -51,6 +53,9 @@ struct order {
 	uint8_t first;
 	uint8_t fails;
 	uint8_t bytes;
+	uint8_t forwards; /* messages */
+	uint8_t reserved[3];
+	uint64_t key; /* of the first of them */
 };
 
 struct world {
@@ -103,6 +108,9 @@ static int handle(struct plx_worker *wk, const struct plx_message *m, void *arg)
 			return -ENOSPC;
 		change(t, &o, m->number);
 	}
+	for (uint8_t i = 0; i < o.forwards; i++)
+		if (plx_worker_forward(wk, o.key + i, 1, &o, sizeof(o)) < 0)
+			return -ENOSPC;
 	return o.fails ? -EINVAL : 0;
 }
 
@@ -112,6 +120,11 @@ static void expect(struct world *w)
 	memcpy(w->after, w->before, sizeof(w->after));
 	for (uint8_t i = 0; i < w->order.slots && !w->order.fails; i++)
 		change(&w->after[(w->order.first + i) % SLOTS], &w->order, w->taken[w->lane]);
+}
+
+static uint64_t sent_to(const struct world *w, uint32_t worker)
+{
+	return plx_lane_sent(&w->map.inbox_geometry, plx_work_lane(&w->map, worker, w->sender.seat.number));
 }
 
 static bool is(const struct world *w, const struct tally *model)
@@ -131,10 +144,14 @@ static void succeed(struct world *w)
 {
 	struct plx_worker *wk = &w->worker;
 
+	for (uint32_t i = 0; i < WORKERS; i++)
+		plx_lane_send(&w->sender.lane[i], (struct plx_channel *)w->shared->inbox[i],
+			      &w->map.inbox_geometry, LANES);
 	for (uint32_t i = 0; i < LANES; i++)
 		plx_lane_receive(&wk->inbox.lane[i], (struct plx_channel *)w->shared->inbox[0],
 				 &w->map.inbox_geometry, i);
 	wk->handled = wk->failed = 0;
+	plx_work_flush_all(wk);
 }
 
 static const char *finished(struct world *w)
@@ -143,6 +160,9 @@ static const char *finished(struct world *w)
 		return "the message is not acknowledged";
 	if (!is(w, w->after))
 		return "the counts are not those of a worker that lived";
+	if (sent_to(w, 0) - w->sent[0] + sent_to(w, 1) - w->sent[1] !=
+	    (w->order.fails ? 0 : w->order.forwards))
+		return "what it forwarded was not sent once";
 	return w->shared->line.hand_lane ? "a message is still in hand" : NULL;
 }
 
@@ -198,11 +218,6 @@ static void call_recover(void *arg)
 
 /* ---- sending, while the slot moves -------------------------------------------------------------------- */
 
-static uint64_t sent_to(const struct world *w, uint32_t worker)
-{
-	return plx_lane_sent(&w->map.inbox_geometry, plx_work_lane(&w->map, worker, w->sender.seat.number));
-}
-
 static void call_send(void *arg)
 {
 	struct world *w = arg;
@@ -242,30 +257,28 @@ static const char *sent(void *arg)
 	return w->shared->bracket.inside & 1 ? "a sender that has sent is inside" : NULL;
 }
 
+/* Somebody takes what was sent. */
+static void make_room(struct world *w)
+{
+	for (uint32_t i = 0; i < WORKERS; i++) {
+		struct plx_lane *lane = plx_work_lane(&w->map, i, w->sender.seat.number);
+
+		lane->taken = plx_lane_sent(&w->map.inbox_geometry, lane);
+		lane->head = lane->taken / w->map.inbox_geometry.per;
+		w->sent[i] = sent_to(w, i);
+	}
+}
+
 static const char *step_send(struct stepper *st, struct world *w)
 {
 	struct step_op op = { call_send, sender_died, slot_moves, sent, w };
-	const char *wrong;
-
 	w->what = SEND;
 	w->key = roll(w, 1000000);
 	w->slot = plx_partition_slot(&w->map.partition, w->key);
 	w->to = (uint32_t)roll(w, 2);
 	plx_partition_move(&w->map.partition, w->slot, 1 - w->to);
-	w->sent[0] = sent_to(w, 0);
-	w->sent[1] = sent_to(w, 1);
 	w->settled = false;
-	wrong = step_run(st, &op, &counts[SEND]);
-	for (uint32_t i = 0; i < WORKERS && !wrong; i++) { /* make room */
-		struct plx_lane *lane = plx_work_lane(&w->map, i, w->sender.seat.number);
-
-		lane->taken = plx_lane_sent(&w->map.inbox_geometry, lane);
-		lane->head = lane->taken / w->map.inbox_geometry.per;
-		plx_lane_receive(&w->worker.inbox.lane[w->sender.seat.number],
-				 (struct plx_channel *)w->shared->inbox[0], &w->map.inbox_geometry,
-				 w->sender.seat.number);
-	}
-	return wrong;
+	return step_run(st, &op, &counts[SEND]);
 }
 
 /* ---- the walk ---------------------------------------------------------------------------------------- */
@@ -284,9 +297,10 @@ static void die_somewhere(struct world *w)
 		w->order.slots = (uint8_t)(slots / 2);
 	(void)handle(&w->worker, &m, w);
 	w->order.slots = slots;
-	if (w->order.fails)
+	if (w->order.fails) {
 		plx_work_back(&w->map, &w->shared->undo, line->seq);
-	else if (where < 2)
+		plx_work_unstage(&w->map, 0, line->seq);
+	} else if (where < 2)
 		return;
 	plx_work_commit(line, w->lane, w->taken[w->lane] + 1);
 }
@@ -294,16 +308,19 @@ static void die_somewhere(struct world *w)
 static const char *step(struct stepper *st, struct world *w)
 {
 	struct step_op op = { NULL, died, nothing, resumed, w };
-	unsigned char element[32] = { 0 };
+	_Alignas(8) unsigned char element[40] = { 0 };
 	const char *wrong;
 
+	make_room(w);
 	if (roll(w, 4) == 0)
 		return step_send(st, w);
 	w->lane = (uint32_t)roll(w, LANES);
 	w->order = (struct order){ .slots = (uint8_t)roll(w, 4),
 				   .first = (uint8_t)roll(w, SLOTS),
 				   .fails = roll(w, 5) == 0,
-				   .bytes = (uint8_t)roll(w, 256) };
+				   .bytes = (uint8_t)roll(w, 256),
+				   .forwards = (uint8_t)roll(w, 3),
+				   .key = roll(w, 1000) };
 	*(struct plx_work_element *)(void *)element = (struct plx_work_element){ .key = 1,
 										 .size = sizeof(w->order),
 										 .slot = 1 };
@@ -323,9 +340,9 @@ static const char *step(struct stepper *st, struct world *w)
 static void make_world(struct world *w, struct shared *s)
 {
 	struct plx_channel_shape inbox = {
-		.kind = PLX_CHANNEL_MPSC, .size = 32, .count = 16, .senders = LANES + 1
+		.kind = PLX_CHANNEL_MPSC, .size = 40, .count = 16, .senders = LANES + 1
 	};
-	struct plx_channel_shape control = { .kind = PLX_CHANNEL_SPSC, .size = 32, .count = 4 };
+	struct plx_channel_shape control = { .kind = PLX_CHANNEL_SPSC, .size = 40, .count = 4 };
 
 	memset(w, 0, sizeof(*w));
 	memset(s, 0, sizeof(*s));
@@ -341,7 +358,7 @@ static void make_world(struct world *w, struct shared *s)
 	w->map.memory_end = offsetof(struct shared, tally) + sizeof(s->tally);
 	s->hdr.most = WORKERS;
 	s->hdr.senders = LANES + 1;
-	s->hdr.size = 16;
+	s->hdr.size = 24;
 	s->hdr.undo_size = sizeof(s->undo) + UNDO;
 	w->options.hooks.handle = handle;
 	w->options.hooks.arg = w;
@@ -349,6 +366,8 @@ static void make_world(struct world *w, struct shared *s)
 	w->worker.options = &w->options;
 	w->worker.line = &s->line;
 	w->worker.undo = &s->undo;
+	w->worker.sender = &w->sender;
+	w->map.outbox_bytes = sizeof(s->outbox) + UNDO;
 	for (uint32_t i = 0; i < WORKERS; i++)
 		assert_int_equal(plx_channel_init(s->inbox[i], sizeof(s->inbox[i]), &inbox), 0);
 	assert_int_equal(plx_channel_init(s->control, sizeof(s->control), &control), 0);
@@ -363,11 +382,13 @@ static void make_world(struct world *w, struct shared *s)
 static void make_sender(struct world *w, struct shared *s)
 {
 	assert_int_equal(plx_partition_init(&w->map.partition, &s->partition, sizeof(s->partition), NULL), 0);
+	for (uint32_t slot = 0; slot < PLX_PARTITION_SLOTS; slot++)
+		plx_partition_move(&w->map.partition, slot, slot % WORKERS);
 	w->sender.map = &w->map;
 	w->sender.partition = w->map.partition;
 	w->sender.bracket = &s->bracket;
 	w->sender.seat.number = LANES;
-	w->map.external = LANES + 1;
+	w->map.external = LANES; /* it is that of worker 0 */
 	for (uint32_t i = 0; i < WORKERS; i++) {
 		struct plx_spsc_sender *tx = &w->sender.lane[i];
 

@@ -705,6 +705,116 @@ static void a_storm_of_kills_loses_nothing_and_doubles_nothing(void **state)
 	assert_true(no_children_left());
 }
 
+/* The first half of the keys forwards to the second half. */
+static int tally_and_forward(struct plx_worker *w, const struct plx_message *m, void *arg)
+{
+	int ret = tally(w, m, arg);
+
+	for (uint32_t k = 0; k < KEYS / 2 && ret == 0 && m->type == 1; k++)
+		if (keys[k] == m->key)
+			ret = plx_worker_forward(w, keys[k + KEYS / 2], 2, m->data, m->size);
+	return ret;
+}
+
+/* Order holds as long as slots stay: what moves has two workers for senders, one after the other. */
+static void forwarded_once(bool threads, bool scale)
+{
+	struct plx_workers_options o = options(threads);
+	uint32_t kills = threads ? 0 : LONG_LOOP(150);
+	struct plx_workers *w;
+	struct plx_sender *s;
+	uint64_t chance = plx_now_ns(), round = 1;
+
+	o.hooks.handle = tally_and_forward;
+	o.partition.seed = 7; /* the workers know the keys when they start */
+	o.restart.poison = UINT32_MAX;
+	o.restart.longest_ns = MS;
+	w = open_with(&o);
+	choose_keys(w);
+	assert_int_equal(plx_workers_stop(w, FOREVER), 0);
+	w = open_with(&o);
+	assert_int_equal(plx_sender_open(&s, w), 0);
+	for (; kills > 0 || round < 100; round++) {
+		int32_t pid = 0;
+
+		chance = plx_key_u64(chance, round);
+		for (uint32_t k = 0; k < KEYS / 2; k++)
+			assert_int_equal(plx_sender_send(s, keys[k], 1, &round, sizeof(round), FOREVER), 0);
+		if (kills > 0 && plx_workers_state(w, (uint32_t)chance % 2, &pid) != PLX_WORKER_DEAD &&
+		    pid > 0) {
+			if (plx_workers_state(w, (uint32_t)chance % 2, NULL) != PLX_WORKER_NONE)
+				kill(pid, SIGKILL);
+			kills--;
+		}
+		if (chance >> 32 & 7 || !scale)
+			continue;
+		assert_int_equal(plx_workers_scale(w, (uint32_t)(chance >> 40) % 4 + 1, FOREVER), 0);
+	}
+	assert_int_equal(plx_workers_drain(w, FOREVER), 0);
+	if (!scale)
+		each_key_is_at(w, round - 1);
+	for (uint32_t k = 0; k < KEYS; k++)
+		assert_int_equal(((struct tally *)plx_workers_slot(w, slots[k]))->count, round - 1);
+	print_message("%u messages, %u restarts\n", (uint32_t)stats_of(w).handled,
+		      (uint32_t)stats_of(w).restarts);
+	plx_sender_close(s);
+	assert_int_equal(plx_workers_stop(w, FOREVER), 0);
+	assert_true(no_children_left());
+}
+
+static void what_is_forwarded_arrives_once_and_in_order_whoever_dies(void **state)
+{
+	(void)state;
+	forwarded_once(false, false);
+}
+
+static void what_is_forwarded_arrives_once_while_slots_move(void **state)
+{
+	(void)state;
+	forwarded_once(false, true);
+}
+
+static void what_is_forwarded_arrives_once_and_in_order_between_threads(void **state)
+{
+	(void)state;
+	forwarded_once(true, false);
+}
+
+static int forward_too_much(struct plx_worker *w, const struct plx_message *m, void *arg)
+{
+	int ret = 0;
+
+	if (m->type == 2)
+		return tally(w, m, arg);
+	for (int i = 0; i < 200 && ret == 0; i++)
+		ret = plx_worker_forward(w, m->key, 2, m->data, m->size);
+	if (plx_worker_forward(w, m->key, 2, page, 41) != -EMSGSIZE ||
+	    plx_worker_forward(w, m->key, 1u << 31, page, 4) != -EINVAL)
+		add(&page->errors, 1);
+	return ret;
+}
+
+static void who_forwards_more_than_fits_or_fails_has_forwarded_nothing(void **state)
+{
+	struct plx_workers_options o = options(false);
+	struct plx_workers *w;
+	struct plx_sender *s;
+	uint64_t one = 1;
+
+	(void)state;
+	o.hooks.handle = forward_too_much;
+	w = open_with(&o);
+	choose_keys(w);
+	assert_int_equal(plx_sender_open(&s, w), 0);
+	assert_int_equal(plx_sender_send(s, keys[0], 1, &one, sizeof(one), FOREVER), 0);
+	assert_int_equal(plx_workers_drain(w, FOREVER), 0);
+	assert_int_equal(stats_of(w).handled, 1);
+	assert_int_equal(stats_of(w).failed, 1);
+	assert_int_equal(page->errors, 0);
+	plx_sender_close(s);
+	assert_int_equal(plx_workers_stop(w, FOREVER), 0);
+}
+
 static void who_cannot_live_gives_its_slots_and_messages_to_the_others(void **state)
 {
 	struct plx_workers_options o = options(false);
@@ -1139,6 +1249,10 @@ int main(void)
 		TEST(a_message_that_nobody_survives_is_put_aside),
 		TEST(a_handler_that_fails_changes_nothing_and_is_counted),
 		TEST(a_storm_of_kills_loses_nothing_and_doubles_nothing),
+		TEST(what_is_forwarded_arrives_once_and_in_order_whoever_dies),
+		TEST(what_is_forwarded_arrives_once_while_slots_move),
+		TEST(what_is_forwarded_arrives_once_and_in_order_between_threads),
+		TEST(who_forwards_more_than_fits_or_fails_has_forwarded_nothing),
 		TEST(who_cannot_live_gives_its_slots_and_messages_to_the_others),
 		TEST(one_for_all_loses_nothing_either),
 		TEST(a_handler_that_hangs_is_killed_and_its_message_put_aside),

@@ -1,0 +1,116 @@
+/*
+ * forward.c - what a handler sends on: written down with the message, sent when the message is finished, exactly once.
+ *
+ *	handle      entries ─► outbox of message seq + 1
+ *	commit      seq = seq + 1 ◄── the message is finished, and its outbox is to be sent
+ *	flush       to, pos: where the next entry goes, and how many are in that lane ─► pending ─► send ─► sent
+ *	then        the message is acknowledged
+ *
+ * Killed before the commit: nothing was sent, and the outbox is of no message. After it: the successor sends the rest first. Of
+ * the entry that was pending the lane itself says whether it is in: it has one writer, and so more in it than pos, or not.
+ */
+#include "work/work.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/atomic.h"
+#include "base/mutant.h"
+#include "base/sys.h"
+
+#define SLICE_NS 10000000ull
+
+static uint64_t entry_size(const struct plx_work_element *e)
+{
+	return sizeof(*e) + ((e->size + 7ull) & ~7ull);
+}
+
+static unsigned char *entries(struct plx_work_outbox *box)
+{
+	return (unsigned char *)(box + 1);
+}
+
+int plx_worker_forward(struct plx_worker *w, uint64_t key, uint32_t type, const void *data, uint32_t size)
+{
+	struct plx_work_outbox *box = plx_work_outbox(w->map, w->number);
+	struct plx_work_element e = { .key = key, .type = type, .size = (uint16_t)size };
+	uint64_t seq = w->line->seq + 1;
+
+	if (size > w->map->hdr->size)
+		return -EMSGSIZE;
+	if (type & PLX_WORK_CALL)
+		return -EINVAL;
+	if (box->seq != seq) { /* that of an earlier message has been sent */
+		plx_write_once(&box->staged, 0);
+		plx_write_once(&box->sent, 0);
+		plx_write_once(&box->pending, 0);
+		plx_work_barrier();
+		plx_write_once(&box->seq, seq);
+	}
+	if (entry_size(&e) > w->map->outbox_bytes - sizeof(*box) - box->staged)
+		return -ENOSPC;
+	memcpy(entries(box) + box->staged, &e, sizeof(e));
+	if (size)
+		memcpy(entries(box) + box->staged + sizeof(e), data, size);
+	plx_work_barrier();
+	plx_write_once(&box->staged, box->staged + entry_size(&e));
+	return 0;
+}
+
+void plx_work_unstage(struct plx_work_map *map, uint32_t number, uint64_t seq)
+{
+	struct plx_work_outbox *box = plx_work_outbox(map, number);
+
+	if (plx_read_once(&box->seq) == seq + 1 && !plx_mutant(MUT_WORK_STAGED_TWICE))
+		plx_write_once(&box->staged, 0);
+}
+
+bool plx_work_has_outbox(const struct plx_work_map *map, uint32_t number)
+{
+	const struct plx_work_outbox *box = plx_work_outbox(map, number);
+
+	return plx_read_once(&box->seq) == __atomic_load_n(&map->lines[number].seq, __ATOMIC_ACQUIRE) &&
+	       plx_read_once(&box->sent) < plx_read_once(&box->staged);
+}
+
+/* Did who was about to send it get so far? The lane is that of worker @number. */
+static bool was_sent(struct plx_work_map *map, uint32_t number, const struct plx_work_outbox *box)
+{
+	uint32_t lane = map->external + number;
+
+	return box->pending == box->sent + 1 && box->to < map->hdr->most &&
+	       !plx_mutant(MUT_WORK_NO_PENDING) &&
+	       plx_lane_sent(&map->inbox_geometry, plx_work_lane(map, (uint32_t)box->to, lane)) > box->pos;
+}
+
+int plx_work_flush(struct plx_work_map *map, uint32_t number, struct plx_sender *s)
+{
+	struct plx_work_outbox *box = plx_work_outbox(map, number);
+
+	while (plx_work_has_outbox(map, number)) {
+		const struct plx_work_element *e = (const void *)(entries(box) + box->sent);
+
+		if (!was_sent(map, number, box)) {
+			int ret = plx_work_put(s, e, box);
+
+			if (ret < 0)
+				return ret;
+		}
+		plx_work_barrier();
+		plx_write_once(&box->sent, box->sent + entry_size(e));
+	}
+	return 0;
+}
+
+void plx_work_flush_all(struct plx_worker *w)
+{
+	while (plx_work_has_outbox(w->map, w->number)) {
+		struct plx_sender *s = plx_worker_sender(w);
+
+		if (s && plx_work_flush(w->map, w->number, s) == 0)
+			return;
+		if (plx_sys_poll(NULL, 0, SLICE_NS / 100, NULL) < 0) {
+			/* a signal: look again */
+		}
+	}
+}
