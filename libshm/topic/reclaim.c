@@ -151,14 +151,20 @@ static bool search_limbo(struct plx_writer *writer)
 	return false;
 }
 
-/* History and lossy readers give way, a little; false when a reliable reader stands there. */
+/*
+ * History and lossy readers give way; false when a reliable reader stands there. Readers a little at a time, so that it
+ * is not for each message; history not before it must, and one message at a time: it is what was promised.
+ */
 static bool overrule(struct plx_writer *writer)
 {
-	uint64_t room = writer->gate - writer->tail;
+	uint64_t room = writer->gate - writer->tail, kept = behind(writer, writer->tail);
+	uint64_t step = kept > writer->history ? kept - writer->history : 1;
 
 	if (room == 0)
 		return false;
-	move_tail(writer, writer->tail + (room < writer->chunk ? room : writer->chunk));
+	if (step > writer->chunk)
+		step = writer->chunk;
+	move_tail(writer, writer->tail + (room < step ? room : step));
 	return true;
 }
 

@@ -420,6 +420,42 @@ static void a_lossy_reader_that_is_stuck_delays_nobody(void **state)
 	plx_publisher_close(pub);
 }
 
+/* It holds eight of twenty slots and reads on no more: ten messages of history still fit. */
+static void history_is_kept_although_a_lossy_reader_is_stuck(void **state)
+{
+	struct plx_publisher *pub = publisher((struct plx_publisher_options){
+		.depth = 128, .slots = 20, .quota = 8, .history = 10, .slot_size = 64 });
+	struct plx_subscriber *stuck = subscriber(
+		(struct plx_subscriber_options){ .reading = PLX_READ_LOSSY });
+	struct plx_buffer held[8], b;
+
+	(void)state;
+	assert_true(connected(stuck, 1));
+	for (uint64_t n = 0; n < 500; n++) {
+		struct plx_loan loan;
+
+		assert_int_equal(plx_publisher_loan(pub, &loan), 0);
+		memcpy(loan.data, &n, sizeof(n));
+		assert_int_equal(plx_publisher_publish(pub, &loan, sizeof(n)), 0);
+		if (n < 8)
+			assert_int_equal(take(stuck, &held[n]), 1);
+		if (n > 400) {
+			struct plx_subscriber *late = subscriber(
+				(struct plx_subscriber_options){ .history = 10 });
+
+			assert_int_equal(take(late, &b), 1);
+			assert_int_equal(b.sequence, n - 9);
+			plx_buffer_release(&b);
+			plx_subscriber_close(late);
+			assert_int_equal(plx_publisher_drain(pub, SECOND), 0); /* until it is forgotten */
+		}
+	}
+	for (int i = 0; i < 8; i++)
+		plx_buffer_release(&held[i]);
+	plx_subscriber_close(stuck);
+	plx_publisher_close(pub);
+}
+
 static void a_reader_may_ask_for_a_smaller_quota_and_not_for_a_larger_one(void **state)
 {
 	static const uint32_t asked[] = { 0, 3, 100 }, given[] = { 8, 3, 8 };
@@ -490,6 +526,7 @@ int main(void)
 		cmocka_unit_test(a_stopped_reader_delays_the_others_once_and_learns_its_fate_when_it_wakes),
 		cmocka_unit_test(a_reader_decides_itself_for_how_long_it_is_waited_for),
 		cmocka_unit_test(a_lossy_reader_that_is_stuck_delays_nobody),
+		cmocka_unit_test(history_is_kept_although_a_lossy_reader_is_stuck),
 		cmocka_unit_test(a_reader_may_ask_for_a_smaller_quota_and_not_for_a_larger_one),
 		cmocka_unit_test(a_lossy_reader_gets_what_the_log_of_a_closed_publisher_holds),
 	};
