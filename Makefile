@@ -62,8 +62,10 @@ ALL_CFLAGS += -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=un
 ALL_LDFLAGS += -fsanitize=$(SAN)
 endif
 ifdef COV
-ALL_CFLAGS += --coverage -fprofile-update=atomic -O0
+ALL_CFLAGS += --coverage -fprofile-update=atomic -O0 -DPLX_COV
 ALL_LDFLAGS += --coverage
+# children of tests that leave by _exit() write down what they ran (tests/support/leave.c)
+TEST_LDFLAGS := -Wl,--wrap=_exit
 endif
 
 VARIANT := $(if $(NAME),$(NAME),$(if $(SAN),$(subst $(comma),-,$(SAN)),$(if $(COV),cov,release)))
@@ -154,14 +156,14 @@ $B/lib$1-test.a: $(filter-out $B/$(DIR_$1)/main.o,$(OBJ_$1)) $(CLI_OBJ)
 	$$(archive)
 $(filter $B/$(TESTS_$1)/%,$(TEST_BIN)): %: %.o $(SUPPORT_OBJ_$1) $B/lib$1-test.a $B/libshm-test.a $(SUPPORT_OBJ)
 	$$(call say,LD,$$@)
-	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$< $(SUPPORT_OBJ_$1) $(SUPPORT_OBJ) $B/lib$1-test.a $B/libshm-test.a -lcmocka -lroaring $(LIBS_$1) $$(LDLIBS)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) $$(TEST_LDFLAGS) -o $$@ $$< $(SUPPORT_OBJ_$1) $(SUPPORT_OBJ) $B/lib$1-test.a $B/libshm-test.a -lcmocka -lroaring $(LIBS_$1) $$(LDLIBS)
 endef
 $(foreach p,$(PROGRAMS),$(eval $(call program,$p)))
 
 # Static patterns: with plain ones make would take whichever rule needs no object that is yet to be made.
 $(filter $B/tests/tools/cli/%,$(TEST_BIN)): %: %.o $(CLI_OBJ) $B/libshm-test.a $(SUPPORT_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(CLI_OBJ) $(SUPPORT_OBJ) $B/libshm-test.a -lcmocka $(LDLIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS) -o $@ $< $(CLI_OBJ) $(SUPPORT_OBJ) $B/libshm-test.a -lcmocka $(LDLIBS)
 $(filter-out $B/tests/bench/bench_chan_queues,$(BENCH_BIN)): %: %.o $(OUT)/libshm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(OUT)/libshm.a $(LDLIBS)
@@ -178,13 +180,31 @@ $B/tests/bench/peers/%.o: tests/bench/peers/%.cc $B/flags
 $B/tests/bench/bench_chan_queues: %: %.o $B/tests/bench/queue_run.o $(PEER_OBJ) $(OUT)/libshm.a
 	$(call say,LD,$@)
 	$(Q)$(CXX) $(ALL_LDFLAGS) -o $@ $^ $(LDLIBS) $$(pkg-config --exists libdpdk 2>/dev/null && echo -lrte_ring) -lrt
+# Whatever carries messages between processes, each in an object of its own; empty when it is not installed here.
+MAIL_SO := $(patsubst %,$B/%.so,$(basename $(sort $(wildcard tests/bench/mail/*.c tests/bench/mail/*.cc))))
+MAIL_LIBS_ours := $(OUT)/libshm.a $(LDLIBS)
+MAIL_LIBS_ours_asleep := $(MAIL_LIBS_ours)
+MAIL_LIBS_mq := -lrt
+MAIL_LIBS_boost := -lrt
+MAIL_LIBS_zmq := -lzmq
+MAIL_LIBS_nng := -lnng
+MAIL_LIBS_nanomsg := -lnanomsg
+mail_so = $(Q)mkdir -p $(@D) && $1 $(ALL_CPPFLAGS) $2 -fPIC -shared -MMD -MP -o $@ $< $(MAIL_LIBS_$(*F)) 2>$@.log || \
+	{ echo '  (not installed)'; : >$@; }
+$B/tests/bench/mail/%.so: tests/bench/mail/%.c $(OUT)/libshm.a $B/flags
+	$(call say,CC,$<)
+	$(call mail_so,$(CC),$(ALL_CFLAGS))
+$B/tests/bench/mail/%.so: tests/bench/mail/%.cc $B/flags
+	$(call say,CXX,$<)
+	$(call mail_so,$(CXX),-std=gnu++17 $(CFLAGS))
+$B/tests/bench/bench_mail: | $(MAIL_SO)
 $(SOAK_BIN): $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/soak/*.c))) $(OUT)/libshm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lroaring $(LDLIBS)
 PROGRAM_TESTS := $(foreach d,$(foreach p,$(PROGRAMS),$(TESTS_$p)) tests/tools/cli,$B/$d/%)
 $(filter-out $(PROGRAM_TESTS),$(TEST_BIN)): %: %.o $B/libshm-test.a $(SUPPORT_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(SUPPORT_OBJ) $B/libshm-test.a -lcmocka -lroaring $(LDLIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS) -o $@ $< $(SUPPORT_OBJ) $B/libshm-test.a -lcmocka -lroaring $(LDLIBS)
 .PRECIOUS: $B/%.o
 
 # ---- run and test ------------------------------------------------------------------------------

@@ -11,7 +11,7 @@
 #define SECOND UINT64_C(1000000000)
 
 const struct soak_part soak_publishers[SOAK_PUBLISHERS] = {
-	{ .name = "small, in batches, waits", .batch = true, .depth = 1024, .spared = true },
+	{ .name = "small, in batches, waits", .batch = true, .depth = 16384, .spared = true },
 	{ .name = "loans, lets go who is slow", .loans = true, .drops = true, .depth = 64 },
 	{ .name = "small and large, waits, keeps history", .depth = 256, .history = 64 },
 };
@@ -79,11 +79,12 @@ int soak_publish(struct soak_board *board, int seat, const char *directory, uint
 	opt.directory = directory;
 	opt.depth = part->depth;
 	opt.history = part->history;
+	opt.slots = part->batch ? 16 : 0;
 	opt.slot_size = SOAK_LENGTH_MAX;
 	opt.full = part->drops ? PLX_FULL_DROP : PLX_FULL_WAIT;
 	opt.full_ns = part->drops ? SOAK_DROP_NS : 0;
 	opt.linger_ns = 20 * SECOND;
-	v.stream = &board->stream[__atomic_fetch_add(&board->streams, 1, __ATOMIC_RELAXED) % SOAK_STREAMS];
+	v.stream = &board->stream[seat * SOAK_KEPT + board->begun[seat]++ % SOAK_KEPT];
 	*v.stream = (struct soak_stream){ .drops = part->drops };
 	ret = plx_publisher_open(&v.pub, SOAK_TOPIC, &opt);
 	if (ret < 0) {

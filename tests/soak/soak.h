@@ -15,7 +15,8 @@
 #define SOAK_TOPIC       "soak/all"
 #define SOAK_PUBLISHERS  3
 #define SOAK_SUBSCRIBERS 5
-#define SOAK_STREAMS     256 /* publishers that are remembered on the board; the oldest are forgotten */
+#define SOAK_KEPT        128 /* publishers of each seat that are remembered on the board */
+#define SOAK_STREAMS     (SOAK_PUBLISHERS * SOAK_KEPT)
 #define SOAK_LENGTH_MAX  4096u
 #define SOAK_DROP_NS     UINT64_C(10000000)
 
@@ -40,7 +41,7 @@ struct soak_board {
 	uint64_t stop_publishers, stop_subscribers;
 	uint64_t leave[SOAK_PUBLISHERS + SOAK_SUBSCRIBERS]; /* this one shall end regularly */
 	uint64_t wrong;
-	uint64_t streams; /* ever begun */
+	uint64_t begun[SOAK_PUBLISHERS]; /* streams of each seat */
 	struct soak_stream stream[SOAK_STREAMS];
 	struct soak_seat seat[SOAK_PUBLISHERS + SOAK_SUBSCRIBERS];
 };
