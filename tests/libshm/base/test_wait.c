@@ -78,14 +78,17 @@ static void a_futex_wakes_another_process(void **state)
 struct sleeper {
 	const uint32_t *word; /* in a read-only map */
 	int ret;
+	uint32_t there; /* it is about to sleep */
 };
 
 static void *sleep_on_word(void *arg)
 {
 	struct sleeper *s = arg;
 
-	while (__atomic_load_n(s->word, __ATOMIC_ACQUIRE) == 0)
+	while (__atomic_load_n(s->word, __ATOMIC_ACQUIRE) == 0) {
+		__atomic_store_n(&s->there, 1, __ATOMIC_RELEASE);
 		s->ret = plx_futex_wait(s->word, 0, 10 * SECOND);
+	}
 	return NULL;
 }
 
@@ -93,7 +96,7 @@ static void one_can_sleep_on_a_word_one_cannot_write(void **state)
 {
 	int fd = plx_sys_memfd("t");
 	void *writable, *readable;
-	struct sleeper sleeper = { NULL, -1 };
+	struct sleeper sleeper = { NULL, -1, 0 };
 	pthread_t thread;
 
 	(void)state;
@@ -103,6 +106,8 @@ static void one_can_sleep_on_a_word_one_cannot_write(void **state)
 	assert_int_equal(plx_sys_map(&readable, 4096, PROT_READ, 0, fd), 0);
 	sleeper.word = readable;
 	assert_int_equal(plx_sys_thread(&thread, sleep_on_word, &sleeper), 0);
+	while (!__atomic_load_n(&sleeper.there, __ATOMIC_ACQUIRE))
+		sleep_ms(1);
 	sleep_ms(30);
 	__atomic_store_n((uint32_t *)writable, 1, __ATOMIC_RELEASE);
 	plx_futex_wake(writable, 1);
