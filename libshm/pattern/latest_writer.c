@@ -12,6 +12,7 @@
 #include <plx/publisher.h>
 
 #include "base/atomic.h"
+#include "base/mutant.h"
 #include "pattern/latest_layout.h"
 #include "topic/fence.h"
 
@@ -49,6 +50,8 @@ int plx_latest_writer_key(struct plx_latest_writer *w, const char *name)
 	if (w->count == w->shape.keys)
 		return -ENOSPC;
 	memcpy(words, name, length);
+	if (plx_mutant(MUT_LATEST_COUNT_FIRST))
+		__atomic_store_n(&head->count, w->count + 1, __ATOMIC_RELEASE);
 	to = (uint64_t *)(void *)key_at(w, w->count)->name;
 	for (size_t i = 0; i < sizeof(words) / 8; i++)
 		plx_write_once(&to[i], words[i]);
@@ -105,6 +108,8 @@ int plx_latest_writer_commit(struct plx_latest_writer *w, int key, uint64_t leng
 		return -EMSGSIZE;
 	copy = next_copy(w, key);
 	version = ++w->versions[key];
+	if (plx_mutant(MUT_LATEST_VERSION_FIRST))
+		__atomic_store_n(&key_at(w, (uint32_t)key)->version, version, __ATOMIC_RELEASE);
 	plx_write_once(&copy->version, version);
 	plx_write_once(&copy->time_ns, plx_now_ns());
 	plx_write_once(&copy->length, (uint32_t)length);
