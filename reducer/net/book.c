@@ -76,10 +76,10 @@ static const char *book_check_port(const struct book *book, const struct book_de
 	case TAG_REF: return index < book->defs ? NULL : "a reference to no such definition";
 	case TAG_ERA: return p == PORT_ERA ? NULL : "an eraser with a number";
 	case TAG_NUM:
-		if (p != num_make(num_type(p), num_payload(p)) || num_payload(p) > NUM_PAYLOAD_MASK ||
-		    num_type(p) > NUM_FP_SHR)
+		if (p != num_make(num_type(p), num_payload(p)) || num_type(p) > NUM_F32 ||
+		    (num_type(p) <= NUM_F24 && num_payload(p) > NUM_PAYLOAD_MASK))
 			return "a number of no known type";
-		if (num_type(p) == NUM_SYM && (num_payload(p) == 0 || num_payload(p) > NUM_FP_SHR))
+		if (num_type(p) == NUM_SYM && (num_payload(p) == 0 || num_payload(p) > NUM_F32))
 			return "an operator of no known code";
 		return NULL;
 	case TAG_CON:

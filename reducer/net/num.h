@@ -1,12 +1,13 @@
 /*
- * num.h - numbers inside a port: 24-bit unsigned, signed and floating, operators, partial applications.
+ * num.h - numbers inside a port: unsigned, signed and floating, of 24 and of 32 bits, operators, partial applications.
  *
- * The semantics are HVM2's with its corners defined; docs/formats/hvm.md has the table.
+ * The semantics are HVM2's with its corners defined; docs/formats/hvm.md has the table. 32 bits are ours.
  */
 #ifndef REDUCER_NET_NUM_H
 #define REDUCER_NET_NUM_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -37,6 +38,10 @@ enum num_type {
 	NUM_FP_SHL = 20,
 	NUM_SHR = 21,
 	NUM_FP_SHR = 22,
+	/* wide ones, which HVM2 does not have */
+	NUM_U32 = 23,
+	NUM_I32 = 24,
+	NUM_F32 = 25,
 };
 
 #define NUM_PAYLOAD_MASK 0xffffffu
@@ -54,6 +59,17 @@ static inline uint32_t num_type(port p)
 static inline uint32_t num_payload(port p)
 {
 	return (uint32_t)(p >> 32);
+}
+
+/* A value, neither an operator nor a partial application of one. */
+static inline bool num_is_plain(uint32_t type)
+{
+	return type - NUM_U24 <= NUM_F24 - NUM_U24 || type - NUM_U32 <= NUM_F32 - NUM_U32;
+}
+
+static inline bool num_is_wide(uint32_t type)
+{
+	return type >= NUM_U32;
 }
 
 static inline port num_u24(uint32_t value)
@@ -93,6 +109,30 @@ static inline port num_f24(float value)
 	else if (lost > 0x80 || (lost == 0x80 && (kept & 1)))
 		kept++;
 	return num_make(NUM_F24, kept & NUM_PAYLOAD_MASK);
+}
+
+static inline port num_f32(float value)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	return num_make(NUM_F32, bits);
+}
+
+static inline float num_f32_value(uint32_t payload)
+{
+	float value;
+
+	memcpy(&value, &payload, sizeof(value));
+	return value;
+}
+
+/* What a switch hands on: the bits less one, as u24; wide integers stay what they are. The payload is not 0. */
+static inline port num_less_one(port p)
+{
+	const uint32_t type = num_type(p), less = num_payload(p) - 1;
+
+	return type == NUM_U32 || type == NUM_I32 ? num_make(type, less) : num_u24(less);
 }
 
 /*

@@ -5,7 +5,7 @@
  * which type. Printing gives floats the fewest digits that read back as the same, in the form in which Rust prints them.
  */
 #include <errno.h>
-#include <stdbool.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,7 +23,8 @@ static const struct {
 	{ "&", NUM_AND },  { "|", NUM_OR },       { "^", NUM_XOR },
 };
 
-static const char num_casts[][4] = { [NUM_U24] = "u24", [NUM_I24] = "i24", [NUM_F24] = "f24" };
+static const char num_casts[][4] = { [NUM_U24] = "u24", [NUM_I24] = "i24", [NUM_F24] = "f24",
+				     [NUM_U32] = "u32", [NUM_I32] = "i32", [NUM_F32] = "f32" };
 
 static const char *num_op_text(uint32_t code)
 {
@@ -31,11 +32,6 @@ static const char *num_op_text(uint32_t code)
 		if (num_ops[i].code == code)
 			return num_ops[i].text;
 	return "?";
-}
-
-static bool num_is_plain(uint32_t type)
-{
-	return type >= NUM_U24 && type <= NUM_F24;
 }
 
 /* ---- printing ----------------------------------------------------------------------------------- */
@@ -126,6 +122,7 @@ static size_t num_print_u24(uint32_t value, char text[48])
 size_t num_print(port p, char text[48])
 {
 	uint32_t payload = num_payload(p);
+	size_t n;
 
 	switch (num_type(p)) {
 	case NUM_SYM:
@@ -135,7 +132,16 @@ size_t num_print(port p, char text[48])
 	case NUM_U24: return num_print_u24(payload, text);
 	case NUM_I24: return (size_t)sprintf(text, "%+d", num_i24_value(payload));
 	case NUM_F24: return num_print_float(num_f24_value(payload), text);
-	default: return (size_t)sprintf(text, "[%s0x%07X]", num_op_text(num_type(p)), payload);
+	case NUM_U32: return (size_t)sprintf(text, "%" PRIu32 "u32", payload);
+	case NUM_I32: return (size_t)sprintf(text, "%+" PRId32 "i32", (int32_t)payload);
+	case NUM_F32:
+		n = num_print_float(num_f32_value(payload), text);
+		return n + (size_t)sprintf(text + n, "f32");
+	default:
+		if (payload > NUM_PAYLOAD_MASK)
+			return (size_t)sprintf(text, "[%s0x%08" PRIX32 "u32]", num_op_text(num_type(p)),
+					       payload);
+		return (size_t)sprintf(text, "[%s0x%07X]", num_op_text(num_type(p)), payload);
 	}
 }
 
@@ -197,7 +203,7 @@ static bool num_float_is_valid(const char *text, size_t length)
 	return i == length;
 }
 
-static int num_parse_float(const char *text, size_t length, port *out, const char **why)
+static int num_parse_float(const char *text, size_t length, uint32_t type, port *out, const char **why)
 {
 	char copy[256];
 
@@ -211,7 +217,7 @@ static int num_parse_float(const char *text, size_t length, port *out, const cha
 	}
 	memcpy(copy, text, length);
 	copy[length] = 0;
-	*out = num_f24(strtof(copy, NULL));
+	*out = type == NUM_F32 ? num_f32(strtof(copy, NULL)) : num_f24(strtof(copy, NULL));
 	return 0;
 }
 
@@ -256,6 +262,48 @@ static bool num_contains(const char *text, size_t length, const char *word)
 	return false;
 }
 
+/* Does a word end in u32, i32 or f32? f32 at the end of a hexadecimal number are digits. Returns the type, or 0. */
+static uint32_t num_wide_suffix(const char *text, size_t length)
+{
+	if (length < 4)
+		return 0;
+	for (uint32_t type = NUM_U32; type <= NUM_F32; type++)
+		if (memcmp(text + length - 3, num_casts[type], 3) == 0 &&
+		    (type != NUM_F32 || text[0] != '0' || (text[1] != 'x' && text[1] != 'b')))
+			return type;
+	return 0;
+}
+
+/* 7u32, +7i32, 1.5f32: a number that does not fit is an error, where 24 bits, as HVM2's, are cut. */
+static int num_parse_wide(const char *text, size_t length, uint32_t type, port *out, const char **why)
+{
+	const bool minus = text[0] == '-', sign = minus || text[0] == '+';
+	const bool prefixed = length > sign + 2u && text[sign] == '0' && is_alpha(text[sign + 1]);
+	uint64_t value;
+	int ret;
+
+	if (type == NUM_F32)
+		return num_parse_float(text, length, type, out, why);
+	if (type == NUM_U32 && sign) {
+		*why = "a u32 has no sign";
+		return -EBADMSG;
+	}
+	for (size_t i = sign; i < length && !prefixed; i++)
+		if (!is_digit(text[i])) {
+			*why = "a whole number of 32 bits has digits only, like 7u32 or -7i32";
+			return -EBADMSG;
+		}
+	ret = num_parse_int(text + sign, length - sign, &value, why);
+	if (ret < 0)
+		return ret;
+	if (value > (type == NUM_U32 ? (uint64_t)UINT32_MAX : (uint64_t)INT32_MAX + minus)) {
+		*why = "a number that does not fit in 32 bits";
+		return -EBADMSG;
+	}
+	*out = num_make(type, minus ? 0 - (uint32_t)value : (uint32_t)value);
+	return 0;
+}
+
 /* A run of letters, digits, + - and . is one number: float by what it contains, signed by its first character. */
 static int num_parse_plain(const char *text, size_t length, size_t *used, port *out, const char **why)
 {
@@ -270,8 +318,10 @@ static int num_parse_plain(const char *text, size_t length, size_t *used, port *
 		return -EBADMSG;
 	}
 	*used = n;
+	if (num_wide_suffix(text, n))
+		return num_parse_wide(text, n - 3, num_wide_suffix(text, n), out, why);
 	if (num_contains(text, n, ".") || num_contains(text, n, "inf") || num_contains(text, n, "NaN"))
-		return num_parse_float(text, n, out, why);
+		return num_parse_float(text, n, NUM_F24, out, why);
 	if (text[0] == '+' || text[0] == '-') {
 		ret = num_parse_int(text + 1, n - 1, &value, why);
 		if (ret == 0)
@@ -288,8 +338,8 @@ static int num_parse_plain(const char *text, size_t length, size_t *used, port *
 /* The operator or cast after `[`; its code and length, or length 0. */
 static size_t num_parse_op(const char *text, size_t length, uint32_t *code)
 {
-	for (uint32_t cast = NUM_U24; cast <= NUM_F24; cast++)
-		if (length >= 3 && memcmp(text, num_casts[cast], 3) == 0) {
+	for (uint32_t cast = NUM_U24; cast <= NUM_F32; cast++)
+		if (num_is_plain(cast) && length >= 3 && memcmp(text, num_casts[cast], 3) == 0) {
 			*code = cast;
 			return 3;
 		}
@@ -327,12 +377,13 @@ int num_parse(const char *text, size_t length, size_t *used, port *out, const ch
 		return num_parse_plain(text, length, used, out, why);
 	n = num_parse_op(text + 1, length - 1, &code);
 	if (n == 0) {
-		*why = "not an operator; one of + - :- * / :/ % :% = ! < > & | ^ << :<< >> :>> u24 i24 f24";
+		*why = "not an operator; one of + - :- * / :/ % :% = ! < > & | ^ << :<< >> :>> u24 i24 f24 "
+		       "u32 i32 f32";
 		return -EBADMSG;
 	}
 	i = num_skip(text, length, 1 + n);
 	*out = num_make(NUM_SYM, code);
-	if (code >= NUM_ADD && i < length && text[i] != ']') {
+	if (!num_is_plain(code) && i < length && text[i] != ']') {
 		ret = num_parse_plain(text + i, length - i, &n, out, why);
 		if (ret < 0)
 			return ret;

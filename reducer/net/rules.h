@@ -119,7 +119,7 @@ hot_inline bool rule_swit(struct worker *w, struct hot *h, port a, port b, struc
 
 	cells_free_node(h, b);
 	if (value != 0)
-		second = cells_new_node(h, num_u24(value - 1), n.b) | TAG_CON;
+		second = cells_new_node(h, num_less_one(a), n.b) | TAG_CON;
 	if (port_head(n.a) == TAG_CON && (!multi || cells_own_node(w, n.a))) {
 		const struct pair branch = *cells_node(h, n.a);
 

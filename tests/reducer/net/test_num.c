@@ -251,31 +251,132 @@ static void casts_reinterpret_truncate_and_saturate(void **state)
 	}
 }
 
+static void wide_numbers_have_all_their_32_bits(void **state)
+{
+	static const char *const cases[][4] = {
+		{ "4294967295u32", "[+]", "1u32", "0u32" },
+		{ "0u32", "[-]", "1u32", "4294967295u32" },
+		{ "65536u32", "[*]", "65537u32", "65536u32" },
+		{ "4294967295u32", "[/]", "2u32", "2147483647u32" },
+		{ "4294967295u32", "[%]", "10u32", "5u32" },
+		{ "5u32", "[:/]", "4000000000u32", "800000000u32" },
+		{ "4294967295u32", "[>]", "1u32", "1" },
+		{ "4294967295u32", "[=]", "4294967295u32", "1" },
+		{ "1u32", "[<<]", "31u32", "2147483648u32" },
+		{ "2147483648u32", "[>>]", "31u32", "1u32" },
+		{ "1u32", "[/]", "0u32", "error" },
+		{ "0u32", "[:%]", "1u32", "error" },
+		{ "2147483647i32", "[+]", "1i32", "-2147483648i32" },
+		{ "-2147483648i32", "[/]", "-1i32", "-2147483648i32" },
+		{ "-2147483648i32", "[%]", "-1i32", "+0i32" },
+		{ "-7i32", "[/]", "+2i32", "-3i32" },
+		{ "-1i32", "[<]", "0i32", "1" },
+		{ "-1i32", "[&]", "255i32", "+255i32" },
+		{ "1i32", "[%]", "0i32", "error" },
+		{ "16777216f32", "[+]", "1f32", "16777216.0f32" },
+		{ "1.1f32", "[*]", "1.1f32", "1.21f32" },
+		{ "1f32", "[/]", "0f32", "+inff32" },
+		{ "2f32", "[^]", "10f32", "1024.0f32" },
+		{ "1.5f32", "[<]", "1.25f32", "0" },
+		/* the second one's type selects the arithmetic, the first one's bits are what they are */
+		{ "7", "[+]", "4294967290u32", "1u32" },
+		{ "4294967290u32", "[+]", "7", "1" },
+		{ "4294967295u32", "[/]", "5", "3355443" },
+		{ "4294967295u32", "[=]", "16777215", "1" },
+	};
+	static const char *const casts[][3] = {
+		{ "[u32]", "-1", "4294967295u32" },
+		{ "[u32]", "16777215", "16777215u32" },
+		{ "[i32]", "-8388608", "-8388608i32" },
+		{ "[i32]", "4294967295u32", "-1i32" },
+		{ "[u24]", "4294967295u32", "16777215" },
+		{ "[i24]", "-1i32", "-1" },
+		{ "[i24]", "8388608i32", "-8388608" },
+		{ "[f32]", "1.5", "1.5f32" },
+		{ "[f24]", "1.5f32", "1.5" },
+		{ "[f32]", "4294967295u32", "4294967300.0f32" },
+		{ "[u32]", "-1.5f32", "0u32" },
+		{ "[u32]", "1e20f32", "4294967295u32" },
+		{ "[i32]", "-1e20f32", "-2147483648i32" },
+		{ "[i32]", "+NaNf32", "+0i32" },
+		{ "[u24]", "[+0x12345678u32]", "3430008" },
+		{ "[u32]", "[+0x12345678u32]", "305419896u32" },
+		{ "[+]", "305419896u32", "[+0x12345678u32]" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		assert_string_equal(apply(cases[i][0], cases[i][1], cases[i][2]), cases[i][3]);
+	for (size_t i = 0; i < COUNT_OF(casts); i++)
+		assert_string_equal(operate(casts[i][0], casts[i][1]), casts[i][2]);
+}
+
+static void wide_literals_fit_or_are_refused(void **state)
+{
+	static const char *const good[][2] = {
+		{ "0xffffffffu32", "4294967295u32" },
+		{ "0b1i32", "+1i32" },
+		{ "-0x80000000i32", "-2147483648i32" },
+		{ "1e3f32", "1000.0f32" },
+		{ "-inff32", "-inff32" },
+		{ "0x1f32", "7986" },
+		{ "7u324", "7" },
+		{ "[+7u32]", "[+0x0000007]" },
+	};
+	static const char *const bad[] = { "4294967296u32",  "-1u32",   "+1u32", "2147483648i32",
+					   "-2147483649i32", "1.5i32",  "x7u32", "-i32",
+					   "0xi32",          "1.2.3f32" };
+	const char *why = NULL;
+	size_t used;
+	port p;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(good); i++)
+		assert_string_equal(shown(read_number(good[i][0])), good[i][1]);
+	for (size_t i = 0; i < COUNT_OF(bad); i++)
+		if (num_parse(bad[i], strlen(bad[i]), &used, &p, &why) == 0 && used == strlen(bad[i]))
+			fail_msg("%s was read as %s", bad[i], shown(p));
+}
+
+/* What a switch hands on. */
+static void one_less_of_a_wide_integer_is_wide(void **state)
+{
+	(void)state;
+	assert_string_equal(shown(num_less_one(read_number("4294967295u32"))), "4294967294u32");
+	assert_string_equal(shown(num_less_one(read_number("-1i32"))), "-2i32");
+	assert_string_equal(shown(num_less_one(read_number("-1"))), "16777214");
+	assert_string_equal(shown(num_less_one(read_number("7"))), "6");
+}
+
 static void every_pair_of_types_and_operators_is_defined(void **state)
 {
-	static const uint32_t payloads[] = { 0,        1,        2,        4,        22,
-					     23,       24,       31,       0x7fffff, 0x800000,
-					     0x3f8000, 0x7f8000, 0x7fc001, 0xff8000, 0xffffff };
+	static const uint32_t payloads[] = { 0,         1,          2,          4,          22,
+					     23,        24,         31,         0x7fffff,   0x800000,
+					     0x3f8000,  0x7f8000,   0x7fc001,   0xff8000,   0xffffff,
+					     0x1000000, 0x3f800000, 0x80000000, 0x7f800000, 0xffffffff };
 	port out;
 
 	(void)state;
-	for (uint32_t t = NUM_SYM; t <= NUM_FP_SHR; t++)
-		for (uint32_t u = NUM_SYM; u <= NUM_FP_SHR; u++)
+	for (uint32_t t = NUM_SYM; t <= NUM_F32; t++)
+		for (uint32_t u = NUM_SYM; u <= NUM_F32; u++)
 			for (size_t i = 0; i < COUNT_OF(payloads) * COUNT_OF(payloads); i++) {
 				uint32_t a = payloads[i % COUNT_OF(payloads)],
 					 b = payloads[i / COUNT_OF(payloads)];
 				int ret;
 
-				if ((t == NUM_SYM && (a == 0 || a > NUM_FP_SHR)) ||
-				    (u == NUM_SYM && (b == 0 || b > NUM_FP_SHR)))
+				if ((t == NUM_SYM && (a == 0 || a > NUM_F32)) ||
+				    (u == NUM_SYM && (b == 0 || b > NUM_F32)))
 					continue; /* no such operator */
+				if ((t <= NUM_F24 && a > NUM_PAYLOAD_MASK) ||
+				    (u <= NUM_F24 && b > NUM_PAYLOAD_MASK))
+					continue; /* no such number */
 				ret = num_operate(num_make(t, a), num_make(u, b), &out);
 				assert_true(ret == 0 || ret == -EDOM);
 				if (ret < 0)
 					continue;
 				assert_int_equal(port_tag(out), TAG_NUM);
-				assert_true(num_payload(out) <= NUM_PAYLOAD_MASK &&
-					    num_type(out) <= NUM_FP_SHR);
+				assert_true(num_type(out) <= NUM_F32);
+				assert_true(num_payload(out) <= NUM_PAYLOAD_MASK || num_type(out) > NUM_F24);
 				assert_true(out == num_make(num_type(out), num_payload(out)));
 				assert_true(num_type(out) != NUM_SYM);
 			}
@@ -364,7 +465,15 @@ static void what_is_printed_reads_back_as_the_same(void **state)
 				fail_msg("%s: type %u payload %06x became %06x", text, type, bits,
 					 num_payload(again));
 		}
-	for (uint32_t code = NUM_U24; code <= NUM_FP_SHR; code++) {
+	for (uint32_t type = NUM_ADD; type <= NUM_F32; type++)
+		for (uint64_t bits = 0; bits <= UINT32_MAX; bits += LONG_LOOP(10) * 99991 + 1) {
+			port p = num_make(type, (uint32_t)bits);
+			const char *text = shown(p);
+
+			if (strcmp(text, "+NaNf32") != 0 && read_number(text) != p)
+				fail_msg("%s: type %u payload %08x", text, type, (uint32_t)bits);
+		}
+	for (uint32_t code = NUM_U24; code <= NUM_F32; code++) {
 		port p = num_make(NUM_SYM, code);
 
 		assert_true(read_number(shown(p)) == p);
@@ -470,6 +579,9 @@ int main(void)
 		cmocka_unit_test(signed_numbers_are_twos_complement_of_24_bits),
 		cmocka_unit_test(floating_numbers_divide_by_zero_and_know_some_functions),
 		cmocka_unit_test(casts_reinterpret_truncate_and_saturate),
+		cmocka_unit_test(wide_numbers_have_all_their_32_bits),
+		cmocka_unit_test(wide_literals_fit_or_are_refused),
+		cmocka_unit_test(one_less_of_a_wide_integer_is_wide),
 		cmocka_unit_test(every_pair_of_types_and_operators_is_defined),
 		cmocka_unit_test(literals_are_read_as_hvm2_reads_them),
 		cmocka_unit_test(what_is_printed_reads_back_as_the_same),

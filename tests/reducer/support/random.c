@@ -181,14 +181,15 @@ static port random_number(struct maker *m)
 {
 	static const uint32_t floats[] = { 0x3f8000, 0x000000, 0xc00000, 0x3f0000,
 					   0x7f8000, 0x7fc001, 0x800000 };
-	static const uint8_t casts[] = { NUM_U24, NUM_I24, NUM_F24 };
+	static const uint8_t casts[] = { NUM_U24, NUM_I24, NUM_F24, NUM_U32, NUM_I32, NUM_F32 };
 	uint32_t op = NUM_ADD + below(m, NUM_FP_SHR - NUM_ADD + 1);
 
-	switch (below(m, 10)) {
+	switch (below(m, 12)) {
+	case 10: return num_make(NUM_U32 + below(m, 3), below(m, 2) ? below(m, 4) : 0 - below(m, 4));
 	case 0: return num_make(NUM_I24, below(m, 2) ? below(m, 5) : 0xffffff - below(m, 5));
 	case 1: return num_make(NUM_F24, floats[below(m, 7)]);
 	case 2: return num_make(NUM_SYM, op);
-	case 3: return num_make(NUM_SYM, casts[below(m, 3)]);
+	case 3: return num_make(NUM_SYM, casts[below(m, 6)]);
 	case 4: return num_make(op, below(m, 9));
 	case 5: return num_u24(below(m, 1 << 24));
 	default: return num_u24(below(m, 4));

@@ -173,7 +173,9 @@ static void swit(struct reference *ref, port n, port b)
 	if (num_payload(n) == 0) { /* branches ~ (r *) */
 		chosen = new_node(ref, cell.b, PORT_ERA);
 	} else { /* branches ~ (* (n-1 r)) */
-		uint64_t inner = new_node(ref, num_u24(num_payload(n) - 1), cell.b);
+		const uint32_t type = num_type(n), less = num_payload(n) - 1;
+		const bool wide = type == NUM_U32 || type == NUM_I32;
+		uint64_t inner = new_node(ref, wide ? num_make(type, less) : num_u24(less), cell.b);
 
 		chosen = new_node(ref, PORT_ERA, port_make(TAG_CON, 0, inner));
 	}
