@@ -312,6 +312,8 @@ static const char *step(struct stepper *st, struct world *w)
 	const char *wrong;
 
 	make_room(w);
+	for (uint32_t i = 0; i < LANES; i++) /* as it does before it sleeps */
+		plx_spsc_tell(&w->worker.inbox.lane[i]);
 	if (roll(w, 4) == 0)
 		return step_send(st, w);
 	w->lane = (uint32_t)roll(w, LANES);
