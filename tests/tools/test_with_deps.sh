@@ -58,7 +58,7 @@ says 'and says what to do' err 'no apt here; install these'
 machine fresh pkg-config g++ clang-format
 rm -f fresh/cmp fresh/nm fresh/strace
 run fresh true
-says 'a machine without compiler or make needs both, and the libraries' err 'missing: make gcc clang .*libcmocka-dev libjson-c-dev libroaring-dev libseccomp-dev libsodium-dev libxxhash-dev'
+says 'a machine without compiler or make needs both, and the libraries' err 'missing: make gcc clang .*libcmocka-dev libjson-c-dev libroaring-dev libseccomp-dev libsodium-dev libuv1-dev libxxhash-dev'
 
 machine root make gcc g++ pkg-config clang
 play root id <<<'echo 0'
