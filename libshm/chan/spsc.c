@@ -52,13 +52,12 @@ void plx_lane_send(struct plx_spsc_sender *tx, struct plx_channel *c, const stru
 	/* SP4 acquire: pairs with SP3 */
 	tx->seen = __atomic_load_n(tx->head, __ATOMIC_ACQUIRE);
 	word = plx_read_once(cell_at(tx, cell));
-	count = word >> 8 == cell + 1 ? word & 255 : tx->per;
-	if (plx_mutant(MUT_CHAN_CELL_BEGUN_ANEW) ||
-	    (plx_mutant(MUT_CHAN_CELL_NOT_ASKED_FOR) && word >> 8 != cell + 1))
-		count = 0;
-	else if (word >> 8 !=
-		 cell + 1) /* not begun, and perhaps not free: we are at the end of the one before */
+	count = word >> 8 == cell + 1 ? word & 255 : 0;
+	/* a cell that our predecessor had not begun may not be free yet: we are at the end of the one before it */
+	if (count == 0 && !plx_mutant(MUT_CHAN_CELL_NOT_ASKED_FOR)) {
 		tx->cell = --cell;
+		count = tx->per;
+	}
 	tx->word = cell_at(tx, cell);
 	tx->next = (cell + 1) << 8 | count;
 	tx->left = tx->per - count;
