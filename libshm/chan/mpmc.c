@@ -152,7 +152,8 @@ bool plx_mpmc_find_full(struct plx_mpmc_receiver *rx, uint64_t *position)
 {
 	if (claim_from(rx, ahead(rx->next, plx_read_once(rx->hint)), position))
 		return true;
-	while (plx_unlikely(look_behind(rx)))
+	/* others may be faster; but not for ever, which is what damaged cells would look like */
+	for (int i = 0; i < 8 && plx_unlikely(look_behind(rx)); i++)
 		if (claim_from(rx, rx->next, position))
 			return true;
 	return false;
