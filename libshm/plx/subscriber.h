@@ -22,6 +22,8 @@ struct plx_subscriber_options {
 		spin_ns; /* how long plx_subscriber_wait() spins at most before it sleeps; default 10000; UINT32_MAX = never sleeps */
 	bool polling; /* we never sleep in plx_subscriber_wait(): publishers need not look at us */
 	bool confirm; /* PLX_READ_RELIABLE: what was taken counts as read only at plx_subscriber_flush() */
+	/* PLX_READ_LOSSY: only the newest so many are taken, older ones count as lost; default 0: all there are */
+	uint32_t depth;
 	uint32_t
 		quota; /* messages we hold at most; default 0: the publisher's quota, which is never exceeded */
 	/* PLX_READ_RELIABLE: a publisher that has waited for us so long lets us go (-ETIMEDOUT); default 0: its policy decides */

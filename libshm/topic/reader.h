@@ -118,6 +118,9 @@ void plx_reader_fini(struct plx_reader *reader);
  */
 enum plx_found_what plx_reader_take(struct plx_reader *reader, struct plx_buffer *buffer);
 
+/** plx_reader_keep_newest() - lossy: what lies more than @depth messages back is lost to us, and counted. Reads the head's line. */
+void plx_reader_keep_newest(struct plx_reader *reader, uint64_t depth);
+
 /** plx_reader_look() - what would take say? Takes nothing, tells nothing; PLX_READER_ATTENTION is not looked for. */
 enum plx_found_what plx_reader_look(const struct plx_reader *reader);
 

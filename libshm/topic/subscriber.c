@@ -82,6 +82,7 @@ int plx_subscriber_open(struct plx_subscriber **out, const char *topic,
 	sub->spin_ns = o.spin_ns ? o.spin_ns : DEFAULT_SPIN_NS;
 	sub->polling = o.polling;
 	sub->confirm = o.confirm;
+	sub->depth = o.reading == PLX_READ_LOSSY ? o.depth : 0;
 	sub->admission = PLX_ADMISSION_NONE;
 	sub->keys = o.keys;
 	if (sub->keys)
@@ -175,8 +176,12 @@ static inline int take_from(struct plx_subscriber *sub, struct plx_connection *c
 	for (int tries = 0; tries < 3; tries++) {
 		bool quiet = !c->let_go && !c->hung_up;
 		bool over = c->let_go || (plx_mutant(MUT_LOG_NOT_DRAINED) && c->hung_up);
-		enum plx_found_what found = over ? PLX_READER_NOTHING : plx_reader_take(&c->reader, buffer);
+		enum plx_found_what found;
 		int ret;
+
+		if (plx_unlikely(sub->depth) && !over)
+			plx_reader_keep_newest(&c->reader, sub->depth);
+		found = over ? PLX_READER_NOTHING : plx_reader_take(&c->reader, buffer);
 
 		if (plx_likely(found == PLX_READER_MESSAGE))
 			return 1;

@@ -68,6 +68,7 @@ struct plx_subscriber {
 	/* now and then */
 	uint32_t spin_ns;
 	bool polling, confirm;
+	uint32_t depth;   /* of the newest messages; 0: all there are */
 	bool blind_sleep; /* no membarrier, and a publisher that does not fence: sleep in slices */
 	uint32_t spin_vain, spin_skip; /* spins in a row that found nothing; waits until the next one */
 	uint32_t spin_looks;           /* so many it took when one found something, about */
@@ -143,7 +144,8 @@ uint64_t plx_subscriber_pause_ns(const struct plx_subscriber *sub);
 /** plx_subscriber_settle() - after any change: is there a quick way to the next message? */
 static inline void plx_subscriber_settle(struct plx_subscriber *sub)
 {
-	struct plx_connection *only = sub->reader_count == 1 && !sub->armed ? sub->readers[0] : NULL;
+	struct plx_connection *only = sub->reader_count == 1 && !sub->armed && !sub->depth ? sub->readers[0]
+											   : NULL;
 
 	sub->quick = only && !only->let_go && !only->hung_up ? only : NULL;
 }

@@ -55,6 +55,19 @@ static bool count_lost(struct plx_reader *r)
 	return true;
 }
 
+void plx_reader_keep_newest(struct plx_reader *r, uint64_t depth)
+{
+	/* relaxed: a number to compare; what lies there is looked at with acquire */
+	uint64_t head = __atomic_load_n(&r->head->head, __ATOMIC_RELAXED);
+
+	if (head - r->next > r->mask + 1)
+		count_lost(r);
+	if (head - r->next > r->mask + 1 || head - r->next <= depth) /* nonsense; or few enough */
+		return;
+	r->lost += head - r->next - depth;
+	r->next = head - depth;
+}
+
 /* Take what lies at next into the first unused holder, if it is still there when we have it. */
 static enum plx_found_what take_lossy(struct plx_reader *r, struct plx_buffer *b)
 {

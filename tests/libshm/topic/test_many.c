@@ -44,7 +44,12 @@ static int attach_many(void *arg)
 
 	alarm(120);
 	CHECK(subs);
+	plx_fault_door = "inotify";
+	plx_fault_error = EMFILE;
 	for (uint32_t i = 0; i < each; i++) {
+		plx_fault_seen = 0;
+		plx_fault_at =
+			0; /* a user has 128 of them, and other tests need some: we look by the clock */
 		subs[i] = subscriber((struct plx_subscriber_options){
 			.reading = i % 2 ? PLX_READ_LOSSY : PLX_READ_RELIABLE, .spin_ns = 1 });
 		do {
@@ -53,6 +58,7 @@ static int attach_many(void *arg)
 		} while (stats.publishers == 0);
 		__atomic_store_n(&crew->ready[me], i + 1, __ATOMIC_RELEASE);
 	}
+	plx_fault_at = -1;
 	for (uint32_t i = 0; i < each; i += 64)
 		(void)!plx_subscriber_arm(subs[i]);
 	__atomic_store_n(&crew->ready[me], each + 1, __ATOMIC_RELEASE);

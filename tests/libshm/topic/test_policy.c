@@ -420,6 +420,38 @@ static void a_lossy_reader_that_is_stuck_delays_nobody(void **state)
 	plx_publisher_close(pub);
 }
 
+static void a_lossy_reader_may_want_only_the_newest(void **state)
+{
+	static const uint64_t bursts[] = { 3, 4, 10, 40, 1 };
+	struct plx_publisher *pub = publisher((struct plx_publisher_options){ .depth = 16 });
+	struct plx_subscriber *sub = subscriber(
+		(struct plx_subscriber_options){ .reading = PLX_READ_LOSSY, .depth = 4 });
+	struct plx_subscriber_stats stats;
+	uint64_t next = 0, lost = 0;
+	struct plx_buffer b;
+
+	(void)state;
+	assert_true(connected(sub, 1));
+	for (size_t n = 0; n < COUNT_OF(bursts); n++) {
+		uint64_t left = bursts[n] < 4 ? bursts[n] : 4;
+
+		for (uint64_t i = 0; i < bursts[n]; i++)
+			assert_int_equal(plx_publisher_send(pub, "x", 1), 0);
+		next += bursts[n];
+		lost += bursts[n] - left;
+		for (; left > 0; left--) {
+			assert_int_equal(plx_subscriber_take(sub, &b), 1);
+			assert_int_equal(b.sequence, next - left);
+			plx_buffer_release(&b);
+		}
+		assert_int_equal(plx_subscriber_take(sub, &b), 0);
+		plx_subscriber_stats(sub, &stats);
+		assert_int_equal(stats.lost, lost);
+	}
+	plx_subscriber_close(sub);
+	plx_publisher_close(pub);
+}
+
 /* It holds eight of twenty slots and reads on no more: ten messages of history still fit. */
 static void history_is_kept_although_a_lossy_reader_is_stuck(void **state)
 {
@@ -526,6 +558,7 @@ int main(void)
 		cmocka_unit_test(a_stopped_reader_delays_the_others_once_and_learns_its_fate_when_it_wakes),
 		cmocka_unit_test(a_reader_decides_itself_for_how_long_it_is_waited_for),
 		cmocka_unit_test(a_lossy_reader_that_is_stuck_delays_nobody),
+		cmocka_unit_test(a_lossy_reader_may_want_only_the_newest),
 		cmocka_unit_test(history_is_kept_although_a_lossy_reader_is_stuck),
 		cmocka_unit_test(a_reader_may_ask_for_a_smaller_quota_and_not_for_a_larger_one),
 		cmocka_unit_test(a_lossy_reader_gets_what_the_log_of_a_closed_publisher_holds),
