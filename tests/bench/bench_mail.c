@@ -30,7 +30,7 @@
 
 #define PEERS_MAX  32
 #define ROUNDS_MAX 9
-#define TRIPS_MAX  20000
+#define TRIPS_MAX  6000
 #define TIMEOUT_S  20
 
 enum row { P50, P99, S64, S4K, S64K, S1M, FIRST, MEMORY, ROWS };
@@ -54,7 +54,7 @@ struct shared {
 static struct entry peers[PEERS_MAX];
 static int peer_count, rounds = 5;
 static size_t trips = TRIPS_MAX;
-static double seconds = 0.15;
+static double seconds = 0.1;
 static struct shared *shared;
 static char directory[MAIL_PATH];
 static uint64_t samples[TRIPS_MAX];
