@@ -58,7 +58,7 @@ static const char *post_fault(const struct plx_geometry *g, struct plx_lane *lan
 	uint64_t taken = __atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE);
 	uint64_t tail = __atomic_load_n(&lane->tail, __ATOMIC_ACQUIRE), sent;
 
-	for (uint64_t p = taken; p < tail; p++) {
+	for (uint64_t p = taken; p < tail && p - taken < g->cells; p++) {
 		uint64_t word = word_of(g, lane, p);
 
 		/* unless it has come round since */
