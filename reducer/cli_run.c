@@ -134,7 +134,8 @@ static int complain(const struct run *run, const struct net_result *result)
 	case NET_CANCELLED:
 		cli_error("%s: interrupted after %" PRIu64 " interactions", run->path, result->interactions);
 		return stopped();
-	case NET_WORKER_DIED: cli_error("%s: %s", run->path, result->error); return REDUCER_WORKER;
+	case NET_WORKER_DIED:
+	case NET_POISON: cli_error("%s: %s", run->path, result->error); return REDUCER_WORKER;
 	case NET_MEMORY:
 	case NET_GAS:
 	case NET_TIME: cli_error("%s: %s", run->path, result->error); return REDUCER_LIMIT;

@@ -91,6 +91,7 @@ const char *job_reason(uint32_t status)
 	case NET_TIME: return "time";
 	case NET_CANCELLED: return "cancelled";
 	case NET_WORKER_DIED: return "worker";
+	case NET_POISON: return "redex";
 	}
 	return "unknown";
 }

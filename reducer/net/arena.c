@@ -8,21 +8,24 @@
 
 #include "reducer/net/arena.h"
 
-#define ARENA_STRIDE_MIN 21 /* 2 MiB of addresses per partition: the caches need a sixteenth */
+#define ARENA_STRIDE_MIN 22 /* 4 MiB of addresses per partition: notes and buffers need a sixteenth */
 #define ARENA_STRIDE_MAX 42
 #define ARENA_TOTAL_MAX  46 /* bits of address space we ask for at most */
 #define ARENA_GROW_MIN   (64ull << 10)
 #define ARENA_GROW_MAX   (4ull << 20)
 #define ARENA_PAGE       4096u
 
-#define ARENA_CACHES_BYTES                                                                                   \
-	(sizeof(port) * (ARENA_NODE_CACHE + ARENA_VAR_CACHE) + sizeof(struct pair) * ARENA_LATER)
-static_assert((1ull << (ARENA_STRIDE_MIN - 4)) >= ARENA_CACHES_BYTES, "caches fit");
+/* Memory of a buffer from the start. */
+#define ARENA_BUFFER_MIN (24ull << 10)
+static_assert((1ull << (ARENA_STRIDE_MIN - 4)) >= sizeof(struct arena_notes) + ARENA_PAGE +
+							  ARENA_BUFFERS * (ARENA_BUFFER_MIN + ARENA_PAGE),
+	      "notes and buffers fit");
 
 enum arena_block {
 	BLOCK_CONTROL,
 	BLOCK_LINES,
 	BLOCK_PARTS,
+	BLOCK_PEERS,
 	BLOCK_MAIL,
 	BLOCK_WORKERS,
 	BLOCK_PARTITIONS,
@@ -65,6 +68,8 @@ static void arena_blocks(struct plx_block blocks[BLOCKS], uint32_t n, uint32_t r
 	blocks[BLOCK_CONTROL] = (struct plx_block){ "control", sizeof(struct arena_control), ARENA_PAGE };
 	blocks[BLOCK_LINES] = (struct plx_block){ "lines", n * sizeof(struct arena_line), PLX_LINE };
 	blocks[BLOCK_PARTS] = (struct plx_block){ "parts", n * sizeof(struct arena_part), PLX_LINE };
+	blocks[BLOCK_PEERS] = (struct plx_block){ "peers", 2ull * n * n * sizeof(struct arena_peer),
+						  PLX_LINE };
 	blocks[BLOCK_MAIL] = (struct plx_block){ "mail", (uint64_t)n * n * arena_ring_bytes(ring), PLX_LINE };
 	blocks[BLOCK_WORKERS] = (struct plx_block){ "workers", plx_table_size(n, ARENA_WORKER_COLUMNS),
 						    PLX_LINE };
@@ -100,14 +105,20 @@ static int arena_reserve(struct arena *arena, struct plx_block blocks[BLOCKS], c
 	return ret;
 }
 
-/* Everything before the book, and in each partition the caches, has memory from the start. */
+/* Everything before the book, and in each partition notes and buffers, have memory from the start. */
 static int arena_commit_fixed(struct arena *arena)
 {
-	uint64_t head = (uint64_t)((char *)plx_segment_block(&arena->seg, "book", NULL) - arena->base);
-	int ret = arena_commit(arena, 0, head);
+	const uint64_t head = (uint64_t)((char *)plx_segment_block(&arena->seg, "book", NULL) - arena->base);
+	int ret = arena_commit(arena, &arena->control->committed, 0, head);
 
-	for (uint32_t i = 0; i < arena->n && ret == 0; i++)
-		ret = arena_commit(arena, arena_caches_off(arena, i), ARENA_CACHES_BYTES);
+	for (uint32_t i = 0; i < arena->n && ret == 0; i++) {
+		const uint64_t notes = arena_caches_off(arena, i);
+		_Atomic uint64_t *held = &arena->lines[i].memory;
+
+		ret = arena_commit(arena, held, notes, arena_buffer_off(arena, 0));
+		for (uint32_t k = 0; k < ARENA_BUFFERS && ret == 0; k++)
+			ret = arena_commit(arena, held, notes + arena_buffer_off(arena, k), ARENA_BUFFER_MIN);
+	}
 	return ret;
 }
 
@@ -116,10 +127,51 @@ static int arena_find(struct arena *arena)
 	arena->control = plx_segment_block(&arena->seg, "control", NULL);
 	arena->lines = plx_segment_block(&arena->seg, "lines", NULL);
 	arena->parts = plx_segment_block(&arena->seg, "parts", NULL);
+	arena->peers = plx_segment_block(&arena->seg, "peers", NULL);
 	arena->mail = plx_segment_block(&arena->seg, "mail", NULL);
 	arena->book = plx_segment_block(&arena->seg, "book", &arena->book_room);
 	arena->cells = (uint64_t)((char *)plx_segment_block(&arena->seg, "cells", NULL) - arena->base);
-	return arena->control && arena->lines && arena->parts && arena->mail && arena->book ? 0 : -EPROTO;
+	return arena->control && arena->lines && arena->parts && arena->peers && arena->mail && arena->book
+		       ? 0
+		       : -EPROTO;
+}
+
+/* An area may be as large as its memory was: only what is in use is forgotten. */
+static void arena_reset_part(struct arena *arena, uint32_t i)
+{
+	const struct arena_record *last = arena_record(arena, i);
+	struct arena_part *part = &arena->parts[i];
+	const uint64_t nodes = arena_nodes_off(arena, i) >> 4, vars = arena_vars_off(arena, i) >> 3;
+	struct arena_record fresh = {
+		.node_head = arena_buffer_off(arena, ARENA_NODES_0),
+		.node_tail = arena_buffer_off(arena, ARENA_NODES_0),
+		.var_head = arena_buffer_off(arena, ARENA_VARS_0),
+		.var_tail = arena_buffer_off(arena, ARENA_VARS_0),
+		.node_fresh = nodes,
+		.node_end = last->node_end > nodes ? last->node_end : nodes,
+		.var_fresh = vars,
+		.var_end = last->var_end > vars ? last->var_end : vars,
+		.redex_end = last->redex_end,
+		.spill_end = last->spill_end,
+	};
+
+	for (uint32_t k = 0; k < ARENA_BUFFERS; k++)
+		fresh.buffer_end[k] = last->buffer_end[k] ? last->buffer_end[k] : ARENA_BUFFER_MIN;
+	part->record[0] = part->record[1] = fresh;
+	for (uint32_t k = 0; k < arena->n; k++) {
+		struct arena_ring *out = arena_ring(arena, i, k), *in = arena_ring(arena, k, i);
+		/* relaxed: nobody else is there; the heads are brought to the tails */
+		const struct arena_peer peer = {
+			.tail = atomic_load_explicit(&out->tail, memory_order_relaxed),
+			.chain_tail = atomic_load_explicit(&out->chain_tail, memory_order_relaxed),
+			.head = atomic_load_explicit(&in->tail, memory_order_relaxed),
+			.chain_head = atomic_load_explicit(&in->chain_tail, memory_order_relaxed),
+		};
+
+		arena_peers(arena, i, 0)[k] = arena_peers(arena, i, 1)[k] = peer;
+		atomic_store_explicit(&in->head, peer.head, memory_order_relaxed);
+		atomic_store_explicit(&in->chain_head, peer.chain_head, memory_order_relaxed);
+	}
 }
 
 int arena_open(struct arena *arena, const char *name, uint32_t workers, uint32_t ring, uint64_t memory_max)
@@ -165,6 +217,7 @@ int arena_open(struct arena *arena, const char *name, uint32_t workers, uint32_t
 	if (ret < 0)
 		goto fail;
 	for (uint32_t i = 0; i < workers; i++) {
+		arena_reset_part(arena, i);
 		arena->lines[i].state = ARENA_IDLE;
 		plx_table_set(&arena->workers, i, ARENA_WORKER_STATE, 1);
 		plx_table_set(&arena->partitions, i, ARENA_PARTITION_OWNER, i);
@@ -179,23 +232,6 @@ void arena_close(struct arena *arena)
 {
 	plx_segment_close(&arena->seg);
 	*arena = (struct arena){ .seg = PLX_SEGMENT_NONE };
-}
-
-/* An area may be as large as its memory was: only what is in use is forgotten. */
-static void arena_reset_part(struct arena *arena, uint32_t i)
-{
-	struct arena_part *part = &arena->parts[i];
-	uint64_t nodes = arena_nodes_off(arena, i) >> 4, vars = arena_vars_off(arena, i) >> 3;
-	struct arena_part fresh = {
-		.node_fresh = nodes,
-		.node_end = part->node_end > nodes ? part->node_end : nodes,
-		.var_fresh = vars,
-		.var_end = part->var_end > vars ? part->var_end : vars,
-		.redex_end = part->redex_end,
-		.spill_end = part->spill_end,
-	};
-
-	*part = fresh;
 }
 
 void arena_reset(struct arena *arena)
@@ -214,37 +250,56 @@ void arena_reset(struct arena *arena)
 		atomic_store_explicit(&line->parked, 0, memory_order_relaxed);
 		atomic_store_explicit(&line->redexes, 0, memory_order_relaxed);
 		atomic_store_explicit(&line->inbox, 0, memory_order_relaxed);
-		for (uint32_t to = 0; to < arena->n; to++) {
-			struct arena_ring *ring = arena_ring(arena, i, to);
-
-			atomic_store_explicit(&ring->head,
-					      atomic_load_explicit(&ring->tail, memory_order_relaxed),
-					      memory_order_relaxed);
-			atomic_store_explicit(&ring->chain, PORT_NONE, memory_order_relaxed);
-		}
 	}
+	for (uint32_t i = 0; i < arena->n; i++)
+		atomic_store_explicit(&arena->lines[i].memory, arena_held(arena, i, arena_record(arena, i)),
+				      memory_order_relaxed);
 	atomic_store_explicit(&control->stop, 0, memory_order_relaxed);
 	atomic_store_explicit(&control->stop_detail, 0, memory_order_relaxed);
 }
 
-int arena_commit(struct arena *arena, uint64_t off, uint64_t len)
+uint64_t arena_memory(const struct arena *arena)
 {
-	struct arena_control *control = arena->control;
-	/* relaxed: a sum that nothing depends on but itself */
-	uint64_t before = atomic_fetch_add_explicit(&control->committed, len, memory_order_relaxed);
+	/* seq_cst: of two that grow at once one sees the other's wish, see arena_commit() */
+	uint64_t sum = atomic_load_explicit(&arena->control->committed, memory_order_seq_cst);
+
+	for (uint32_t i = 0; i < arena->n; i++)
+		sum += atomic_load_explicit(&arena->lines[i].memory, memory_order_seq_cst);
+	return sum;
+}
+
+int arena_commit(struct arena *arena, _Atomic uint64_t *held, uint64_t off, uint64_t len)
+{
+	/* relaxed: ours */
+	const uint64_t before = atomic_load_explicit(held, memory_order_relaxed);
 	int ret = -ENOSPC;
 
-	if (before + len <= control->memory_max)
+	atomic_store_explicit(held, before + len, memory_order_seq_cst);
+	if (arena_memory(arena) <= arena->control->memory_max)
 		ret = plx_segment_commit(&arena->seg, off, len);
 	if (ret < 0)
-		atomic_fetch_sub_explicit(&control->committed, len, memory_order_relaxed);
+		atomic_store_explicit(held, before, memory_order_seq_cst);
 	return ret;
 }
 
-int64_t arena_grow(struct arena *arena, uint64_t off, uint64_t end, uint64_t need, uint64_t room)
+uint64_t arena_held(const struct arena *arena, uint32_t part, const struct arena_record *record)
+{
+	uint64_t sum = arena_buffer_off(arena, 0);
+
+	sum += (record->node_end << 4) - arena_nodes_off(arena, part);
+	sum += (record->var_end << 3) - arena_vars_off(arena, part);
+	sum += record->redex_end * sizeof(struct pair) + record->spill_end * sizeof(struct arena_spilled);
+	for (uint32_t k = 0; k < ARENA_BUFFERS; k++)
+		sum += record->buffer_end[k];
+	return sum;
+}
+
+int64_t arena_grow(struct arena *arena, uint32_t part, uint64_t off, uint64_t end, uint64_t need,
+		   uint64_t room)
 {
 	uint64_t step = end / 4 > ARENA_GROW_MAX ? ARENA_GROW_MAX : end / 4;
-	int ret = -ENOSPC;
+	_Atomic uint64_t *held = &arena->lines[part].memory;
+	int ret;
 
 	if (step < ARENA_GROW_MIN)
 		step = ARENA_GROW_MIN;
@@ -255,10 +310,10 @@ int64_t arena_grow(struct arena *arena, uint64_t off, uint64_t end, uint64_t nee
 		step = room - end;
 	if (step < need)
 		return -ENOSPC;
-	ret = arena_commit(arena, off + end, step);
+	ret = arena_commit(arena, held, off + end, step);
 	if (ret == -ENOSPC && step > need) { /* near the limit: no more than needed */
 		step = (need + ARENA_PAGE - 1) & ~(uint64_t)(ARENA_PAGE - 1);
-		ret = arena_commit(arena, off + end, step);
+		ret = arena_commit(arena, held, off + end, step);
 	}
 	return ret < 0 ? ret : (int64_t)(end + step);
 }

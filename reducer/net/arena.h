@@ -16,6 +16,7 @@ struct arena {
 	struct arena_control *control;
 	struct arena_line *lines;
 	struct arena_part *parts;
+	struct arena_peer *peers;
 	char *mail;
 	char *book;
 	uint64_t book_room; /* bytes of addresses for book and code */
@@ -60,19 +61,27 @@ void arena_close(struct arena *arena);
 /* arena_reset() - empty partitions, queues and counters for the next program. Every worker is idle. */
 void arena_reset(struct arena *arena);
 
-/*
- * arena_commit() - memory for [@off, @off + @len) of the segment, counted against memory_max.
- * Return: 0, -ENOSPC beyond memory_max, or what the kernel said.
- */
-int arena_commit(struct arena *arena, uint64_t off, uint64_t len) plx_must_check;
+/* arena_memory() - bytes with memory in all of the arena. */
+uint64_t arena_memory(const struct arena *arena);
 
 /*
- * arena_grow() - more memory at the end of an area: at least @need bytes, usually a share of what it has.
+ * arena_commit() - memory for [@off, @off + @len) of the segment, counted in *@held of one worker or of the supervisor.
+ *
+ * Each counts for itself: who dies in here is not counted twice. Asking again for what is there changes nothing.
+ * Return: 0, -ENOSPC beyond memory_max, or what the kernel said.
+ */
+int arena_commit(struct arena *arena, _Atomic uint64_t *held, uint64_t off, uint64_t len) plx_must_check;
+
+/*
+ * arena_grow() - more memory at the end of an area of @part: at least @need bytes, usually a share of what it has.
  * @off: bytes from base to the area; @end: bytes of it that have memory; @room: bytes of addresses
  * Return: the new end, or -errno.
  */
-int64_t arena_grow(struct arena *arena, uint64_t off, uint64_t end, uint64_t need,
+int64_t arena_grow(struct arena *arena, uint32_t part, uint64_t off, uint64_t end, uint64_t need,
 		   uint64_t room) plx_must_check;
+
+/* arena_held() - bytes with memory in a partition that stands so. */
+uint64_t arena_held(const struct arena *arena, uint32_t part, const struct arena_record *record);
 
 static inline uint64_t arena_part_off(const struct arena *arena, uint32_t part)
 {
@@ -113,6 +122,37 @@ static inline uint64_t arena_redexes_room(const struct arena *arena)
 static inline uint64_t arena_caches_off(const struct arena *arena, uint32_t part)
 {
 	return arena_part_off(arena, part) + (7ull << (arena->shift - 3));
+}
+
+/* Bytes of addresses of each buffer, in whole pages. */
+static inline uint64_t arena_buffer_room(const struct arena *arena)
+{
+	return (((1ull << (arena->shift - 4)) - sizeof(struct arena_notes)) / ARENA_BUFFERS) & ~4095ull;
+}
+
+/* Bytes from the start of the notes to a buffer. */
+static inline uint64_t arena_buffer_off(const struct arena *arena, uint32_t buffer)
+{
+	return ((sizeof(struct arena_notes) + 4095) & ~4095ull) + buffer * arena_buffer_room(arena);
+}
+
+static inline struct arena_notes *arena_notes(const struct arena *arena, uint32_t part)
+{
+	return (struct arena_notes *)(arena->base + arena_caches_off(arena, part));
+}
+
+/* The record that counts. Acquire: with all that the commit was about. */
+static inline const struct arena_record *arena_record(const struct arena *arena, uint32_t part)
+{
+	const struct arena_part *p = &arena->parts[part];
+
+	return &p->record[atomic_load_explicit(&p->seq, memory_order_acquire) & 1];
+}
+
+/* What @part says of its dealings with all workers, as of commit @seq. */
+static inline struct arena_peer *arena_peers(const struct arena *arena, uint32_t part, uint64_t seq)
+{
+	return arena->peers + ((uint64_t)part * 2 + (seq & 1)) * arena->n;
 }
 
 static inline uint64_t arena_spill_off(const struct arena *arena, uint32_t part)

@@ -5,7 +5,8 @@
  *
  *	control    struct arena_control: orders of the supervisor, what all workers look at
  *	lines      struct arena_line per worker: what a worker says about itself, and its bell
- *	parts      struct arena_part per worker: where its partition stands, saved whenever the worker rests
+ *	parts      struct arena_part per worker: where its partition stands, as of its last commit and as of the next
+ *	peers      struct arena_peer, for each worker twice as many as there are workers: the same about its mail
  *	mail       struct arena_ring for each ordered pair of workers
  *	workers    table for tools; written by each worker, one row each
  *	partitions table for tools
@@ -15,13 +16,13 @@
  *	           0            1/2          3/4          7/8        15/16          1
  *	           | node cells | variables  | redexes    | caches    | spilled mail |
  *
- * (caches: free node cells at hand, free variables at hand, redexes put off)
+ * (caches: what it takes to undo a batch, free node cells and variables at hand)
  *
  * Memory is committed from the start of each area as it grows. Only the owner writes the cells of its partition, except
  * that a freed foreign cell is chained by whoever freed it until it is home again.
  *
- * Whoever dies leaves its partition as of some instruction; the supervisor then ends the program, so nothing here is
- * read again but by tools.
+ * Whoever dies leaves its partition as of some instruction. What it had committed is whole, the rest is undone by its
+ * successor: see batch.h.
  */
 #ifndef REDUCER_NET_ARENA_LAYOUT_H
 #define REDUCER_NET_ARENA_LAYOUT_H
@@ -36,13 +37,29 @@
 #include "reducer/net/piece.h"
 #include "reducer/net/port.h"
 
-#define ARENA_VERSION 1u
+#define ARENA_VERSION 2u
 
-/* ARENA_TICK interactions pass between two looks at the outside; the caches of free cells hold what they may need. */
+/* A batch is ARENA_TICK interactions at most: then the outside is looked at, and what was done is committed. */
 #define ARENA_TICK       256u
-#define ARENA_NODE_CACHE 4096u /* free node cells a worker has at hand */
-#define ARENA_VAR_CACHE  4096u
-#define ARENA_LATER      64u /* redexes put off */
+#define ARENA_LATER      64u                              /* redexes put off */
+#define ARENA_TOP        (ARENA_TICK + ARENA_LATER + 64u) /* redexes that a batch can take off the stack */
+#define ARENA_BOTTOM     32u                              /* ... and off its bottom */
+#define ARENA_FOREIGN    (2u * ARENA_TICK)                /* foreign cells that a batch can free */
+#define ARENA_WORDS      1024u                            /* words noted in a batch */
+#define ARENA_COUNT_BITS 16u
+
+/* After the notes come buffers, which grow: twice free nodes at hand, twice variables, and the variables set in a batch. */
+enum arena_buffer {
+	ARENA_NODES_0,
+	ARENA_NODES_1,
+	ARENA_VARS_0,
+	ARENA_VARS_1,
+	ARENA_SET, /* port of the variable | batch & ARENA_SET_MASK */
+	ARENA_BUFFERS
+};
+#define ARENA_SET_MASK  0xfffffu
+#define ARENA_SET_NEVER ARENA_SET_MASK /* nothing is noted in such a batch */
+static_assert(ARENA_SET_MASK == PORT_HEAD_MASK, "tag and label of a variable are 0");
 
 /* What is done with a normal form. */
 enum arena_order {
@@ -80,12 +97,10 @@ struct arena_control {
 		closing; /* bit per worker that is about to say so: nobody may become busy meanwhile */
 	/* line 4: idle workers set their bit, a giver takes it */
 	_Alignas(PLX_LINE) _Atomic uint64_t hungry;
-	/* line 5: all workers, when they grow */
-	_Alignas(PLX_LINE) _Atomic uint64_t committed; /* bytes */
-	/* line 6: all workers at each tick, when there is a limit at all */
-	_Alignas(PLX_LINE) _Atomic int64_t gas;
-	_Atomic uint32_t gas_limited;
-	/* line 7: worker 0 */
+	/* line 5: the supervisor writes */
+	_Alignas(PLX_LINE) _Atomic uint64_t committed; /* bytes outside the partitions */
+	uint64_t gas;                                  /* interactions that are allowed; 0: any number */
+	/* line 6: worker 0 */
 	_Alignas(PLX_LINE) port held[PIECE_HELD_MAX]; /* ends of the last piece that the outside keeps */
 };
 static_assert(offsetof(struct arena_control, job) == 1 * PLX_LINE, "protocol.md: net control");
@@ -93,9 +108,8 @@ static_assert(offsetof(struct arena_control, stop) == 2 * PLX_LINE, "protocol.md
 static_assert(offsetof(struct arena_control, ended) == 3 * PLX_LINE, "protocol.md: net control");
 static_assert(offsetof(struct arena_control, hungry) == 4 * PLX_LINE, "hungry has its own line");
 static_assert(offsetof(struct arena_control, committed) == 5 * PLX_LINE, "committed has its own line");
-static_assert(offsetof(struct arena_control, gas) == 6 * PLX_LINE, "gas has its own line");
-static_assert(offsetof(struct arena_control, held) == 7 * PLX_LINE, "held has its own line");
-static_assert(sizeof(struct arena_control) == 8 * PLX_LINE, "protocol.md: net control");
+static_assert(offsetof(struct arena_control, held) == 6 * PLX_LINE, "held has its own line");
+static_assert(sizeof(struct arena_control) == 7 * PLX_LINE, "protocol.md: net control");
 
 /* arena_line.state: changes << ARENA_STATE_BITS | one of these. */
 #define ARENA_STATE_BITS 2u
@@ -115,53 +129,113 @@ struct arena_line {
 	_Atomic uint64_t given;
 	_Atomic uint64_t parked;
 	_Atomic uint64_t redexes;
-	_Atomic uint64_t memory;
+	_Atomic uint64_t memory; /* bytes with memory, and what it is about to ask for */
 	/* line 1: other workers write: who has put something into a ring of this one */
 	_Alignas(PLX_LINE) _Atomic uint64_t inbox; /* bit per sender */
-	/* line 2: set by this worker, cleared by who wakes it */
-	_Alignas(PLX_LINE) _Atomic uint32_t asleep; /* futex */
+	/* line 2: about sleeping and dying */
+	_Alignas(PLX_LINE) _Atomic uint32_t asleep; /* futex; set by this worker, cleared by who wakes it */
 	_Atomic int32_t pid;
+	_Atomic uint32_t
+		starting; /* the supervisor sets it before a successor, which clears it when it has recovered */
+	_Atomic uint32_t
+		careful; /* batches of one interaction each that are still to be done; the supervisor begins it */
+	_Atomic uint64_t
+		attempt; /* seq when the last such batch began: who dies with this seq died of that interaction */
 };
 static_assert(offsetof(struct arena_line, inbox) == 1 * PLX_LINE, "protocol.md: net worker line");
 static_assert(offsetof(struct arena_line, asleep) == 2 * PLX_LINE, "protocol.md: net worker line");
 static_assert(sizeof(struct arena_line) == 3 * PLX_LINE, "protocol.md: net worker line");
 static_assert(NET_WORKERS_MAX <= 64, "one bit per worker in inbox and hungry");
 
-/* Cells of another partition, freed here and chained through their first word. */
-struct arena_chain {
-	port head; /* naked port: only the index; 0 when empty */
-	uint64_t count;
-};
-
-/* All indices count cells from the segment base, as ports do. Valid while the worker is idle. */
-struct arena_part {
-	uint64_t node_fresh;  /* first node cell never used */
-	uint64_t node_end;    /* first node cell without memory */
-	port node_list;       /* free cells, chained through their first word */
-	uint64_t node_cached; /* free cells in the cache */
+/*
+ * A worker's state as of a commit: everything that its next batch begins with. All indices count cells from the segment
+ * base, as ports do.
+ */
+struct arena_record {
+	uint64_t job; /* the last order this worker has taken part in; 0: none */
+	uint64_t interactions;
+	uint64_t sent;      /* messages */
+	uint64_t received;  /* messages */
+	uint64_t node_head; /* free node cells at hand: a queue, in bytes from the start of the notes */
+	uint64_t node_tail;
+	uint64_t var_head; /* free variables at hand */
+	uint64_t var_tail;
+	uint64_t node_fresh; /* first node cell never used */
+	uint64_t node_end;   /* first node cell without memory */
+	port node_list;      /* free cells, chained through their first word */
 	uint64_t var_fresh;
 	uint64_t var_end;
 	port var_list;
-	uint64_t var_cached;
 	uint64_t redex_bottom; /* oldest redex, in entries from the start of the area */
 	uint64_t redex_top;    /* one past the youngest */
 	uint64_t redex_end;    /* entries with memory */
 	uint64_t spill_fresh;  /* records never used */
 	uint64_t spill_end;    /* records with memory */
+	uint64_t spill_free;   /* first record to be used again, + 1; 0 = none */
 	uint64_t spilled;      /* records in use */
-	uint64_t job;          /* the program this is about */
-	port node_chains; /* chains that came home, chained through the second word of their first cells */
-	struct arena_chain away[NET_WORKERS_MAX]; /* foreign cells on their way home */
+	uint64_t foreign;      /* foreign cells freed in the batch before, in notes.foreign[seq & 1] */
+	uint64_t laters;       /* redexes put off ... */
+	uint64_t later_copy;   /* ... in notes.later[] */
+	uint64_t buffer_end[ARENA_BUFFERS]; /* bytes of each buffer with memory */
+	uint64_t given;
+	uint64_t parked;
+	uint64_t buried; /* cells freed of the piece that is being put in */
 };
-static_assert(sizeof(struct arena_part) == 2 * PLX_LINE + 16 * NET_WORKERS_MAX, "protocol.md: net partition");
+static_assert(sizeof(struct arena_record) == 4 * PLX_LINE, "protocol.md: net partition");
+
+/* One worker's dealings with another, as of the same commit. */
+struct arena_peer {
+	uint64_t tail;    /* messages ever sent to it */
+	uint64_t spilled; /* first record of what did not fit, + 1; 0 = none */
+	port away;        /* its free cells that we have, chained; naked port, 0 when empty */
+	uint64_t away_count;
+	uint64_t chain_tail; /* chains ever offered to it */
+	uint64_t head;       /* messages ever taken from it */
+	uint64_t chain_head; /* chains ever taken from it */
+	uint64_t reserved;
+};
+static_assert(sizeof(struct arena_peer) == PLX_LINE, "protocol.md: net partition");
+
+struct arena_part {
+	_Atomic uint64_t seq; /* commits ever; its parity says which record (and which peers) counts */
+	_Alignas(PLX_LINE) struct arena_record record[2];
+};
+static_assert(offsetof(struct arena_part, record) == PLX_LINE, "protocol.md: net partition");
+static_assert(sizeof(struct arena_part) == 9 * PLX_LINE, "protocol.md: net partition");
+
+/* A word as it was before this batch. */
+struct arena_word {
+	uint64_t off; /* bytes from the segment base */
+	uint64_t old;
+};
+
+/*
+ * What a worker notes so that its batch can be undone: the beginning of its caches area. A number of notes is stored as
+ * batch << ARENA_COUNT_BITS | count, so that those of another batch count nothing; variables carry the batch in the
+ * bits that a variable has no use for.
+ */
+struct arena_notes {
+	/* line 0 */
+	_Atomic uint64_t words;                              /* of word[] */
+	_Atomic uint64_t top;                                /* of top[] */
+	_Atomic uint64_t bottom;                             /* of bottom[] */
+	_Alignas(PLX_LINE) struct pair top_redex[ARENA_TOP]; /* from the committed top downwards */
+	struct pair bottom_redex[ARENA_BOTTOM];              /* from the committed bottom upwards */
+	struct pair later[2][ARENA_LATER];                   /* redexes put off; one copy counts */
+	port foreign[2][ARENA_FOREIGN]; /* foreign cells freed: of the batch before, of this batch */
+	struct arena_word word[ARENA_WORDS];
+};
+static_assert(sizeof(struct arena_notes) % PLX_LINE == 0, "protocol.md: net notes");
 
 /* Mail from one worker to another. A message is two ports to be linked; its slots follow. */
 struct arena_ring {
 	/* line 0: the sender writes */
-	_Atomic uint64_t tail; /* messages ever put in */
+	_Atomic uint64_t tail;       /* messages ever put in */
+	_Atomic uint64_t chain_tail; /* chains ever put into chain */
 	/* line 1: the receiver writes */
 	_Alignas(PLX_LINE) _Atomic uint64_t head; /* messages ever taken out */
-	/* line 2: the sender stores when it is 0, the receiver takes: the first of a chain of the receiver's free cells */
+	_Atomic uint64_t chain_head;              /* chains ever taken out */
+	/* line 2: the sender writes when the last one was taken: the first of a chain of the receiver's free cells */
 	_Alignas(PLX_LINE) _Atomic port chain;
 	_Alignas(PLX_LINE) struct pair slot[];
 };

@@ -2,173 +2,333 @@
  * cells.c - where free cells come from when none are at hand, and where they go when there are too many.
  *
  * From: the own list, chains that other workers sent home, memory never used. The list and the chains run through the free
- * cells themselves, so that they take no memory.
+ * cells themselves, so that they take no memory. A cell that leaves the list must not be written before a commit has said so,
+ * for the list as it was leads through it; one that goes onto the list may be, for it was free already.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "reducer/net/cells.h"
 
-/* Between the marks: filled this far, drained this far. */
-#define CELLS_FILL  (CELLS_FLOOR + 256)
-#define CELLS_DRAIN 1024u
 /* A chain is offered to its owner when it is this long. */
 #define CELLS_CHAIN 128u
+
+/* A queue of free cells at hand, of nodes or of variables. */
+struct queue {
+	port **head, **end;
+	uint32_t buffers; /* the first of its two */
+	uint64_t few;     /* fewer than so many are too few ... */
+	uint64_t usual;   /* ... then there shall be so many */
+	uint64_t many;    /* more than so many are too many */
+};
+
+static struct queue queue_of_nodes(struct worker *w)
+{
+	const uint64_t floor = (uint64_t)CELLS_TAKES * w->tick;
+
+	return (struct queue){ &w->hot.nodes, &w->hot.nodes_end, ARENA_NODES_0,
+			       3 * floor / 2, 2 * floor,         3 * floor + 8 };
+}
+
+static struct queue queue_of_vars(struct worker *w)
+{
+	const uint64_t tick = w->tick;
+
+	return (struct queue){
+		&w->hot.vars, &w->hot.vars_end, ARENA_VARS_0, tick / 2, tick + 8, 4 * tick + 16
+	};
+}
+
+static uint64_t length(const struct queue *q)
+{
+	return (uint64_t)(*q->end - *q->head);
+}
+
+/* The buffer in which a queue is. */
+static uint32_t buffer_of(const struct worker *w, const struct queue *q)
+{
+	const uint64_t off = (uint64_t)((char *)*q->head - (char *)w->notes);
+
+	return q->buffers + (off >= arena_buffer_off(w->arena, q->buffers + 1));
+}
+
+static port *buffer_begin(const struct worker *w, uint32_t buffer)
+{
+	return (port *)((char *)w->notes + arena_buffer_off(w->arena, buffer));
+}
+
+static port *buffer_end(const struct worker *w, uint32_t buffer)
+{
+	return buffer_begin(w, buffer) + w->now.buffer_end[buffer] / sizeof(port);
+}
+
+/* Memory for @entries of a buffer. */
+static int buffer_grow(struct worker *w, uint32_t buffer, uint64_t entries)
+{
+	const uint64_t end = w->now.buffer_end[buffer], need = entries * sizeof(port);
+	int64_t grown;
+
+	if (need <= end)
+		return 0;
+	grown = arena_grow(w->arena, w->me,
+			   arena_caches_off(w->arena, w->me) + arena_buffer_off(w->arena, buffer), end,
+			   need - end, arena_buffer_room(w->arena));
+	if (grown < 0)
+		return (int)grown;
+	w->now.buffer_end[buffer] = (uint64_t)grown;
+	return 0;
+}
+
+/* Room for @entries more at the end of the queue: move to the other buffer if there is none. */
+static int queue_make_room(struct worker *w, const struct queue *q, uint64_t entries)
+{
+	const uint32_t here = buffer_of(w, q), there = here ^ q->buffers ^ (q->buffers + 1);
+	uint64_t before = 0;
+	port *to;
+	int ret;
+
+#ifdef NET_MORTAL
+	before = CELLS_FREES * w->tick;
+	if (*q->head >= buffer_begin(w, here) + before && *q->end + entries <= buffer_end(w, here))
+		return 0;
+#else
+	if (*q->end + entries <= buffer_end(w, here))
+		return 0;
+#endif
+	ret = buffer_grow(w, there, before + length(q) + entries);
+	if (ret < 0)
+		return ret;
+	to = buffer_begin(w, there) + before;
+	memcpy(to, *q->head, length(q) * sizeof(port));
+	*q->end = to + length(q);
+	*q->head = to;
+	return 0;
+}
+
+/* ---- filling ---------------------------------------------------------------------------------------- */
 
 /* Any chain that came home, from a neighbour first. */
 static port take_chain(struct worker *w)
 {
-	struct pair *first;
-	port chain = w->part->node_chains;
-
-	if (chain != PORT_NONE) {
-		first = cells_node(&w->hot, chain);
-		w->part->node_chains = first->b;
-		return chain;
-	}
 	for (uint32_t i = 0; i < w->n; i++) {
 		struct arena_ring *ring = w->in[i].ring;
 
-		/* F2 acquire: pairs with F1; the words that chain the cells are there */
-		if (i == w->me || !(chain = atomic_load_explicit(&ring->chain, memory_order_acquire)))
+		/* F2 acquire: pairs with F1; the chain, and the words in it, are there */
+		if (i == w->me ||
+		    atomic_load_explicit(&ring->chain_tail, memory_order_acquire) == w->peer[i].chain_head)
 			continue;
-		/* F3 release: pairs with F4; we have it, the next one may be put there */
-		atomic_store_explicit(&ring->chain, PORT_NONE, memory_order_release);
-		return chain;
+		w->peer[i].chain_head++;
+		w->peers_dirty = 2;
+		w->taken |= 1ull << i;
+		return atomic_load_explicit(&ring->chain, memory_order_relaxed);
 	}
 	return PORT_NONE;
 }
 
 static int fill_nodes(struct worker *w, uint64_t want)
 {
-	struct arena_part *part = w->part;
-	port *end = w->node_cache + want;
+	struct arena_record *now = &w->now;
 
-	while (w->hot.nodes < end) {
-		uint64_t fresh = (uint64_t)(end - w->hot.nodes);
+	while (want > 0) {
+		if (now->node_list == PORT_NONE)
+			now->node_list = take_chain(w);
+		if (now->node_list != PORT_NONE) {
+			const port p = now->node_list;
 
-		if (part->node_list == PORT_NONE)
-			part->node_list = take_chain(w);
-		if (part->node_list != PORT_NONE) {
-			port p = part->node_list;
-
-			part->node_list = cells_node(&w->hot, p)->a;
-			*w->hot.nodes++ = p;
+			now->node_list = cells_node(&w->hot, p)->a;
+			*w->hot.nodes_end++ = p;
+			want--;
 			continue;
 		}
-		if (part->node_end - part->node_fresh < fresh) {
-			uint64_t off = arena_nodes_off(w->arena, w->me);
-			int64_t grown = arena_grow(w->arena, off, (part->node_end << 4) - off, fresh << 4,
-						   arena_nodes_room(w->arena));
+		if (now->node_end - now->node_fresh < want) {
+			const uint64_t off = arena_nodes_off(w->arena, w->me);
+			const int64_t grown = arena_grow(w->arena, w->me, off, (now->node_end << 4) - off,
+							 (want - (now->node_end - now->node_fresh)) << 4,
+							 arena_nodes_room(w->arena));
 
 			if (grown < 0)
 				return (int)grown;
-			part->node_end = (off + (uint64_t)grown) >> 4;
+			now->node_end = (off + (uint64_t)grown) >> 4;
 		}
-		part->node_fresh += fresh;
-		for (uint64_t i = 1; i <= fresh; i++) /* the lowest on top */
-			*w->hot.nodes++ = port_make(0, 0, part->node_fresh - i);
+		for (; want > 0; want--)
+			*w->hot.nodes_end++ = port_make(0, 0, now->node_fresh++);
 	}
 	return 0;
 }
 
 static int fill_vars(struct worker *w, uint64_t want)
 {
-	struct arena_part *part = w->part;
-	port *end = w->var_cache + want;
+	struct arena_record *now = &w->now;
 
-	while (w->hot.vars < end) {
-		uint64_t fresh = (uint64_t)(end - w->hot.vars);
+	while (want > 0) {
+		if (now->var_list != PORT_NONE) {
+			const port p = now->var_list;
 
-		if (part->var_list != PORT_NONE) {
-			port p = part->var_list;
-
-			part->var_list = *cells_var(&w->hot, p);
-			*w->hot.vars++ = p;
+			now->var_list = *cells_var(&w->hot, p);
+			*w->hot.vars_end++ = p;
+			want--;
 			continue;
 		}
-		if (part->var_end - part->var_fresh < fresh) {
-			uint64_t off = arena_vars_off(w->arena, w->me);
-			int64_t grown = arena_grow(w->arena, off, (part->var_end << 3) - off, fresh << 3,
-						   arena_vars_room(w->arena));
+		if (now->var_end - now->var_fresh < want) {
+			const uint64_t off = arena_vars_off(w->arena, w->me);
+			const int64_t grown = arena_grow(w->arena, w->me, off, (now->var_end << 3) - off,
+							 (want - (now->var_end - now->var_fresh)) << 3,
+							 arena_vars_room(w->arena));
 
 			if (grown < 0)
 				return (int)grown;
-			part->var_end = (off + (uint64_t)grown) >> 3;
+			now->var_end = (off + (uint64_t)grown) >> 3;
 		}
-		part->var_fresh += fresh;
-		for (uint64_t i = 1; i <= fresh; i++)
-			*w->hot.vars++ = port_var(part->var_fresh - i);
+		for (; want > 0; want--)
+			*w->hot.vars_end++ = port_var(now->var_fresh++);
 	}
 	return 0;
 }
 
-/* The oldest of the stack, which are the coldest, go to the list. */
-static void drain_nodes(struct worker *w)
-{
-	for (uint32_t i = 0; i < CELLS_DRAIN; i++) {
-		port p = w->node_cache[i];
+/* ---- draining --------------------------------------------------------------------------------------- */
 
-		cells_node(&w->hot, p)->a = w->part->node_list;
-		w->part->node_list = p;
+/* Those that were free for longest, which are the coldest, go to the list. */
+static void drain(struct worker *w, const struct queue *q, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++) {
+#ifdef NET_MORTAL
+		const port p = *--*q->end;
+#else
+		const port p = *(*q->head)++;
+#endif
+		if (q->buffers == ARENA_NODES_0) {
+			cells_node(&w->hot, p)->a = w->now.node_list;
+			w->now.node_list = p;
+		} else {
+			*cells_var(&w->hot, p) = w->now.var_list;
+			w->now.var_list = p;
+		}
 	}
-	w->hot.nodes -= CELLS_DRAIN;
-	memmove(w->node_cache, w->node_cache + CELLS_DRAIN,
-		(size_t)((char *)w->hot.nodes - (char *)w->node_cache));
 }
 
-void cells_spill_vars(struct worker *w)
-{
-	for (uint32_t i = 0; i < CELLS_DRAIN; i++) {
-		port p = w->var_cache[i];
+/* ---- both ------------------------------------------------------------------------------------------- */
 
-		*cells_var(&w->hot, p) = w->part->var_list;
-		w->part->var_list = p;
-	}
-	w->hot.vars -= CELLS_DRAIN;
-	memmove(w->var_cache, w->var_cache + CELLS_DRAIN,
-		(size_t)((char *)w->hot.vars - (char *)w->var_cache));
+static void set_marks(struct worker *w)
+{
+	w->node_mark = w->hot.nodes_end - CELLS_TAKES * w->tick;
+	w->var_mark = w->hot.vars_end;
+#ifdef NET_MORTAL
+	w->var_limit = buffer_begin(
+		w, buffer_of(w, &(struct queue){ &w->hot.vars, NULL, ARENA_VARS_0, 0, 0, 0 }));
+#else
+	w->var_limit = buffer_end(w,
+				  buffer_of(w, &(struct queue){ &w->hot.vars, NULL, ARENA_VARS_0, 0, 0, 0 }));
+#endif
+}
+
+/* All that is at hand was free at the last commit. */
+static int tend(struct worker *w, const struct queue *q, uint64_t more)
+{
+	const uint64_t few = q->few + more, now = length(q);
+	int ret;
+
+	if (now > q->many + more)
+		drain(w, q, now - q->usual - more);
+	ret = queue_make_room(w, q, CELLS_FREES * w->tick + q->usual + more);
+	if (ret < 0 || now >= few)
+		return ret;
+	return q->buffers == ARENA_NODES_0 ? fill_nodes(w, q->usual + more - now)
+					   : fill_vars(w, q->usual + more - now);
 }
 
 int cells_tend(struct worker *w, uint64_t nodes, uint64_t vars)
 {
-	struct hot *h = &w->hot;
-	int ret = 0;
+	const struct queue n = queue_of_nodes(w), v = queue_of_vars(w);
+	const uint64_t had_nodes = length(&n), had_vars = length(&v);
+	int ret = buffer_grow(w, ARENA_SET, w->want.redexes + 2 * BATCH_SETS * w->tick + BATCH_MAIL);
 
-	while (h->nodes > w->node_cache + ARENA_NODE_CACHE - CELLS_CEILING)
-		drain_nodes(w);
-	if (h->nodes < w->node_cache + CELLS_FLOOR + nodes)
-		ret = fill_nodes(w, CELLS_FILL + nodes);
-	if (h->vars < w->var_cache + CELLS_FLOOR + vars && ret == 0)
-		ret = fill_vars(w, CELLS_FILL + vars);
+	if (ret == 0)
+		ret = tend(w, &n, nodes);
+	if (ret == 0)
+		ret = tend(w, &v, vars);
+	/* where the queues are now; what was added is not to be taken yet */
+	set_marks(w);
+	if (length(&n) > had_nodes)
+		w->node_mark -= length(&n) - had_nodes;
+	if (length(&v) > had_vars)
+		w->var_mark -= length(&v) - had_vars;
+	if (nodes || vars || w->want.redexes || w->hot.nodes > w->node_mark)
+		w->recommit = true;
 	return ret;
 }
 
+void cells_more_vars(struct worker *w)
+{
+	const struct queue v = queue_of_vars(w);
+	const uint32_t buffer = buffer_of(w, &v);
+	int ret;
+
+#ifdef NET_MORTAL
+	const uint64_t len = length(&v), before = 16 * CELLS_FREES * w->tick;
+
+	ret = buffer_grow(w, buffer, len + before + 2 * CELLS_FREES * w->tick);
+	if (ret == 0) {
+		memmove(w->hot.vars + before, w->hot.vars, len * sizeof(port));
+		w->hot.vars += before;
+		w->hot.vars_end += before;
+		w->var_mark += before;
+	}
+#else
+	ret = buffer_grow(w, buffer, w->now.buffer_end[buffer] / sizeof(port) + 1);
+	w->var_limit = buffer_end(w, buffer);
+#endif
+	if (ret < 0) { /* a cell or two may be lost, but then so is the program */
+		worker_stop(w, NET_MEMORY, (uint64_t)-ret);
+#ifdef NET_MORTAL
+		w->hot.vars++;
+#else
+		w->hot.vars_end--;
+#endif
+	}
+}
+
+/* ---- foreign cells ---------------------------------------------------------------------------------- */
+
 void cells_free_foreign(struct worker *w, port p)
 {
-	const uint32_t home = arena_home(w->arena, p);
-	struct arena_chain *away = &w->out[home].away;
-	const port naked = p & ~(port)PORT_HEAD_MASK;
+	/* of this batch: the next commit, seq + 1, will say that it is free */
+	w->notes->foreign[(w->seq + 1) & 1][w->foreigns++] = p & ~(port)PORT_HEAD_MASK;
+}
 
-	arena_node(w->arena, naked)->a = away->head;
-	away->head = naked;
-	if (++away->count >= CELLS_CHAIN)
-		w->away |= 1ull << home;
+void cells_begin(struct worker *w)
+{
+	for (uint64_t i = 0; i < w->now.foreign; i++) {
+		const port p = w->notes->foreign[w->seq & 1][i];
+		const uint32_t home = arena_home(w->arena, p | TAG_CON);
+		struct arena_peer *peer = &w->peer[home];
+
+		arena_node(w->arena, p)->a = peer->away;
+		peer->away = p;
+		w->peers_dirty = 2;
+		if (++peer->away_count >= CELLS_CHAIN)
+			w->away |= 1ull << home;
+	}
+	w->now.foreign = 0;
+	set_marks(w);
 }
 
 void cells_send_home(struct worker *w)
 {
 	for (uint64_t left = w->away; left; left &= left - 1) {
 		const uint32_t home = (uint32_t)__builtin_ctzll(left);
-		struct worker_out *out = &w->out[home];
+		struct arena_ring *ring = w->out[home].ring;
+		struct arena_peer *peer = &w->peer[home];
 
 		/* F4 acquire: pairs with F3; the last chain has been taken */
-		if (atomic_load_explicit(&out->ring->chain, memory_order_acquire) != PORT_NONE)
+		if (atomic_load_explicit(&ring->chain_head, memory_order_acquire) != peer->chain_tail)
 			continue;
-		arena_node(w->arena, out->away.head)->b = PORT_NONE;
-		/* F1 release: pairs with F2; who takes the chain sees the words in it */
-		atomic_store_explicit(&out->ring->chain, out->away.head, memory_order_release);
-		out->away = (struct arena_chain){ PORT_NONE, 0 };
+		/* relaxed: nobody looks before chain_tail is shown, after the commit (F1) */
+		atomic_store_explicit(&ring->chain, peer->away, memory_order_relaxed);
+		peer->chain_tail++;
+		peer->away = PORT_NONE;
+		peer->away_count = 0;
+		w->peers_dirty = 2;
+		w->pending |= 1ull << home;
 		w->away &= ~(1ull << home);
 	}
 }

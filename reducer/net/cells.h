@@ -1,29 +1,36 @@
 /*
  * cells.h - take and free the cells of the own partition.
  *
- * Free cells at hand are a stack of naked ports, so that the youngest, which is warm, goes first. Fuel bounds what the
- * rules can take before the next tick (4 cells of each kind per interaction), and the tick fills and drains the stacks
- * such that neither end is met: taking and freeing a node is one load or store, without a test. Only expansion, which
- * may take many, and the freeing of variables, of which a chain may be long, look.
+ * Free cells at hand are a queue of naked ports: taken at its head, freed to its end. So what was free at the last commit
+ * stays as it was until the next one, cells and queue. What most rules may take before the next tick is always there, so that
+ * taking and freeing a node is one load or store, without a test. Rules that take many cells, and all that take variables,
+ * look first.
  *
- *	cache          FLOOR                                        cache + size - CEILING      cache + size
- *	|  for ARENA_TICK interactions  |  ...  nodes -> |  ...     |  freed in ARENA_TICK        |
+ *	buffer  | taken | head ...  free at the last commit ...  mark | for who does not look | freed in this batch ... end |
+ *
+ * There are two such buffers. When the end of one comes near, what is free moves to the other one: the next commit
+ * says so. A queue is kept short, for cells that come back soon are warm.
  */
 #ifndef REDUCER_NET_CELLS_H
 #define REDUCER_NET_CELLS_H
 
-#include "reducer/net/worker.h"
+#include "reducer/net/batch.h"
 
-#define CELLS_FLOOR   (4 * ARENA_TICK)
-#define CELLS_CEILING (3 * ARENA_TICK)
-static_assert(CELLS_FLOOR + CELLS_CEILING < ARENA_NODE_CACHE, "room between the marks");
-static_assert(CELLS_FLOOR + CELLS_CEILING < ARENA_VAR_CACHE, "room between the marks");
+/* Nodes that are taken without a look: so many per interaction. */
+#define CELLS_TAKES 2u
+/* Nodes that are freed, per interaction; and variables, about: there the end of the buffer is looked at. */
+#define CELLS_FREES 4u
 
 /*
- * cells_tend() - bring both stacks between their marks, with @nodes and @vars more than the floor.
- * Works on w->hot. Return: 0 or -errno: no memory.
+ * cells_tend() - see that there is enough at hand, with @nodes and @vars more than usual, and not too much.
+ *
+ * Only at the beginning of a batch. What it finds may be taken after the next commit; w->recommit says that there has to
+ * be one before the loop goes on. Works on w->hot. Return: 0 or -errno: no memory.
  */
 int cells_tend(struct worker *w, uint64_t nodes, uint64_t vars);
+
+/* cells_begin() - at the beginning of a batch: what may be taken; foreign cells that are free now are chained. */
+void cells_begin(struct worker *w);
 
 /* cells_send_home() - freed foreign cells: offer their chains to their owners. */
 void cells_send_home(struct worker *w);
@@ -31,8 +38,8 @@ void cells_send_home(struct worker *w);
 /* cells_free_foreign() - a cell of another partition that was consumed here. */
 void cells_free_foreign(struct worker *w, port p);
 
-/* cells_spill_vars() - the stack of variables is full. Works on w->hot. */
-plx_cold void cells_spill_vars(struct worker *w);
+/* cells_more_vars() - no room for another free variable: make some. Works on w->hot. */
+plx_cold void cells_more_vars(struct worker *w);
 
 hot_inline struct pair *cells_node(const struct hot *h, port p)
 {
@@ -61,7 +68,7 @@ hot_inline bool cells_own_node(const struct worker *w, port p)
  */
 hot_inline port cells_take_node(struct hot *h)
 {
-	return __atomic_load_n(--h->nodes, __ATOMIC_RELAXED);
+	return __atomic_load_n(h->nodes++, __ATOMIC_RELAXED);
 }
 
 /* A node cell with its contents; add tag and label. Two loads, three stores. */
@@ -78,13 +85,17 @@ hot_inline port cells_new_node(struct hot *h, port a, port b)
 /* Of this partition: foreign nodes are brought home first, see worker_foreign(). */
 hot_inline void cells_free_node(struct hot *h, port p)
 {
-	*h->nodes++ = p & ~(port)PORT_HEAD_MASK;
+#ifdef NET_MORTAL
+	*--h->nodes = p & ~(port)PORT_HEAD_MASK;
+#else
+	*h->nodes_end++ = p & ~(port)PORT_HEAD_MASK;
+#endif
 }
 
 /* An unbound variable. */
 hot_inline port cells_new_var(struct hot *h)
 {
-	port p = __atomic_load_n(--h->vars, __ATOMIC_RELAXED);
+	port p = __atomic_load_n(h->vars++, __ATOMIC_RELAXED);
 
 	*cells_var(h, p) = PORT_NONE;
 	return p;
@@ -92,17 +103,23 @@ hot_inline port cells_new_var(struct hot *h)
 
 hot_inline void cells_free_var(struct worker *w, struct hot *h, port p)
 {
-	*h->vars++ = p;
-	if (plx_unlikely(h->vars == w->var_cache + ARENA_VAR_CACHE)) {
+#ifdef NET_MORTAL
+	*--h->vars = p;
+	if (plx_unlikely(h->vars == w->var_limit)) {
+#else
+	*h->vars_end++ = p;
+	if (plx_unlikely(h->vars_end == w->var_limit)) {
+#endif
 		w->hot = *h;
-		cells_spill_vars(w);
+		cells_more_vars(w);
 		*h = w->hot;
 	}
 }
 
-/* Every store into a variable of this partition. */
-hot_inline void cells_set_var(struct hot *h, port p, port value)
+/* Every store into a variable of this partition that joins it to something. */
+hot_inline void cells_set_var(const struct worker *w, struct hot *h, port p, port value)
 {
+	batch_note_set(w, h, p);
 	*cells_var(h, p) = value;
 }
 

@@ -72,42 +72,63 @@ static bool free_node_chain(struct check *c, port first)
 	return true;
 }
 
+/* Free cells at hand: bytes from the start of the notes. */
+static bool free_queue(struct check *c, uint32_t i, uint64_t head, uint64_t tail, uint32_t tag)
+{
+	const uint64_t end = arena_buffer_off(c->arena, tag == TAG_CON ? ARENA_VARS_0 : ARENA_SET);
+
+	if (head > tail || tail > end || ((head | tail) & 7))
+		return fail(c, "free cells at hand lie where none can be");
+	for (; head < tail; head += sizeof(port)) {
+		const port p = *(const port *)((const char *)arena_notes(c->arena, i) + head);
+
+		if (!set_free(c, note_of(c, p | tag)))
+			return false;
+	}
+	return true;
+}
+
 static bool find_free_of(struct check *c, uint32_t i)
 {
 	const struct arena *arena = c->arena;
-	const struct arena_part *part = &arena->parts[i];
-	const port *cache = (const port *)(arena->base + arena_caches_off(arena, i));
+	const struct arena_record *record = arena_record(arena, i);
+	const struct arena_notes *notes = arena_notes(arena, i);
+	const uint64_t seq = atomic_load_explicit(&arena->parts[i].seq, memory_order_relaxed);
+	const struct arena_peer *peers = arena_peers(arena, i, seq);
 
-	if (part->node_cached > ARENA_NODE_CACHE || part->var_cached > ARENA_VAR_CACHE)
-		return fail(c, "a cache of free cells is fuller than it can be");
-	for (uint64_t k = 0; k < part->node_cached; k++)
-		if (!set_free(c, note_of_node(c, cache[k])))
+	if (!free_queue(c, i, record->node_head, record->node_tail, TAG_CON) ||
+	    !free_queue(c, i, record->var_head, record->var_tail, TAG_VAR))
+		return false;
+	if (record->foreign > ARENA_FOREIGN)
+		return fail(c, "more foreign cells were freed than can be");
+	for (uint64_t k = 0; k < record->foreign; k++)
+		if (!set_free(c, note_of_node(c, notes->foreign[seq & 1][k])))
 			return false;
-	for (uint64_t k = 0; k < part->var_cached; k++)
-		if (!set_free(c, note_of(c, cache[ARENA_NODE_CACHE + k])))
-			return false;
-	for (port p = part->var_list; p != PORT_NONE; p = *arena_var(arena, p))
+	for (port p = record->var_list; p != PORT_NONE; p = *arena_var(arena, p))
 		if (!set_free(c, note_of(c, p)))
 			return false;
-	if (!free_node_chain(c, part->node_list))
+	if (!free_node_chain(c, record->node_list))
 		return false;
-	for (port p = part->node_chains; p != PORT_NONE; p = arena_node(arena, p)->b)
-		if (!free_node_chain(c, p))
+	for (uint32_t k = 0; k < arena->n; k++) {
+		const struct arena_ring *ring = arena_ring(arena, i, k);
+
+		if (!free_node_chain(c, peers[k].away))
 			return false;
-	for (uint32_t k = 0; k < arena->n; k++)
-		if (!free_node_chain(c, part->away[k].head) ||
-		    !free_node_chain(
-			    c, atomic_load_explicit(&arena_ring(arena, i, k)->chain, memory_order_acquire)))
+		/* offered and not yet taken */
+		if (atomic_load_explicit(&ring->chain_head, memory_order_acquire) !=
+			    atomic_load_explicit(&ring->chain_tail, memory_order_acquire) &&
+		    !free_node_chain(c, atomic_load_explicit(&ring->chain, memory_order_relaxed)))
 			return false;
+	}
 	return true;
 }
 
 static bool queues_are_empty(struct check *c)
 {
 	for (uint32_t i = 0; i < c->arena->n; i++) {
-		const struct arena_part *part = &c->arena->parts[i];
+		const struct arena_record *part = arena_record(c->arena, i);
 
-		if (part->redex_bottom != part->redex_top)
+		if (part->redex_bottom != part->redex_top || part->laters != 0)
 			return fail(c, "a redex is left in a queue");
 		if (part->spilled != 0)
 			return fail(c, "a message is left aside");
@@ -191,7 +212,7 @@ static bool count_ends(struct check *c, uint32_t i)
 static bool make_notes(struct check *c)
 {
 	for (uint32_t i = 0; i < c->arena->n; i++) {
-		const struct arena_part *part = &c->arena->parts[i];
+		const struct arena_record *part = arena_record(c->arena, i);
 		struct notes *n = &c->notes[i];
 
 		n->node_first = arena_nodes_off(c->arena, i) >> 4;

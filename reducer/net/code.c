@@ -175,7 +175,11 @@ void code_make(struct code *code, const struct book *book, uint32_t *scratch)
 		};
 
 		defs[i] = (struct code_def){
-			.slots = first, .nodes = def->nodes, .vars = def->vars, .redexes = def->redexes
+			.slots = first,
+			.nodes = def->nodes,
+			.vars = def->vars,
+			.redexes = def->redexes,
+			.room = def->redexes + 2,
 		};
 		make_def(&m, &defs[i], slots + first);
 		first += 2ull * def->nodes + 2ull * def->redexes;

@@ -39,6 +39,7 @@ struct code_def {
 	uint32_t vars;  /* all of them */
 	uint32_t plain; /* of these, that need a cell even when the root annihilates */
 	uint32_t redexes;
+	uint32_t room;      /* for so many redexes: two more than it has, for the ports of the root */
 	uint8_t root_kind;  /* enum code_root */
 	uint8_t left_kind;  /* enum code_aux */
 	uint8_t right_kind; /* enum code_aux */
@@ -47,6 +48,9 @@ struct code_def {
 	struct code_slot left; /* auxiliary ports of the root */
 	struct code_slot right;
 };
+
+/* A definition that needs so much room kills who expands it: for tests. */
+#define CODE_POISON UINT32_MAX
 
 /* struct code_def def[defs] follows, then struct code_slot slot[slots]. */
 struct code {

@@ -33,7 +33,7 @@ static uint64_t most_nodes(const struct worker *w)
 	uint64_t nodes = 0;
 
 	for (uint32_t i = 0; i < w->n; i++)
-		nodes += w->arena->parts[i].node_fresh - (arena_nodes_off(w->arena, i) >> 4);
+		nodes += arena_record(w->arena, i)->node_fresh - (arena_nodes_off(w->arena, i) >> 4);
 	return nodes;
 }
 
@@ -41,12 +41,19 @@ static uint64_t most_nodes(const struct worker *w)
 static int expand_at(struct worker *w, port *place)
 {
 	const port ref = *place;
-	int ret = cells_tend(w, 0, 1);
+	int ret;
 
-	if (ret == 0)
-		ret = queue_room(w, 1);
-	if (ret < 0)
-		return ret;
+	if (w->hot.vars == w->var_mark || w->hot.top == w->limit || !batch_note_word(w, place)) {
+		/* whoever has to do all this again finds a variable where we have been */
+		batch_commit(w);
+		ret = cells_tend(w, 0, 1);
+		if (ret == 0)
+			ret = queue_room(w, 1);
+		if (ret < 0)
+			return ret;
+		batch_commit(w);
+		(void)batch_note_word(w, place);
+	}
 	*place = cells_new_var(&w->hot);
 	*w->hot.top++ = (struct pair){ ref, *place };
 	return 0;

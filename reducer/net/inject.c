@@ -8,9 +8,9 @@
 #include "reducer/net/mail.h"
 #include "reducer/net/queue.h"
 
-/* So many cells are taken or freed between two looks at the stacks of free ones. */
+/* So many cells are freed between two commits. */
 #define INJECT_STEP 128u
-static_assert(INJECT_STEP <= CELLS_FLOOR && INJECT_STEP <= CELLS_CEILING, "the stacks bear a step");
+static_assert(INJECT_STEP <= ARENA_FOREIGN, "that many may be others'");
 
 uint64_t inject_bytes(const struct piece *piece)
 {
@@ -52,35 +52,45 @@ static port place(const struct places *places, port p)
 				      : places->node[port_index(p)] | port_head(p);
 }
 
-static int take_cells(struct worker *w, const struct inject_tray *tray, struct places *places)
+/* A commit, and then so much at hand. */
+static int make_room(struct worker *w, uint64_t nodes, uint64_t vars, uint64_t redexes)
 {
-	int ret = 0;
+	int ret;
 
-	for (uint64_t i = 0; i < tray->vars && ret == 0; i++) {
-		if (i % INJECT_STEP == 0)
-			ret = cells_tend(w, 0, 0);
-		if (ret == 0)
-			places->var[i] = cells_new_var(&w->hot);
-	}
-	for (uint64_t i = 0; i < tray->nodes && ret == 0; i++) {
-		if (i % INJECT_STEP == 0)
-			ret = cells_tend(w, 0, 0);
-		if (ret == 0)
-			places->node[i] = cells_take_node(&w->hot);
-	}
-	for (uint64_t i = 0; i < tray->nodes && ret == 0; i++)
-		*cells_node(&w->hot, places->node[i]) = (struct pair){ place(places, tray->pair[i].a),
-								       place(places, tray->pair[i].b) };
+	batch_commit(w);
+	w->want.redexes = redexes;
+	ret = cells_tend(w, nodes, vars);
+	if (ret == 0)
+		ret = queue_room(w, redexes);
+	w->want.redexes = 0;
+	if (ret == 0)
+		batch_commit(w);
 	return ret;
 }
 
+static void take_cells(struct worker *w, const struct inject_tray *tray, struct places *places)
+{
+	for (uint64_t i = 0; i < tray->vars; i++)
+		places->var[i] = cells_new_var(&w->hot);
+	for (uint64_t i = 0; i < tray->nodes; i++)
+		places->node[i] = cells_take_node(&w->hot);
+	for (uint64_t i = 0; i < tray->nodes; i++)
+		*cells_node(&w->hot, places->node[i]) = (struct pair){ place(places, tray->pair[i].a),
+								       place(places, tray->pair[i].b) };
+}
+
+/* Some at a time; how far we are is committed, and who comes after us goes on there. */
 static int bury(struct worker *w, const port *dead, uint64_t count)
 {
 	int ret = 0;
 
-	for (uint64_t i = 0; i < count && ret == 0; i++) {
-		const port p = dead[i];
+	while (w->now.buried < count && ret == 0) {
+		const port p = dead[w->now.buried];
 
+		if (w->now.buried % INJECT_STEP == 0)
+			ret = make_room(w, INJECT_STEP, INJECT_STEP, 0);
+		if (ret < 0)
+			break;
 		if (port_tag(p) == TAG_VAR && cells_own_var(w, p))
 			cells_free_var(w, &w->hot, p);
 		else if (port_tag(p) == TAG_VAR)
@@ -89,8 +99,7 @@ static int bury(struct worker *w, const port *dead, uint64_t count)
 			cells_free_node(&w->hot, p);
 		else
 			cells_free_foreign(w, p);
-		if (i % INJECT_STEP == 0)
-			ret = cells_tend(w, 0, 0);
+		w->now.buried++;
 	}
 	return ret;
 }
@@ -102,24 +111,29 @@ void inject_piece(struct worker *w)
 	const struct pair *redex = tray->pair + tray->nodes;
 	struct places places = { malloc((tray->nodes + 1) * sizeof(port)),
 				 malloc((tray->vars + 1) * sizeof(port)) };
-	int ret = places.node && places.var ? take_cells(w, tray, &places) : -ENOMEM;
+	int ret = places.node && places.var ? 0 : -ENOMEM;
 
 	w->mixed = w->n > 1; /* the piece may lead anywhere */
+	if (ret == 0)
+		ret = bury(w, (const port *)(redex + tray->redexes), tray->gone);
+	/* all the rest in one batch, with the order itself */
+	if (ret == 0)
+		ret = make_room(w, tray->nodes, tray->vars, tray->redexes);
 	if (ret == 0) {
+		take_cells(w, tray, &places);
 		control->root = places.var[0];
 		for (uint64_t i = 0; i < tray->held; i++)
 			control->held[i] = places.var[1 + i];
-		ret = bury(w, (const port *)(redex + tray->redexes), tray->gone);
 	}
 	for (uint64_t i = 0; i < tray->redexes && ret == 0; i++) {
 		const port a = place(&places, redex[i].a), b = place(&places, redex[i].b);
 
-		ret = queue_room(w, 1);
-		if (ret == 0 && port_tag(a) == TAG_REF && port_tag(b) == TAG_VAR)
+		if (port_tag(a) == TAG_REF && port_tag(b) == TAG_VAR)
 			*w->hot.top++ = (struct pair){ a, b }; /* a call, not just a wire */
-		else if (ret == 0)
+		else
 			link_later(w, &w->hot, a, b, true);
 	}
+	w->now.buried = 0;
 	free(places.node);
 	free(places.var);
 	if (ret < 0)

@@ -62,7 +62,7 @@ hot_inline bool link_ports(struct worker *w, struct hot *h, port a, port b, stru
 					continue;
 				}
 			}
-			cells_set_var(h, a, b);
+			cells_set_var(w, h, a, b);
 			return false;
 		}
 		if (port_tag(b) != TAG_VAR)

@@ -5,8 +5,9 @@
 
 #include "reducer/net/cells.h"
 #include "reducer/net/mail.h"
+#include "reducer/net/rules.h"
 
-/* So many messages are published without waiting for the next tick. */
+/* So many messages do not wait for the next tick. */
 #define MAIL_BATCH 64u
 
 /* Record @number - 1 of the own spill area. */
@@ -15,29 +16,30 @@ static struct arena_spilled *mail_record(const struct worker *w, uint64_t number
 	return &w->spill[number - 1];
 }
 
+/* Records are chained while they are in use and while they are not: who takes one off a chain leaves its word there. */
 static uint64_t mail_new_record(struct worker *w)
 {
-	struct arena_part *part = w->part;
-	uint64_t number = w->spill_free;
+	struct arena_record *now = &w->now;
+	uint64_t number = now->spill_free;
 
-	if (number != 0) {
-		w->spill_free = mail_record(w, number)->next;
+	if (number != 0 && batch_note_word(w, &mail_record(w, number)->next)) {
+		now->spill_free = mail_record(w, number)->next;
 		return number;
 	}
-	if (part->spill_fresh == part->spill_end) {
-		int64_t grown = arena_grow(w->arena, arena_spill_off(w->arena, w->me),
-					   part->spill_end * sizeof(struct arena_spilled),
+	if (now->spill_fresh == now->spill_end) {
+		int64_t grown = arena_grow(w->arena, w->me, arena_spill_off(w->arena, w->me),
+					   now->spill_end * sizeof(struct arena_spilled),
 					   sizeof(struct arena_spilled), arena_spill_room(w->arena));
 
 		if (grown < 0)
 			return 0;
-		part->spill_end = (uint64_t)grown / sizeof(struct arena_spilled);
+		now->spill_end = (uint64_t)grown / sizeof(struct arena_spilled);
 	}
-	return ++part->spill_fresh;
+	return ++now->spill_fresh;
 }
 
 /* No room in the ring: keep it here for later. When there is no room here either the program ends. */
-static void mail_spill(struct worker *w, struct worker_out *out, port a, port b)
+static void mail_spill(struct worker *w, struct arena_peer *peer, port a, port b)
 {
 	uint64_t number = mail_new_record(w);
 
@@ -45,36 +47,46 @@ static void mail_spill(struct worker *w, struct worker_out *out, port a, port b)
 		worker_stop(w, NET_MEMORY, 0);
 		return;
 	}
-	*mail_record(w, number) = (struct arena_spilled){ .message = { a, b }, .next = out->spilled };
-	out->spilled = number;
-	w->part->spilled++;
+	*mail_record(w, number) = (struct arena_spilled){ .message = { a, b }, .next = peer->spilled };
+	peer->spilled = number;
+	w->now.spilled++;
 }
 
-static bool mail_put(struct worker *w, struct worker_out *out, port a, port b)
+static bool mail_put(struct worker *w, uint32_t to, port a, port b)
 {
 	const uint64_t size = w->arena->control->ring;
+	struct worker_out *out = &w->out[to];
+	struct arena_peer *peer = &w->peer[to];
 
-	if (out->tail - out->seen == size) {
+	if (peer->tail - out->seen == size) {
 		/* M1 acquire: pairs with M4; the receiver is done with the slot we reuse */
 		out->seen = atomic_load_explicit(&out->ring->head, memory_order_acquire);
-		if (out->tail - out->seen == size)
+		if (peer->tail - out->seen == size)
 			return false;
 	}
-	out->ring->slot[out->tail & (size - 1)] = (struct pair){ a, b };
-	out->tail++;
+	out->ring->slot[peer->tail & (size - 1)] = (struct pair){ a, b };
+	peer->tail++;
 	return true;
 }
 
-static void mail_publish(struct worker *w, uint32_t to)
+void mail_show(struct worker *w)
 {
-	struct worker_out *out = &w->out[to];
+	for (uint64_t left = w->pending; left; left &= left - 1) {
+		const uint32_t to = (uint32_t)__builtin_ctzll(left);
+		struct worker_out *out = &w->out[to];
+		const struct arena_peer *peer = &w->peer[to];
 
-	if (out->published == out->tail)
-		return;
-	/* M2 release: pairs with M3; who sees the tail sees the messages and the nodes they lead to */
-	atomic_store_explicit(&out->ring->tail, out->tail, memory_order_release);
-	out->published = out->tail;
-	mail_wake(w, to);
+		/* F1 release: pairs with F2; who sees the count sees the chain */
+		atomic_store_explicit(&out->ring->chain_tail, peer->chain_tail, memory_order_release);
+		if (out->published != peer->tail) {
+			/* M2 release: pairs with M3; who sees the tail sees the messages and the nodes they lead to */
+			atomic_store_explicit(&out->ring->tail, peer->tail, memory_order_release);
+			out->published = peer->tail;
+			mail_wake(w, to);
+		}
+		if (peer->spilled == 0)
+			w->pending &= ~(1ull << to);
+	}
 }
 
 void mail_wake(struct worker *w, uint32_t who)
@@ -93,37 +105,36 @@ void mail_wake(struct worker *w, uint32_t who)
 
 void mail_send(struct worker *w, uint32_t to, port a, port b)
 {
-	struct worker_out *out = &w->out[to];
-
-	w->sent++;
+	w->now.sent++;
 	w->mixed = true;
 	w->pending |= 1ull << to;
-	if (out->spilled != 0 || !mail_put(w, out, a, b))
-		mail_spill(w, out, a, b);
-	else if (out->tail - out->published >= MAIL_BATCH)
-		mail_publish(w, to);
+	w->peers_dirty = 2;
+	if (w->peer[to].spilled != 0 || !mail_put(w, to, a, b))
+		mail_spill(w, &w->peer[to], a, b);
+	else if (w->peer[to].tail - w->out[to].published >= MAIL_BATCH)
+		rules_hurry(w, &w->hot);
 }
 
-void mail_flush(struct worker *w)
+void mail_retry(struct worker *w)
 {
 	for (uint64_t left = w->pending; left; left &= left - 1) {
 		const uint32_t to = (uint32_t)__builtin_ctzll(left);
-		struct worker_out *out = &w->out[to];
+		struct arena_peer *peer = &w->peer[to];
 
-		while (out->spilled != 0) {
-			uint64_t number = out->spilled;
+		while (peer->spilled != 0) {
+			const uint64_t number = peer->spilled;
 			struct arena_spilled *record = mail_record(w, number);
 
-			if (!mail_put(w, out, record->message.a, record->message.b))
+			if (w->words == ARENA_WORDS || !mail_put(w, to, record->message.a, record->message.b))
 				break;
-			out->spilled = record->next;
-			record->next = w->spill_free;
-			w->spill_free = number;
-			w->part->spilled--;
+			(void)batch_note_word(w, &record->next);
+			peer->spilled = record->next;
+			record->next = w->now.spill_free;
+			w->now.spill_free = number;
+			w->now.spilled--;
+			w->peers_dirty = 2;
+			w->recommit = true;
 		}
-		mail_publish(w, to);
-		if (out->spilled == 0)
-			w->pending &= ~(1ull << to);
 	}
 }
 

@@ -2,13 +2,15 @@
  * net.c - the supervisor: makes the arena, starts workers, gives them programs, waits, tells what happened.
  *
  * It waits on an epoll descriptor that holds an eventfd, which the last worker to rest writes, and the pidfd of each worker. A
- * death is answered by killing the rest: what is in the arena is then as of some instruction of the dead one, and is not
- * used again. The next program gets a fresh arena and fresh workers.
+ * death is answered by a successor, which finds in the arena what it needs to go on (batch.h). The others do not stop. Only when
+ * a redex kills whoever tries it, or there is no process to be had, the program ends, and the next one gets a fresh arena
+ * and fresh workers.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +33,19 @@
 #define NET_MEMORY_MIN (1ull << 20)
 #define NET_KEEP       (256ull << 20) /* bytes of arena kept from program to program */
 
+/* After a death: batches of one interaction, until what it died of must have been met again. */
+#define NET_CAREFUL 1024u
+#define NET_DEATHS  3u /* of one interaction */
+#define NET_KILLS                                                                                            \
+	16u /* the same when it is SIGKILL, which mostly comes from elsewhere and may just have hit it */
+
 enum net_phase { PHASE_FRESH, PHASE_RUNNING, PHASE_OVER };
+
+/* Of which interaction a worker died last, and how often. */
+struct net_deaths {
+	uint64_t interactions, received;
+	uint32_t job, count;
+};
 
 struct net {
 	struct arena arena;
@@ -40,8 +54,9 @@ struct net {
 	struct plx_process process[NET_WORKERS_MAX];
 	pthread_t thread[NET_WORKERS_MAX];
 	uint32_t started; /* workers that run */
-	bool broken;      /* one is dead: begin anew */
-	bool expands;     /* go on while references are left in the normal form */
+	struct net_deaths deaths[NET_WORKERS_MAX];
+	bool broken;  /* one is dead, or may be at work yet: begin anew */
+	bool expands; /* go on while references are left in the normal form */
 	int ended_fd;
 	int epoll_fd;
 	enum net_phase phase;
@@ -125,6 +140,12 @@ static int start_process(struct net *net, uint32_t i)
 	return 0;
 }
 
+static void show_pid(struct net *net, uint32_t i)
+{
+	plx_table_set(&net->arena.workers, i, ARENA_WORKER_PID,
+		      (uint64_t)(net->options.threads ? getpid() : net->process[i].pid));
+}
+
 static int start_workers(struct net *net)
 {
 	int ret = 0;
@@ -134,8 +155,7 @@ static int start_workers(struct net *net)
 		if (ret < 0)
 			break;
 		net->started++;
-		plx_table_set(&net->arena.workers, i, ARENA_WORKER_PID,
-			      (uint64_t)(net->options.threads ? getpid() : net->process[i].pid));
+		show_pid(net, i);
 	}
 	return ret;
 }
@@ -273,6 +293,16 @@ void net_close(struct net *net)
 
 /* ---- a program ----------------------------------------------------------------------------------- */
 
+/* For tests. */
+static void poison(const struct net *net, struct code *code)
+{
+	const uint32_t id = net->options.poison ? book_find(arena_book(&net->arena), net->options.poison)
+						: UINT32_MAX;
+
+	if (id != UINT32_MAX)
+		((struct code_def *)(code + 1))[id].room = CODE_POISON;
+}
+
 static int load_book(struct net *net, const struct book *book)
 {
 	struct arena *arena = &net->arena;
@@ -284,7 +314,8 @@ static int load_book(struct net *net, const struct book *book)
 		return -ENOMEM;
 	if (need > arena->book_end) {
 		const uint64_t off = (uint64_t)(arena->book - arena->base);
-		int ret = arena_commit(arena, off + arena->book_end, need - arena->book_end);
+		int ret = arena_commit(arena, &arena->control->committed, off + arena->book_end,
+				       need - arena->book_end);
 
 		if (ret < 0)
 			return -ENOMEM;
@@ -296,6 +327,7 @@ static int load_book(struct net *net, const struct book *book)
 	memcpy(arena->book, book, book->size);
 	code_make((struct code *)(arena->book + at), arena_book(arena), scratch);
 	free(scratch);
+	poison(net, (struct code *)(arena->book + at));
 	arena->control->book_size = book->size;
 	arena->control->code = (uint64_t)(arena->book + at - arena->base);
 	return 0;
@@ -328,9 +360,11 @@ static bool must_renew(struct net *net, uint64_t memory)
 	uint32_t who;
 	int32_t pid;
 
+	for (uint32_t i = 0; i < net->started; i++)
+		if (atomic_load_explicit(&net->arena.lines[i].starting, memory_order_acquire))
+			return true; /* a successor that may be looking at what we are about to reset */
 	return net->broken || find_dead(net, &who, &pid, &how) ||
-	       atomic_load_explicit(&net->arena.control->committed, memory_order_relaxed) >
-		       (max < NET_KEEP ? max : NET_KEEP);
+	       arena_memory(&net->arena) > (max < NET_KEEP ? max : NET_KEEP);
 }
 
 static void give_order(struct net *net, enum arena_order order)
@@ -371,14 +405,12 @@ int net_start(struct net *net, const struct book *book, const struct net_limits 
 	}
 	net->limits = limits ? *limits : (struct net_limits){ 0 };
 	net->result = (struct net_result){ .workers = net->options.workers };
+	memset(net->deaths, 0, sizeof(net->deaths));
 	net->expands = net->limits.expand == NET_EXPAND_ALWAYS ||
 		       (net->limits.expand == NET_EXPAND_LABELLED && book->labels > 0);
 	control = net->arena.control;
 	/* relaxed: before S1 */
-	atomic_store_explicit(&control->gas_limited, net->limits.gas != 0, memory_order_relaxed);
-	atomic_store_explicit(&control->gas,
-			      net->limits.gas > INT64_MAX ? INT64_MAX : (int64_t)net->limits.gas,
-			      memory_order_relaxed);
+	control->gas = net->limits.gas;
 	net->begin_ns = plx_now_ns();
 	atomic_store_explicit(&control->first, atomic_load_explicit(&control->job, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
@@ -402,7 +434,7 @@ static bool go_on(struct net *net, uint64_t interactions)
 		return false;
 	while (read(net->ended_fd, &count, sizeof(count)) > 0) {
 	}
-	net->result = (struct net_result){ .workers = net->options.workers };
+	net->result = (struct net_result){ .workers = net->options.workers, .deaths = net->result.deaths };
 	give_order(net, ARENA_EXPAND);
 	return true;
 }
@@ -418,7 +450,7 @@ static int make_tray(struct net *net, uint64_t bytes)
 	if (bytes > arena->book_room || at > arena->book_room - bytes)
 		return -ENOMEM;
 	if (at + bytes > arena->book_end) {
-		if (arena_commit(arena, book + arena->book_end, at + bytes - arena->book_end) < 0)
+		if (arena_commit(arena, &arena->control->committed, book + arena->book_end, at + bytes - arena->book_end) < 0)
 			return -ENOMEM;
 		arena->book_end = at + bytes;
 	}
@@ -440,7 +472,7 @@ int net_go_on(struct net *net, const struct piece *piece)
 	inject_write(net->arena.base + net->arena.control->tray, piece);
 	while (read(net->ended_fd, &count, sizeof(count)) > 0) {
 	}
-	net->result = (struct net_result){ .workers = net->options.workers };
+	net->result = (struct net_result){ .workers = net->options.workers, .deaths = net->result.deaths };
 	give_order(net, ARENA_INJECT);
 	return 0;
 }
@@ -521,20 +553,128 @@ static void finish(struct net *net)
 	describe(net);
 }
 
-static void finish_dead(struct net *net, uint32_t who, int32_t pid, const struct plx_exit *how)
-{
-	struct net_result *r = &net->result;
+/* ---- a worker is dead ---------------------------------------------------------------------------- */
 
+static void say_how(char *text, size_t size, uint32_t who, int32_t pid, const struct plx_exit *how)
+{
+	if (how->signal)
+		snprintf(text, size, "worker %u (pid %d) was killed by signal %d", who, pid, how->signal);
+	else
+		snprintf(text, size, "worker %u (pid %d) ended with exit code %d", who, pid, how->code);
+}
+
+static void give_up(struct net *net, enum net_status status)
+{
 	net->broken = true;
 	stop_workers(net);
 	count_result(net);
-	r->status = NET_WORKER_DIED;
-	if (how->signal)
-		snprintf(r->error, sizeof(r->error), "worker %u (pid %d) was killed by signal %d", who, pid,
-			 how->signal);
+	net->result.status = status;
+}
+
+static void finish_dead(struct net *net, uint32_t who, int32_t pid, const struct plx_exit *how)
+{
+	say_how(net->result.error, sizeof(net->result.error), who, pid, how);
+	give_up(net, NET_WORKER_DIED);
+}
+
+static void name_port(const struct net *net, port p, char *text, size_t size)
+{
+	static const char *const kind[16] = { "a variable", "?",     "*",      "a number",
+					      "(a b)",      "{a b}", "$(a b)", "?(a b)" };
+	const struct book *book = arena_book(&net->arena);
+
+	if (port_tag(p) == TAG_REF && port_index(p) < book->defs)
+		snprintf(text, size, "@%.48s", book_name(book, (uint32_t)port_index(p)));
 	else
-		snprintf(r->error, sizeof(r->error), "worker %u (pid %d) ended with exit code %d", who, pid,
-			 how->code);
+		snprintf(text, size, "%s", kind[port_tag(p)] ? kind[port_tag(p)] : "?");
+}
+
+/* The redex on top as of the last commit: what it died of has been noted, or is still there. */
+static void name_redex(const struct net *net, uint32_t who, char *text, size_t size)
+{
+	const struct arena_notes *notes = arena_notes(&net->arena, who);
+	const struct arena_record *record = arena_record(&net->arena, who);
+	const uint64_t seq = atomic_load_explicit(&net->arena.parts[who].seq, memory_order_relaxed);
+	const uint64_t noted = atomic_load_explicit(&notes->top, memory_order_relaxed);
+	char a[50] = "?", b[50] = "?";
+
+	if (record->redex_top > record->redex_bottom) {
+		const struct pair *stack = (const struct pair *)(net->arena.base +
+								 arena_redexes_off(&net->arena, who));
+		const struct pair r = noted >> ARENA_COUNT_BITS == seq ? notes->top_redex[0]
+								       : stack[record->redex_top - 1];
+
+		name_port(net, r.a, a, sizeof(a));
+		name_port(net, r.b, b, sizeof(b));
+	}
+	snprintf(text, size, "%s ~ %s", a, b);
+}
+
+/* Has it died of the same interaction too often? */
+static bool is_poison(struct net *net, uint32_t who, const struct plx_exit *how)
+{
+	const struct arena_line *line = &net->arena.lines[who];
+	const struct arena_record *record = arena_record(&net->arena, who);
+	struct net_deaths *d = &net->deaths[who];
+
+	if (d->interactions != record->interactions || d->received != record->received ||
+	    d->job != (uint32_t)record->job)
+		*d = (struct net_deaths){ record->interactions, record->received, (uint32_t)record->job, 0 };
+	/* relaxed: it is dead */
+	if (atomic_load_explicit(&line->attempt, memory_order_relaxed) ==
+	    atomic_load_explicit(&net->arena.parts[who].seq, memory_order_relaxed))
+		d->count++;
+	return d->count >= (how->signal == SIGKILL ? NET_KILLS : NET_DEATHS);
+}
+
+/*
+ * What the dead one may have left undone for others: it was about to say that all is over; it had taken the bit of a
+ * hungry one to feed it; it had stopped somebody's bell and not rung it.
+ */
+static void clear_up_after(struct net *net, uint32_t who)
+{
+	struct arena_control *control = net->arena.control;
+	uint64_t idle = 0;
+
+	atomic_fetch_and_explicit(&control->closing, ~(1ull << who), memory_order_seq_cst);
+	for (uint32_t i = 0; i < net->started; i++) {
+		struct arena_line *line = &net->arena.lines[i];
+
+		if ((atomic_load_explicit(&line->state, memory_order_relaxed) & ARENA_STATE_MASK) !=
+		    ARENA_BUSY)
+			idle |= 1ull << i;
+		atomic_store_explicit(&line->asleep, 0, memory_order_seq_cst);
+		plx_futex_wake((uint32_t *)&line->asleep, 1);
+	}
+	atomic_fetch_or_explicit(&control->hungry, idle, memory_order_relaxed);
+}
+
+/* False: the program is over with that. */
+static bool replace(struct net *net, uint32_t who, int32_t pid, const struct plx_exit *how)
+{
+	struct arena_line *line = &net->arena.lines[who];
+	char redex[110], death[80];
+
+	if (is_poison(net, who, how)) {
+		name_redex(net, who, redex, sizeof(redex));
+		say_how(death, sizeof(death), who, pid, how);
+		snprintf(net->result.error, sizeof(net->result.error),
+			 "the redex %s kills whoever reduces it, %u times so far; the last time %s", redex,
+			 net->deaths[who].count, death);
+		give_up(net, NET_POISON);
+		return false;
+	}
+	net->result.deaths++;
+	atomic_store_explicit(&line->starting, 1, memory_order_relaxed);
+	atomic_store_explicit(&line->careful, NET_CAREFUL, memory_order_relaxed);
+	atomic_store_explicit(&line->attempt, UINT64_MAX, memory_order_relaxed);
+	clear_up_after(net, who);
+	if (start_process(net, who) < 0) {
+		finish_dead(net, who, pid, how);
+		return false;
+	}
+	show_pid(net, who);
+	return true;
 }
 
 static bool is_over(const struct net *net)
@@ -579,8 +719,9 @@ int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result)
 			break;
 		}
 		if (find_dead(net, &who, &pid, &how)) {
-			finish_dead(net, who, pid, &how);
-			break;
+			if (!replace(net, who, pid, &how))
+				break;
+			continue;
 		}
 		if (net->limits.time_ns && ran >= net->limits.time_ns && !late) {
 			ask_to_stop(net, NET_TIME);
@@ -634,7 +775,7 @@ void net_progress(const struct net *net, struct net_progress *progress)
 	progress->time_ns = net->phase == PHASE_RUNNING ? plx_now_ns() - net->begin_ns : net->result.time_ns;
 	if (!net->arena.control)
 		return;
-	progress->memory = atomic_load_explicit(&net->arena.control->committed, memory_order_relaxed);
+	progress->memory = arena_memory(&net->arena);
 	for (uint32_t i = 0; i < net->options.workers; i++) {
 		struct net_worker_stats stats;
 
@@ -671,7 +812,8 @@ void net_source(const struct net *net, struct text_source *source)
 		.book = arena_book(&net->arena),
 	};
 	for (uint32_t i = 0; i < net->options.workers; i++)
-		source->nodes_max += net->arena.parts[i].node_fresh - (arena_nodes_off(&net->arena, i) >> 4);
+		source->nodes_max += arena_record(&net->arena, i)->node_fresh -
+				     (arena_nodes_off(&net->arena, i) >> 4);
 }
 
 int net_check(const struct net *net, const char **why)

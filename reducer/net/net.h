@@ -6,7 +6,8 @@
  *	                      +--------------------+      the same workers take one program after the other
  *
  * The workers are children of the caller; between programs they sleep. The caller never computes: it waits on net_fd(),
- * which is readable when a program has ended or a worker has died, and may look at the progress meanwhile.
+ * which is readable when a program has ended or a worker has died, and may look at the progress meanwhile. A worker that
+ * dies loses at most the batch it was at: net_wait() starts a successor, and result and count are what they would have been.
  * Nothing in here prints.
  */
 #ifndef REDUCER_NET_NET_H
@@ -30,6 +31,7 @@ struct net_options {
 	bool scatter;        /* hand out redexes to anybody all the time: for tests, nothing else */
 	uint32_t tick;       /* interactions between two looks at mail, 1 ... 256; 0 means the default */
 	const char *name;    /* of the arena, for tools; NULL means "net" */
+	const char *poison;  /* a definition that kills who expands it: for tests, nothing else */
 };
 
 /*
@@ -53,14 +55,16 @@ struct net_limits {
 
 /* How a program ended. Everything but NET_DONE comes with a sentence in net_result.error. */
 enum net_status {
-	NET_DONE = 0,        /* normal form reached */
-	NET_UNSAFE = 1,      /* a duplicator met a reference to a definition that has duplicators itself */
-	NET_DIVIDED = 2,     /* integer division by zero */
-	NET_MEMORY = 3,      /* the arena would outgrow memory_max, or the machine has no more */
-	NET_GAS = 4,         /* more interactions than allowed */
-	NET_TIME = 5,        /* took longer than allowed */
-	NET_CANCELLED = 6,   /* net_cancel() */
-	NET_WORKER_DIED = 7, /* a worker was killed or crashed; the next net_start() begins with fresh ones */
+	NET_DONE = 0,      /* normal form reached */
+	NET_UNSAFE = 1,    /* a duplicator met a reference to a definition that has duplicators itself */
+	NET_DIVIDED = 2,   /* integer division by zero */
+	NET_MEMORY = 3,    /* the arena would outgrow memory_max, or the machine has no more */
+	NET_GAS = 4,       /* more interactions than allowed */
+	NET_TIME = 5,      /* took longer than allowed */
+	NET_CANCELLED = 6, /* net_cancel() */
+	NET_WORKER_DIED =
+		7, /* a worker was killed and could not be replaced; the next net_start() begins with fresh ones */
+	NET_POISON = 8, /* a redex kills every worker that tries it */
 };
 
 struct net_result {
@@ -70,6 +74,7 @@ struct net_result {
 	uint64_t time_ns;   /* from net_start() to the end */
 	uint32_t workers;   /* how many there were */
 	uint32_t took_part; /* how many of them did an interaction */
+	uint32_t deaths;    /* workers that died and were replaced, without harm */
 };
 
 /* One worker, as of now or as of the end. */

@@ -18,6 +18,7 @@
 #define QUEUE_STARVED   64u     /* ... until anything is given */
 #define QUEUE_LONG      100000u /* interactions: who has had enough for so long is not hungry soon */
 #define QUEUE_BOLD      4096u   /* interactions without putting anything off, at first */
+#define QUEUE_STEP      32u     /* redexes noted at a time, at most: see ARENA_TOP */
 #define QUEUE_ARGUMENTS 8u
 #define QUEUE_NODES     16u /* nodes of arguments looked at */
 
@@ -30,7 +31,9 @@ static void queue_shift_down(struct worker *w)
 	w->bottom -= by;
 	w->hot.top -= by;
 	w->floor -= by;
+	w->low -= by;
 	w->mark -= w->mark ? by : 0;
+	w->recommit = true; /* before anything grows over where they were */
 }
 
 int queue_room(struct worker *w, uint64_t redexes)
@@ -45,16 +48,16 @@ int queue_room(struct worker *w, uint64_t redexes)
 	if (w->hot.top + redexes <= w->limit)
 		return 0;
 	used = (uint64_t)(w->hot.top - w->redexes) + redexes + QUEUE_SLACK;
-	need = used > w->part->redex_end ? (used - w->part->redex_end) * sizeof(struct pair) : 0;
+	need = used > w->now.redex_end ? (used - w->now.redex_end) * sizeof(struct pair) : 0;
 	if (need) {
-		grown = arena_grow(w->arena, arena_redexes_off(w->arena, w->me),
-				   w->part->redex_end * sizeof(struct pair), need,
+		grown = arena_grow(w->arena, w->me, arena_redexes_off(w->arena, w->me),
+				   w->now.redex_end * sizeof(struct pair), need,
 				   arena_redexes_room(w->arena));
 		if (grown < 0)
 			return (int)grown;
-		w->part->redex_end = (uint64_t)grown / sizeof(struct pair);
+		w->now.redex_end = (uint64_t)grown / sizeof(struct pair);
 	}
-	w->limit = w->redexes + w->part->redex_end - QUEUE_SLACK;
+	w->limit = w->redexes + w->now.redex_end - QUEUE_SLACK;
 	return 0;
 }
 
@@ -144,7 +147,7 @@ static void queue_mark_late(struct worker *w, const struct call *call)
 {
 	if (port_tag(call->result) == TAG_VAR && cells_own_var(w, call->result) &&
 	    *cells_var(&w->hot, call->result) == PORT_NONE)
-		cells_set_var(&w->hot, call->result, LINK_LATE);
+		*cells_var(&w->hot, call->result) = LINK_LATE; /* a hint: nobody has to undo it */
 }
 
 /* ---- giving --------------------------------------------------------------------------------------- */
@@ -202,9 +205,9 @@ static uint32_t queue_choose(struct worker *w, uint64_t old)
 /* Who is hungry again so soon got little: twice as much next time. */
 static void queue_adapt(struct worker *w)
 {
-	const uint64_t since = w->interactions - w->gave_at;
+	const uint64_t since = w->now.interactions - w->gave_at;
 
-	w->gave_at = w->interactions;
+	w->gave_at = w->now.interactions;
 	if (since > QUEUE_LONG)
 		w->generous = 1;
 	else if (w->generous < QUEUE_LOOK / 2)
@@ -217,6 +220,7 @@ static void queue_hand_out(struct worker *w, uint32_t chosen, const uint32_t *ea
 	struct pair *kept = w->bottom + (32 - __builtin_clz(chosen));
 	uint32_t given = 0;
 
+	batch_note_bottom(w, (uint32_t)(kept - w->bottom));
 	for (struct pair *r = w->bottom; r < kept; r++) {
 		struct call call;
 
@@ -235,9 +239,11 @@ static void queue_hand_out(struct worker *w, uint32_t chosen, const uint32_t *ea
 			*--kept = *r;
 	w->bottom = kept;
 	w->mark = w->hot.top;
-	w->given += given;
+	w->now.given += given;
 	w->starving = 0;
-	mail_flush(w);
+	w->recommit = true;
+	if (w->low < kept)
+		w->low = kept;
 }
 
 /* For tests: every other redex goes to whoever is next, ready or not. */
@@ -255,13 +261,14 @@ static void queue_scatter(struct worker *w)
 
 void queue_give(struct worker *w)
 {
+	/* at the beginning of a batch: nothing above the floor */
 	/* relaxed: see queue_claim() */
 	uint64_t hungry = atomic_load_explicit(&w->arena->control->hungry, memory_order_relaxed) &
 			  ~(1ull << w->me);
-	const uint64_t old = (uint64_t)(w->floor - w->bottom);
+	const uint64_t old = (uint64_t)(w->low - w->bottom);
 	uint32_t eater[NET_WORKERS_MAX], eaters = 0, chosen;
 
-	w->floor = w->hot.top;
+	w->low = w->hot.top;
 	w->step = 1;
 	if (plx_unlikely(w->arena->control->scatter)) {
 		queue_scatter(w);
@@ -294,13 +301,14 @@ static bool queue_put_off(struct worker *w, const struct pair *r)
 {
 	struct call call;
 
-	if (w->laters == ARENA_LATER || w->interactions < w->bold_until || !queue_is_call(r) ||
+	if (w->laters == ARENA_LATER || w->now.interactions < w->bold_until || !queue_is_call(r) ||
 	    !queue_must_wait(w, r, &call) || !quiesce_others_busy(w))
 		return false;
 	queue_mark_late(w, &call);
 	/* in the order of the stack: what is put off before we resume comes under what was put off before it */
 	memmove(&w->later[w->resumed + 1], &w->later[w->resumed], (w->laters++ - w->resumed) * sizeof(*r));
 	w->later[w->resumed] = *r;
+	w->later_changed = true;
 	return true;
 }
 
@@ -309,16 +317,24 @@ bool queue_lower(struct worker *w)
 	struct pair *end = w->mark > w->bottom ? w->mark : w->bottom;
 
 	if (w->floor > end) {
-		const uint64_t far = (uint64_t)(w->floor - end);
+		/* what we have been at since we gave is no news; below that, go slowly */
+		const uint64_t far = (uint64_t)(w->floor -
+						(w->floor > w->low && w->low > end ? w->low : end));
+		uint64_t step = w->floor > w->low ? QUEUE_STEP : w->step;
 
-		w->floor -= w->step < far ? w->step : far;
-		w->step *= 2;
+		batch_note_top(w, (uint32_t)(step < far ? step : far));
+		if (w->low > w->floor) {
+			w->low = w->floor;
+			w->step = w->step < QUEUE_STEP ? 2 * w->step : QUEUE_STEP;
+		}
 		return true;
 	}
 	while (w->floor > w->bottom) { /* one by one, for each may have to wait */
-		const struct pair r = *--w->floor;
+		struct pair r;
 
-		w->mark = w->floor;
+		batch_note_top(w, 1);
+		r = *w->floor;
+		w->low = w->mark = w->floor;
 		if (!queue_put_off(w, &r)) {
 			w->hot.top = w->floor + 1;
 			return true;
@@ -334,6 +350,7 @@ static void queue_take_up(struct worker *w, uint32_t i)
 	*w->hot.top++ = w->later[i];
 	memmove(&w->later[i], &w->later[i + 1], (--w->laters - i) * sizeof(*w->later));
 	w->resumed = w->laters;
+	w->later_changed = true;
 }
 
 void queue_resume(struct worker *w)
@@ -352,7 +369,7 @@ void queue_resume(struct worker *w)
 	case QUIESCE_TURN: break;
 	case QUIESCE_LATE: /* in vain: be bolder */
 		w->boldness = w->boldness ? 2 * w->boldness : QUEUE_BOLD;
-		w->bold_until = w->interactions + w->boldness;
+		w->bold_until = w->now.interactions + w->boldness;
 		break;
 	}
 	queue_take_up(w, w->laters - 1);

@@ -137,10 +137,10 @@ static void quiesce_sleep(struct worker *w, bool over, uint64_t timeout_ns)
 	/* W2 seq_cst: before the looks that follow; pairs with W1 and W3 */
 	atomic_store_explicit(&w->line->asleep, 1, memory_order_seq_cst);
 	if ((over || quiesce_is_stopping(w) ||
-	     atomic_load_explicit(&w->line->inbox, memory_order_seq_cst) == 0) &&
+	     (atomic_load_explicit(&w->line->inbox, memory_order_seq_cst) == 0 && w->unread == 0)) &&
 	    atomic_load_explicit(&control->job, memory_order_seq_cst) == w->job &&
 	    !atomic_load_explicit(&control->leave, memory_order_seq_cst)) {
-		w->parked++;
+		w->now.parked++;
 		if (plx_futex_wait((const uint32_t *)&w->line->asleep, 1, timeout_ns) < 0) {
 			/* interrupted or late: look again */
 		}
@@ -165,30 +165,46 @@ static void quiesce_set_hungry(struct worker *w, bool hungry)
 		atomic_fetch_and_explicit(bits, ~bit, memory_order_relaxed);
 }
 
+void quiesce_lie_down(struct worker *w)
+{
+	quiesce_set_hungry(w, true);
+	quiesce_set_state(w, ARENA_IDLE);
+	if (!quiesce_is_over(w))
+		quiesce_look(w);
+}
+
+bool quiesce_look_up(struct worker *w)
+{
+	struct arena_control *control = w->arena->control;
+	/* S2 acquire: pairs with S1; the book and the empty partitions are seen */
+	const uint32_t job = atomic_load_explicit(&control->job, memory_order_acquire);
+	const bool mail = atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0 || w->unread != 0;
+
+	if (job == w->job && (!mail || quiesce_is_over(w) || quiesce_is_stopping(w)))
+		return false;
+	if (quiesce_rise(w)) {
+		quiesce_set_hungry(w, false);
+		return true;
+	}
+	if (atomic_load_explicit(&control->ended, memory_order_seq_cst) == job)
+		w->job = job; /* over before we took part */
+	return false;
+}
+
 bool quiesce_rest(struct worker *w)
 {
 	struct arena_control *control = w->arena->control;
 	uint64_t since = 0;
 
-	quiesce_set_hungry(w, true);
-	quiesce_set_state(w, ARENA_IDLE);
-	if (!quiesce_is_over(w))
-		quiesce_look(w);
+	quiesce_lie_down(w);
 	for (;;) {
-		/* S2 acquire: pairs with S1; the book and the empty partitions are seen */
-		const uint32_t job = atomic_load_explicit(&control->job, memory_order_acquire);
-		const bool over = quiesce_is_over(w), stopping = quiesce_is_stopping(w);
-		const bool mail = atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0;
+		bool over;
 
 		if (atomic_load_explicit(&control->leave, memory_order_relaxed))
 			return false;
-		if (job != w->job || (mail && !over && !stopping)) {
-			if (quiesce_rise(w))
-				break;
-			if (atomic_load_explicit(&control->ended, memory_order_seq_cst) == job)
-				w->job = job; /* over before we took part */
-			continue;
-		}
+		if (quiesce_look_up(w))
+			return true;
+		over = quiesce_is_over(w);
 		if (since == 0)
 			since = plx_now_ns();
 		if (over || plx_now_ns() - since > QUIESCE_SPIN_NS) {
@@ -198,8 +214,29 @@ bool quiesce_rest(struct worker *w)
 			QUIESCE_PAUSE();
 		}
 	}
-	quiesce_set_hungry(w, false);
-	return true;
+}
+
+bool quiesce_recover(struct worker *w)
+{
+	struct arena_control *control = w->arena->control;
+	const uint64_t state = atomic_load_explicit(&w->line->state, memory_order_relaxed);
+	bool awake = false;
+
+	if (quiesce_state(state) != ARENA_IDLE) {
+		quiesce_set_state(w, ARENA_BUSY);
+		/* seq_cst: as Q4; who is about to end the program does, or has seen us */
+		while (atomic_load_explicit(&control->closing, memory_order_seq_cst) != 0)
+			QUIESCE_PAUSE();
+		awake = atomic_load_explicit(&control->ended, memory_order_seq_cst) !=
+			atomic_load_explicit(&control->job, memory_order_seq_cst);
+		if (awake)
+			quiesce_set_hungry(w, false);
+		else
+			quiesce_set_state(w, ARENA_IDLE);
+	}
+	/* release: whoever sees this sees the partition as we leave it */
+	atomic_store_explicit(&w->line->starting, 0, memory_order_release);
+	return awake;
 }
 
 /* Who has mail will be busy in a moment, whatever it says. */
@@ -246,7 +283,7 @@ enum quiesce_wait quiesce_wait(struct worker *w)
 		const uint64_t waited = plx_now_ns() - begin;
 
 		why = QUIESCE_MAIL;
-		if (atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0 ||
+		if (atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0 || w->unread != 0 ||
 		    quiesce_is_stopping(w) || atomic_load_explicit(&control->leave, memory_order_relaxed))
 			break;
 		why = QUIESCE_TURN;

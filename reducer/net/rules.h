@@ -17,30 +17,26 @@
 #include "reducer/net/link.h"
 #include "reducer/net/num.h"
 
-/* rules_room() - make room for an expansion that takes @nodes, @vars and pushes @redexes. False: stopped. */
-bool rules_room(struct worker *w, uint64_t nodes, uint64_t vars, uint64_t redexes);
+/*
+ * rules_wait() - there is not enough at hand for the redex @a ~ @b: it goes back onto the stack, to be taken again when
+ * there is. Works on w->hot.
+ */
+plx_cold void rules_wait(struct worker *w, port a, port b, uint64_t nodes, uint64_t vars, uint64_t redexes);
 
-/* rules_expand_large() - fill w->places for a definition that takes more cells than are ever at hand. False: stopped. */
-bool rules_expand_large(struct worker *w, const struct code_def *def, uint32_t nodes, uint32_t vars);
-
-/* The most cells of a kind that an expansion takes in one go. */
-#define RULES_LARGE 512u
-static_assert(CELLS_FLOOR + RULES_LARGE + CELLS_CEILING < ARENA_NODE_CACHE, "room for an expansion");
-static_assert(CELLS_FLOOR + RULES_LARGE + CELLS_CEILING < ARENA_VAR_CACHE, "room for an expansion");
-
-/* Cold functions work on w->hot: the registers go there and come back. */
-hot_inline bool rules_have_room(struct worker *w, struct hot *h, uint64_t nodes, uint64_t vars,
-				uint64_t redexes)
+/*
+ * Before a rule that takes more than a node or two: is all there? Else it has not begun, and the loop will commit and
+ * come back to it. Cold functions work on w->hot: the registers go there and come back.
+ */
+hot_inline bool rules_have_room(struct worker *w, struct hot *h, port a, port b, uint64_t nodes,
+				uint64_t vars, uint64_t redexes)
 {
-	bool room;
-
-	if (plx_likely(h->nodes >= w->node_cache + CELLS_FLOOR + nodes &&
-		       h->vars >= w->var_cache + CELLS_FLOOR + vars && h->top + redexes <= w->limit))
+	if (plx_likely(h->nodes + nodes <= w->node_mark && h->vars + vars <= w->var_mark &&
+		       h->set + redexes <= w->set_mark && h->top + redexes <= w->limit))
 		return true;
 	w->hot = *h;
-	room = rules_room(w, nodes, vars, redexes);
+	rules_wait(w, a, b, nodes, vars, redexes);
 	*h = w->hot;
-	return room;
+	return false;
 }
 
 /* Make the loop look outside before the next interaction. */
@@ -71,8 +67,17 @@ hot_inline bool rule_anni(struct worker *w, struct hot *h, port a, port b, struc
 
 hot_inline bool rule_comm(struct worker *w, struct hot *h, port a, port b, struct pair *r, const bool multi)
 {
-	const struct pair m = *cells_node(h, a), n = *cells_node(h, b);
-	const port v = cells_new_var(h), x = cells_new_var(h), y = cells_new_var(h), z = cells_new_var(h);
+	struct pair m, n;
+	port v, x, y, z;
+
+	if (plx_unlikely(!rules_have_room(w, h, a, b, 4, 4, 4)))
+		return false;
+	m = *cells_node(h, a);
+	n = *cells_node(h, b);
+	v = cells_new_var(h);
+	x = cells_new_var(h);
+	y = cells_new_var(h);
+	z = cells_new_var(h);
 
 	cells_free_node(h, a);
 	cells_free_node(h, b);
@@ -151,26 +156,12 @@ hot_inline bool rule_call(struct worker *w, struct hot *h, port a, port b, struc
 	port *const places = w->places;
 	struct pair aux = { PORT_NONE, PORT_NONE }, left, right;
 
-	if (plx_unlikely(nodes > RULES_LARGE || vars > RULES_LARGE)) {
-		bool room;
-
-		w->hot = *h;
-		room = rules_room(w, 0, 0, def->redexes) && rules_expand_large(w, def, nodes, vars);
-		*h = w->hot;
-		if (!room) {
-			rules_hurry(w, h);
-			return false;
-		}
-	} else {
-		if (plx_unlikely(!rules_have_room(w, h, nodes, vars, def->redexes))) {
-			rules_hurry(w, h);
-			return false;
-		}
-		for (uint32_t i = 0; i < nodes; i++)
-			places[1 + i] = cells_take_node(h);
-		for (uint32_t i = 0; i < vars; i++)
-			places[1 + def->nodes + i] = cells_new_var(h);
-	}
+	if (plx_unlikely(!rules_have_room(w, h, a, b, nodes, vars, def->room)))
+		return false;
+	for (uint32_t i = 0; i < nodes; i++)
+		places[1 + i] = cells_take_node(h);
+	for (uint32_t i = 0; i < vars; i++)
+		places[1 + def->nodes + i] = cells_new_var(h);
 	if (at_once) {
 		aux = *cells_node(h, b);
 		cells_free_node(h, b);

@@ -6,10 +6,12 @@
 
 #define SETTLE_DEPTH 256u
 
-/* What a wire leads to, as far as our variables know; the variables on the way are free then. */
-static port settle_follow(struct worker *w, port p, bool is_first_of_operator)
+/* What the wire at @at leads to, as far as our variables know, takes their place; they are free then. */
+static void settle_port(struct worker *w, port *at, bool is_first_of_operator)
 {
 	struct hot *h = &w->hot;
+	port p = *at;
+	bool noted = false;
 
 	while (port_tag(p) == TAG_VAR && cells_own_var(w, p)) {
 		port value = *cells_var(h, p);
@@ -17,10 +19,14 @@ static port settle_follow(struct worker *w, port p, bool is_first_of_operator)
 		/* a number that comes to an operator by a variable is counted when it comes */
 		if (!link_is_bound(value) || (is_first_of_operator && port_tag(value) == TAG_NUM))
 			break;
+		if (!noted && !batch_note_word(w, at)) /* nobody has to be settled */
+			return;
+		noted = true;
 		cells_free_var(w, h, p);
 		p = value;
 	}
-	return p;
+	if (noted)
+		*at = p;
 }
 
 bool settle_node(struct worker *w, port p, struct pair *ports)
@@ -30,10 +36,8 @@ bool settle_node(struct worker *w, port p, struct pair *ports)
 	if (!port_is_node(p) || !cells_own_node(w, p))
 		return false;
 	cell = cells_node(&w->hot, p);
-	if (port_tag(cell->a) == TAG_VAR)
-		cell->a = settle_follow(w, cell->a, port_tag(p) == TAG_OPR);
-	if (port_tag(cell->b) == TAG_VAR)
-		cell->b = settle_follow(w, cell->b, false);
+	settle_port(w, &cell->a, port_tag(p) == TAG_OPR);
+	settle_port(w, &cell->b, false);
 	*ports = *cell;
 	return true;
 }

@@ -12,6 +12,7 @@
 
 #include "reducer/net/expand.h"
 #include "reducer/net/inject.h"
+#include "reducer/net/inject.h"
 #include "reducer/net/mail.h"
 #include "reducer/net/queue.h"
 #include "reducer/net/quiesce.h"
@@ -65,6 +66,11 @@ static plx_cold __attribute__((noinline)) bool worker_foreign(struct worker *w, 
 		settle_tree(w, r->a);
 		settle_tree(w, r->b);
 		mail_send(w, arena_home(w->arena, away_b ? r->b : r->a), r->a, r->b);
+		return false;
+	}
+	if (w->hot.nodes + 2 > w->node_mark) {
+		rules_wait(w, r->a, r->b, 2, 0, 0);
+		w->skipped--; /* the loop does that for all that do not stay */
 		return false;
 	}
 	r->a = worker_import(w, r->a);
@@ -139,7 +145,7 @@ foreign:
 	stays = worker_foreign(w, &here);
 	*h = w->hot;
 	if (!stays) {
-		h->fuel++; /* counted where it is done */
+		w->skipped++; /* counted where it is done */
 		return false;
 	}
 	a = here.a;
@@ -201,23 +207,36 @@ void worker_stop(struct worker *w, enum net_status why, uint64_t detail)
 	}
 }
 
-/* Take what other workers have sent. Works on w->hot. */
+/* Take what other workers have sent, as much as a batch can bear. Works on w->hot. */
 static void worker_take_mail(struct worker *w)
 {
-	for (uint64_t left = mail_arrived(w); left; left &= left - 1) {
-		struct worker_in *in = &w->in[__builtin_ctzll(left)];
-		/* M3 acquire: pairs with M2 */
-		const uint64_t tail = atomic_load_explicit(&in->ring->tail, memory_order_acquire);
-		const uint64_t mask = w->arena->control->ring - 1;
+	uint64_t budget = 2 * w->tick;
 
-		if (queue_room(w, tail - in->head) < 0) {
+	w->unread |= mail_arrived(w);
+	for (uint64_t left = w->unread; left && budget; left &= left - 1) {
+		const uint32_t from = (uint32_t)__builtin_ctzll(left);
+		struct arena_ring *ring = w->in[from].ring;
+		uint64_t *head = &w->peer[from].head;
+		/* M3 acquire: pairs with M2 */
+		const uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+		const uint64_t mask = w->arena->control->ring - 1;
+		const uint64_t count = tail - *head < budget ? tail - *head : budget;
+
+		if (count == tail - *head)
+			w->unread &= ~(1ull << from);
+		if (count == 0)
+			continue;
+		if (queue_room(w, count) < 0) {
 			worker_stop(w, NET_MEMORY, ENOSPC);
 			return;
 		}
-		w->received += tail - in->head;
+		budget -= count;
+		w->now.received += count;
 		w->mixed = true;
-		for (; in->head != tail; in->head++) {
-			const struct pair m = in->ring->slot[in->head & mask];
+		w->peers_dirty = 2;
+		w->taken |= 1ull << from;
+		for (const uint64_t end = *head + count; *head != end; ++*head) {
+			const struct pair m = ring->slot[*head & mask];
 
 			if (plx_unlikely(m.b == PORT_GONE))
 				cells_free_var(w, &w->hot, m.a);
@@ -226,120 +245,133 @@ static void worker_take_mail(struct worker *w)
 			else
 				link_later(w, &w->hot, m.a, m.b, true);
 		}
-		/* M4 release: pairs with M1; the slots may be written again */
-		atomic_store_explicit(&in->ring->head, in->head, memory_order_release);
+		if (net_mutant(MUT_HEAD_EARLY))
+			atomic_store_explicit(&ring->head, *head, memory_order_release);
 	}
 }
 
 /* Count what was burnt; fuel for the next round. */
-static uint64_t worker_account(struct worker *w)
+static void worker_account(struct worker *w)
 {
-	const uint64_t burnt = (uint64_t)((int64_t)w->tick - w->hot.fuel) - w->skipped;
-
-	w->interactions += burnt;
+	w->now.interactions += (uint64_t)((int64_t)w->round - w->hot.fuel) - w->skipped;
 	w->skipped = 0;
-	w->hot.fuel = w->tick;
-	/* relaxed: for those who watch */
-	atomic_store_explicit(&w->line->interactions, w->interactions, memory_order_relaxed);
-	atomic_store_explicit(&w->line->redexes, (uint64_t)(w->hot.top - w->bottom), memory_order_relaxed);
-	return burnt;
+	w->round = w->tick;
+	if (plx_unlikely(atomic_load_explicit(&w->line->careful, memory_order_relaxed) != 0)) {
+		/* somebody died here: one by one, so that what kills can be told */
+		atomic_fetch_sub_explicit(&w->line->careful, 1, memory_order_relaxed);
+		w->round = 1;
+	}
+	w->hot.fuel = w->round;
 }
 
-/* A look at the outside. False: the program is not to go on. */
+/* Those of the others as of their last commits. */
+static bool worker_has_gas(const struct worker *w)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < w->n; i++)
+		sum += atomic_load_explicit(&w->arena->lines[i].interactions, memory_order_relaxed);
+	return sum <= w->arena->control->gas;
+}
+
+/* After a commit: enough of everything for the next batch, or the program ends. */
+static void worker_prepare(struct worker *w)
+{
+	int ret = cells_tend(w, w->want.nodes, w->want.vars);
+
+	if (ret == 0)
+		ret = queue_room(w, w->want.redexes);
+	w->want.nodes = w->want.vars = w->want.redexes = 0;
+	if (ret < 0)
+		worker_stop(w, NET_MEMORY, (uint64_t)-ret);
+	else if (w->recommit)
+		batch_commit(w);
+}
+
+/* The end of a batch, and a look at the outside. False: the program is not to go on. */
 static bool worker_tick(struct worker *w)
 {
 	struct arena_control *control = w->arena->control;
-	const uint64_t burnt = worker_account(w);
-	int ret;
 
+	worker_account(w);
 	if (atomic_load_explicit(&control->stop, memory_order_relaxed) != NET_DONE) {
 		w->failed = true; /* touch nothing: the supervisor may be looking already */
 		return false;
 	}
-	if (atomic_load_explicit(&control->gas_limited, memory_order_relaxed) &&
-	    atomic_fetch_sub_explicit(&control->gas, (int64_t)burnt, memory_order_relaxed) < (int64_t)burnt)
+	batch_commit(w);
+	if (plx_unlikely(control->gas != 0) && !worker_has_gas(w))
 		worker_stop(w, NET_GAS, 0);
-	ret = cells_tend(w, 0, 0);
-	if (ret == 0)
-		ret = queue_room(w, 0);
-	if (ret < 0)
-		worker_stop(w, NET_MEMORY, (uint64_t)-ret);
+	worker_prepare(w);
 	if (w->n > 1 && !w->failed) {
 		w->credit += w->credit < SETTLE_CREDIT_MAX ? SETTLE_CREDIT : 0;
-		worker_take_mail(w);
 		if (++w->quiet >= WORKER_GIVE) {
 			w->quiet = 0;
 			queue_give(w);
 		}
 		if (w->pending)
-			mail_flush(w);
-		if (w->away)
+			mail_retry(w);
+		if (w->away) {
 			cells_send_home(w);
+			w->recommit = true;
+		}
+		if (w->recommit)
+			batch_commit(w);
+		worker_take_mail(w);
+		if (w->recommit)
+			batch_commit(w);
 	}
 	return !w->failed;
 }
 
 /* Until there is nothing to do, here and in the mail, or a reason to stop. */
-static void worker_reduce(struct worker *w)
+static bool worker_batch(struct worker *w)
 {
-	while (worker_tick(w)) {
-		if (w->hot.top != w->bottom) {
-			if (!w->mixed)
-				worker_burn_alone(w);
-			else
-				worker_burn_among(w);
-		} else if (w->pending) {
-			sched_yield(); /* a ring is full: its reader has to run */
-		} else if (w->n > 1 && atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0) {
-			continue;
-		} else if (w->laters > 0) {
-			queue_resume(w);
-		} else {
-			return;
-		}
+	if (!worker_tick(w))
+		return false;
+	if (w->hot.top != w->bottom) {
+		if (plx_unlikely(w->round == 1))
+			/* relaxed: read when we are dead */
+			atomic_store_explicit(&w->line->attempt, w->seq, memory_order_relaxed);
+		if (!w->mixed)
+			worker_burn_alone(w);
+		else
+			worker_burn_among(w);
+	} else if (w->pending) {
+		sched_yield(); /* a ring is full: its reader has to run */
+	} else if (w->n > 1 &&
+		   (w->unread || atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0)) {
+		return true;
+	} else if (w->laters > 0) {
+		if (w->taken)
+			batch_commit(w); /* others need not wait for what we have taken */
+		queue_resume(w);
+	} else {
+		return false;
 	}
+	return true;
 }
 
 /* ---- from program to program -------------------------------------------------------------------- */
 
+/* As the supervisor has left it. */
 static void worker_adopt_queues(struct worker *w)
 {
-	struct arena *arena = w->arena;
-	struct arena_part *part = w->part;
-
-	w->hot = (struct hot){
-		.base = arena->base,
-		.top = w->redexes,
-		.nodes = w->node_cache,
-		.vars = w->var_cache,
-		.fuel = w->tick,
-	};
-	w->bottom = w->floor = w->redexes;
-	w->limit = w->redexes + (part->redex_end ? part->redex_end - QUEUE_SLACK : 0);
-	w->spill_free = 0;
-	w->pending = w->away = 0;
-	w->sent = w->received = w->given = w->parked = 0;
-	w->interactions = w->skipped = 0;
+	batch_rewind(w);
+	batch_commit(w); /* whatever was noted before is about nothing */
+	w->round = w->tick;
+	w->hot.fuel = w->round;
+	w->skipped = 0;
+	w->unread = 0;
 	w->quiet = w->starving = 0;
 	w->generous = 1;
 	w->step = 1;
 	w->credit = 0;
 	w->mark = w->redexes;
-	w->laters = w->resumed = w->boldness = 0;
+	w->resumed = w->boldness = 0;
 	w->bold_until = 0;
 	w->gave_at = 0;
 	w->failed = w->mixed = false;
-	for (uint32_t i = 0; i < w->n; i++) {
-		struct arena_ring *out = arena_ring(arena, w->me, i), *in = arena_ring(arena, i, w->me);
-		/* relaxed: both ends of a ring were set by the supervisor before the job (S1) */
-		uint64_t tail = atomic_load_explicit(&out->tail, memory_order_relaxed);
-
-		w->out[i] = (struct worker_out){ .ring = out, .tail = tail, .published = tail, .seen = tail };
-		w->in[i] = (struct worker_in){
-			.ring = in,
-			.head = atomic_load_explicit(&in->head, memory_order_relaxed),
-		};
-	}
+	w->want.nodes = w->want.vars = w->want.redexes = 0;
 }
 
 /* The first redex of all: @main and the variable on which the normal form will hang. */
@@ -351,14 +383,12 @@ static void worker_begin(struct worker *w)
 	*w->hot.top++ = (struct pair){ port_ref(BOOK_MAIN), root };
 }
 
-/* Take part in a program from here on: nothing of an earlier one counts. */
-static void worker_join(struct worker *w)
+/* The program, as the supervisor has loaded it. False: no memory. */
+static bool worker_read_code(struct worker *w)
 {
 	struct arena *arena = w->arena;
-	const struct code *code;
+	const struct code *code = (const struct code *)(arena->base + arena->control->code);
 
-	worker_adopt_queues(w);
-	code = (const struct code *)(arena->base + arena->control->code);
 	w->book = arena_book(arena);
 	w->defs = code_def(code, 0);
 	w->slots = code_slots(code);
@@ -367,12 +397,30 @@ static void worker_join(struct worker *w)
 		w->places_room = code->places_max;
 		w->places = malloc(w->places_room * sizeof(*w->places));
 	}
-	if (!w->places || cells_tend(w, 0, 0) < 0 || queue_room(w, 1) < 0) {
-		w->places_room = w->places ? w->places_room : 0;
+	if (!w->places) {
+		w->places_room = 0;
 		worker_stop(w, NET_MEMORY, ENOMEM);
-		return;
+		return false;
 	}
 	w->places[0] = 0;
+	return true;
+}
+
+/* Take part in a program from here on: nothing of an earlier one counts. */
+static void worker_join(struct worker *w)
+{
+	worker_adopt_queues(w);
+	if (!worker_read_code(w))
+		return;
+	w->want.vars = w->want.redexes = 1;
+	w->recommit = true;
+	worker_prepare(w);
+}
+
+/* Is the order @job about the program that began with @first? */
+static bool worker_is_part(uint32_t job, uint32_t first, uint32_t now)
+{
+	return job != 0 && job - first <= now - first;
 }
 
 static void worker_adopt(struct worker *w)
@@ -382,54 +430,45 @@ static void worker_adopt(struct worker *w)
 
 	w->job = atomic_load_explicit(&control->job, memory_order_acquire);  /* S2 */
 	first = atomic_load_explicit(&control->first, memory_order_relaxed); /* stored before S1 */
-	if (w->adopted == 0 || w->adopted - first > w->job - first)
+	if (!worker_is_part((uint32_t)w->now.job, first, w->job))
 		worker_join(w);
-	w->adopted = w->job;
-	if (w->me != 0 || w->failed)
-		return;
-	w->received++; /* the order itself, see quiesce.h */
-	if (w->job == first)
-		worker_begin(w);
-	else if (control->order == ARENA_INJECT)
-		inject_piece(w);
-	else
-		expand_result(w);
+	if (w->me == 0 && !w->failed) {
+		if (w->job == first)
+			worker_begin(w);
+		else if (control->order == ARENA_INJECT)
+			inject_piece(w);
+		else
+			expand_result(w);
+		w->now.received++; /* the order itself, see quiesce.h */
+	}
+	w->now.job = w->job;
+	if (!w->failed)
+		batch_commit(w); /* the order is carried out, or, until now, has not been begun */
 }
 
 /* Where everything stands, for who looks while we rest. */
 static void worker_save(struct worker *w)
 {
 	struct arena *arena = w->arena;
-	struct arena_part *part = w->part;
-	uint64_t memory;
+	const struct arena_record *now = &w->now;
 
-	part->node_cached = (uint64_t)(w->hot.nodes - w->node_cache);
-	part->var_cached = (uint64_t)(w->hot.vars - w->var_cache);
-	part->redex_bottom = (uint64_t)(w->bottom - w->redexes);
-	part->redex_top = (uint64_t)(w->hot.top - w->redexes);
-	part->job = w->job;
-	for (uint32_t i = 0; i < w->n; i++)
-		part->away[i] = w->out[i].away;
-	memory = ((part->node_end << 4) - arena_nodes_off(arena, w->me)) +
-		 ((part->var_end << 3) - arena_vars_off(arena, w->me)) +
-		 part->redex_end * sizeof(struct pair) + part->spill_end * sizeof(struct arena_spilled);
 	/* relaxed: ordered by Q1 */
-	atomic_store_explicit(&w->line->sent, w->sent, memory_order_relaxed);
-	atomic_store_explicit(&w->line->received, w->received, memory_order_relaxed);
-	atomic_store_explicit(&w->line->given, w->given, memory_order_relaxed);
-	atomic_store_explicit(&w->line->parked, w->parked, memory_order_relaxed);
-	atomic_store_explicit(&w->line->memory, memory, memory_order_relaxed);
-	plx_table_set(&arena->workers, w->me, ARENA_WORKER_ITRS, w->interactions);
-	plx_table_set(&arena->workers, w->me, ARENA_WORKER_SENT, w->sent);
-	plx_table_set(&arena->workers, w->me, ARENA_WORKER_RECEIVED, w->received);
-	plx_table_set(&arena->workers, w->me, ARENA_WORKER_GIVEN, w->given);
-	plx_table_set(&arena->workers, w->me, ARENA_WORKER_PARKED, w->parked);
+	atomic_store_explicit(&w->line->sent, now->sent, memory_order_relaxed);
+	atomic_store_explicit(&w->line->received, now->received, memory_order_relaxed);
+	atomic_store_explicit(&w->line->given, now->given, memory_order_relaxed);
+	atomic_store_explicit(&w->line->parked, now->parked, memory_order_relaxed);
+	plx_table_set(&arena->workers, w->me, ARENA_WORKER_ITRS, now->interactions);
+	plx_table_set(&arena->workers, w->me, ARENA_WORKER_SENT, now->sent);
+	plx_table_set(&arena->workers, w->me, ARENA_WORKER_RECEIVED, now->received);
+	plx_table_set(&arena->workers, w->me, ARENA_WORKER_GIVEN, now->given);
+	plx_table_set(&arena->workers, w->me, ARENA_WORKER_PARKED, now->parked);
 	plx_table_set(&arena->partitions, w->me, ARENA_PARTITION_REDEXES, (uint64_t)(w->hot.top - w->bottom));
 	plx_table_set(&arena->partitions, w->me, ARENA_PARTITION_NODES,
-		      part->node_fresh - (arena_nodes_off(arena, w->me) >> 4));
+		      now->node_fresh - (arena_nodes_off(arena, w->me) >> 4));
 	plx_table_set(&arena->partitions, w->me, ARENA_PARTITION_VARS,
-		      part->var_fresh - (arena_vars_off(arena, w->me) >> 3));
-	plx_table_set(&arena->partitions, w->me, ARENA_PARTITION_MEMORY, memory);
+		      now->var_fresh - (arena_vars_off(arena, w->me) >> 3));
+	plx_table_set(&arena->partitions, w->me, ARENA_PARTITION_MEMORY,
+		      atomic_load_explicit(&w->line->memory, memory_order_relaxed));
 }
 
 static void worker_init(struct worker *w, struct arena *arena, uint32_t me, int ended_fd)
@@ -444,34 +483,106 @@ static void worker_init(struct worker *w, struct arena *arena, uint32_t me, int 
 		.arena = arena,
 		.line = &arena->lines[me],
 		.part = &arena->parts[me],
+		.notes = arena_notes(arena, me),
 		.node_low = port_make(0, 0, nodes >> 4),
 		.node_span = port_make(0, 0, arena_nodes_room(arena) >> 4),
 		.var_low = port_var(vars >> 3),
 		.var_span = port_var(arena_vars_room(arena) >> 3),
 		.redexes = (struct pair *)(arena->base + arena_redexes_off(arena, me)),
-		.node_cache = (port *)(arena->base + arena_caches_off(arena, me)),
 		.spill = (struct arena_spilled *)(arena->base + arena_spill_off(arena, me)),
+		.peer = (struct arena_peer *)(w + 1),
+		.generous = 1,
+		.step = 1,
 	};
-	w->var_cache = w->node_cache + ARENA_NODE_CACHE;
-	w->later = (struct pair *)(w->var_cache + ARENA_VAR_CACHE);
-	w->job = atomic_load_explicit(&arena->control->ended, memory_order_relaxed);
+	w->hot.base = arena->base;
+	w->round = w->tick;
+	w->hot.fuel = w->round;
+	for (uint32_t i = 0; i < w->n; i++) {
+		w->out[i].ring = arena_ring(arena, me, i);
+		w->in[i].ring = arena_ring(arena, i, me);
+	}
+}
+
+/* What there was to do is done. */
+static void worker_settle_down(struct worker *w)
+{
+	worker_account(w);
+	batch_commit(w);
+	worker_save(w);
+}
+
+/* After a death: go on with a program that is under way, as whoever was here before would have. */
+static void worker_resume(struct worker *w)
+{
+	const struct arena_control *control = w->arena->control;
+	const uint32_t job = atomic_load_explicit(&control->job, memory_order_acquire); /* S2 */
+	const uint32_t first = atomic_load_explicit(&control->first, memory_order_relaxed);
+
+	w->job = atomic_load_explicit(&control->ended, memory_order_acquire);
+	if (w->job == job || !worker_is_part((uint32_t)w->now.job, first, job))
+		return;
+	w->job = (uint32_t)w->now.job;
+	worker_read_code(w);
+}
+
+struct worker *worker_open(struct arena *arena, uint32_t me, int ended_fd)
+{
+	struct worker *w = malloc(sizeof(*w) + arena->n * sizeof(struct arena_peer));
+
+	if (!w)
+		return NULL;
+	worker_init(w, arena, me, ended_fd);
+	batch_recover(w);
+	batch_commit(w); /* what was undone needs not be undone again */
+	worker_save(w);
+	worker_resume(w);
+	w->awake = quiesce_recover(w);
+	return w;
+}
+
+void worker_close(struct worker *w)
+{
+	free(w->places);
+	free(w);
+}
+
+/* An order, or mail: what there is to do before the first batch. */
+static void worker_wake(struct worker *w)
+{
+	if (atomic_load_explicit(&w->arena->control->job, memory_order_relaxed) != w->job)
+		worker_adopt(w);
+}
+
+bool worker_turn(struct worker *w)
+{
+	const bool fresh = !w->awake;
+
+	if (fresh && !quiesce_look_up(w))
+		return false;
+	w->awake = true;
+	if (fresh)
+		worker_wake(w);
+	if (worker_batch(w))
+		return true;
+	worker_settle_down(w);
+	w->awake = false;
+	quiesce_lie_down(w);
+	return true;
 }
 
 int worker_run(struct arena *arena, uint32_t me, int ended_fd)
 {
-	struct worker *w = malloc(sizeof(*w));
+	struct worker *w = worker_open(arena, me, ended_fd);
 
 	if (!w)
 		return 1;
-	worker_init(w, arena, me, ended_fd);
-	while (quiesce_rest(w)) {
-		if (atomic_load_explicit(&arena->control->job, memory_order_relaxed) != w->job)
-			worker_adopt(w);
-		worker_reduce(w);
-		worker_account(w);
-		worker_save(w);
+	while (w->awake || quiesce_rest(w)) {
+		w->awake = false;
+		worker_wake(w);
+		while (worker_batch(w)) {
+		}
+		worker_settle_down(w);
 	}
-	free(w->places);
-	free(w);
+	worker_close(w);
 	return 0;
 }

@@ -13,24 +13,23 @@
 struct hot {
 	char *base;       /* of the arena */
 	struct pair *top; /* of the redexes: one past the youngest */
-	port *nodes;      /* of the free node cells at hand: one past the last */
-	port *vars;       /* of the free variables at hand: one past the last */
-	int64_t fuel;     /* interactions until the next look at the outside */
+	port *nodes;      /* free node cells at hand: the next one to take */
+	port *nodes_end;  /* ... and where the next one that is freed goes */
+	port *vars;       /* free variables at hand */
+	port *vars_end;
+	port *set;    /* where the next variable that is set is noted */
+	int64_t fuel; /* interactions until the next look at the outside */
 };
 
-/* Mail to one other worker. */
+/* Mail to one other worker. What is to survive is in worker.peer. */
 struct worker_out {
 	struct arena_ring *ring;
-	uint64_t tail;           /* next message */
-	uint64_t published;      /* what the receiver can see */
-	uint64_t seen;           /* head, as last looked at */
-	uint64_t spilled;        /* first record of what did not fit, + 1; 0 = none */
-	struct arena_chain away; /* its free cells that we have */
+	uint64_t published; /* what the receiver can see */
+	uint64_t seen;      /* head, as last looked at */
 };
 
 struct worker_in {
 	struct arena_ring *ring;
-	uint64_t head;
 };
 
 struct worker {
@@ -38,50 +37,67 @@ struct worker {
 	/* what is ours: a port p with p - low < span */
 	port var_low, var_span;
 	port node_low, node_span;
+	port batch;      /* of this batch: what is noted with each variable set */
+	port *node_mark; /* takes that look end here: behind it is what the others may need in this batch */
+	port *var_mark;  /* committed free variables end here */
+	port *var_limit; /* memory of the buffer ends here */
+	port *set_mark;  /* notes that look end here */
 	struct pair *bottom; /* oldest redex */
-	struct pair *
-		floor; /* at least what is below was not touched since we last gave; alone it is the bottom */
+	struct pair *floor;  /* what is below has not been touched in this batch and is not noted */
+	struct pair
+		*low; /* at least what is below was not touched since we last gave; alone it is the bottom */
 	struct pair *redexes; /* start of the area */
-	struct pair *limit;   /* where its memory ends, less what ARENA_TICK interactions push */
+	struct pair *limit;   /* where its memory ends, less what a batch pushes */
 	struct pair *mark;    /* what lies below was there when we last gave: it may depend on what is gone */
-	struct pair *later;   /* redexes put off */
+	struct pair later[ARENA_LATER]; /* redexes put off */
 	uint32_t laters;
+	bool later_changed;
 	uint32_t resumed;    /* of these, how many there were when we last looked for one to resume */
 	uint32_t boldness;   /* after having put something off in vain: interactions, doubling ... */
 	uint64_t bold_until; /* ... during which nothing is put off */
-	port *node_cache;
-	port *var_cache;
 	const struct book *book;
 	const struct code_def *defs;
 	const struct code_slot *slots;
 	port *places; /* room for the largest definition */
 	uint64_t places_room;
 	uint64_t skipped; /* fuel thrown away to get to the tick at once */
-	uint64_t interactions;
-	bool failed; /* a reason to stop was met or seen */
-	bool mixed;  /* has sent or received something: ports may lead to other partitions */
+	bool failed;      /* a reason to stop was met or seen */
+	bool mixed;       /* has sent or received something: ports may lead to other partitions */
+	bool awake;       /* worker_turn() is between two rests */
+	bool recommit;    /* something must be committed before the loop goes on */
+	struct {
+		uint64_t nodes, vars, redexes;
+	} want; /* what an expansion did not find */
 
-	uint32_t tick; /* fuel for one round */
+	/* this batch, see batch.h */
+	uint64_t seq;            /* commits so far */
+	struct arena_record now; /* what the next commit will say; queues and counters are filled in then */
+	struct arena_peer *peer; /* one for each worker */
+	uint32_t peers_dirty;    /* commits until both copies of them are the same again */
+	struct arena_notes *notes;
+	uint32_t words, tops, foreigns; /* how many of each are noted */
+	uint64_t taken;                 /* bit per worker from which something was taken in this batch */
+
+	uint32_t tick;  /* fuel for one round */
+	uint32_t round; /* fuel for this one */
 	uint32_t me;
 	uint32_t n;
 	uint32_t job;
-	uint32_t adopted; /* the last job in which we took part; 0: none */
-	int ended_fd;     /* written to when a program has ended */
+	int ended_fd; /* written to when a program has ended */
 	struct arena *arena;
 	struct arena_line *line;
-	struct arena_part *part; /* where node_list, var_list and so on are kept all the time */
+	struct arena_part *part;
 
-	uint64_t away;    /* bit per worker of whose cells a long chain is here */
-	uint64_t pending; /* bit per worker to which something is unpublished or spilled */
-	uint64_t sent, received, given, parked;
+	uint64_t away;     /* bit per worker of whose cells a long chain is here */
+	uint64_t pending;  /* bit per worker to which something is unpublished or spilled */
+	uint64_t unread;   /* bit per worker whose ring we have not read to its end */
 	uint32_t starving; /* looks at hungry workers with nothing ready for them */
-	uint64_t step;     /* how far the floor goes down next time */
+	uint64_t step;     /* how far the low-water mark goes down next time */
 	uint32_t generous; /* redexes to give at a time */
 	uint32_t credit;   /* nodes that may be settled, see settle.h */
 	uint64_t gave_at;  /* interactions done when we last gave */
 	uint32_t quiet;    /* ticks since the last look for hungry workers */
 	struct arena_spilled *spill;
-	uint64_t spill_free; /* records to be used again, chained; 0 = none */
 	struct worker_out out[NET_WORKERS_MAX];
 	struct worker_in in[NET_WORKERS_MAX];
 };
@@ -93,6 +109,14 @@ struct worker {
  * Return: 0, or the exit code 1 when it had not even the memory to begin.
  */
 int worker_run(struct arena *arena, uint32_t me, int ended_fd);
+
+/*
+ * The same in pieces, for tests: worker_open() recovers what a predecessor has left, worker_turn() does one batch or rests.
+ * Return of worker_turn(): did it find anything to do?
+ */
+struct worker *worker_open(struct arena *arena, uint32_t me, int ended_fd);
+bool worker_turn(struct worker *w);
+void worker_close(struct worker *w);
 
 /* worker_stop() - the program cannot go on; the first reason counts. */
 void worker_stop(struct worker *w, enum net_status why, uint64_t detail);

@@ -65,7 +65,8 @@ same 'a program says its number and name' '777 by hand' "$(field 4 job) $(field 
 mkfifo held
 "$BIN/publisher" -q -t programs --lines <held & held=$! # one that has nothing to say yet
 exec 9>held
-"$BIN/publisher" -q -t programs -w endless.hvm & p=$!
+{ echo '// limits: time=1500ms'; cat endless.hvm; } >long.hvm
+"$BIN/publisher" -q -t programs -w long.hvm & p=$!
 children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | cut -d/ -f3; }
 busy() { "$BIN/shmctl" list 2>/dev/null | grep -q .; }
 until_true 10 busy
@@ -80,12 +81,12 @@ exec 9>&-
 wait $held
 kill -KILL "$(children $r | head -1)"
 until_true 10 replies_are 5
-same 'a worker killed during a job: an error reply' 'error worker' "$(field 5 status) $(field 5 reason)"
+same 'a worker killed during a job: the job goes on, here until its time is over' 'error time' "$(field 5 status) $(field 5 reason)"
 wait $p
 publisher -t programs -w good.hvm
 until_true 10 replies_are 6
 same 'and the next job is answered' 42 "$(field 6 result)"
-same 'by fresh workers' 2 "$(children $r | wc -l)"
+same 'by as many workers' 2 "$(children $r | wc -l)"
 
 "$BIN/publisher" -q -t programs -w good.hvm good.hvm & p1=$!
 "$BIN/publisher" -q -t programs -w good.hvm bad.hvm good.hvm & p2=$!
