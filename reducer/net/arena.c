@@ -16,7 +16,7 @@
 #define ARENA_PAGE       4096u
 
 /* Memory of a buffer from the start. */
-#define ARENA_BUFFER_MIN (24ull << 10)
+#define ARENA_BUFFER_MIN (32ull << 10)
 static_assert((1ull << (ARENA_STRIDE_MIN - 4)) >= sizeof(struct arena_notes) + ARENA_PAGE +
 							  ARENA_BUFFERS * (ARENA_BUFFER_MIN + ARENA_PAGE),
 	      "notes and buffers fit");

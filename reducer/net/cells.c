@@ -24,19 +24,18 @@ struct queue {
 
 static struct queue queue_of_nodes(struct worker *w)
 {
-	const uint64_t floor = (uint64_t)CELLS_TAKES * w->tick;
+	const uint64_t tick = w->tick;
 
-	return (struct queue){ &w->hot.nodes, &w->hot.nodes_end, ARENA_NODES_0,
-			       3 * floor / 2, 2 * floor,         3 * floor + 8 };
+	return (struct queue){ &w->hot.nodes,    &w->hot.nodes_end, ARENA_NODES_0,
+			       3 * tick / 2 + 2, 2 * tick + 8,      4 * tick + 16 };
 }
 
 static struct queue queue_of_vars(struct worker *w)
 {
 	const uint64_t tick = w->tick;
 
-	return (struct queue){
-		&w->hot.vars, &w->hot.vars_end, ARENA_VARS_0, tick / 2, tick + 8, 4 * tick + 16
-	};
+	return (struct queue){ &w->hot.vars, &w->hot.vars_end, ARENA_VARS_0,
+			       tick,         3 * tick / 2 + 8, 4 * tick + 16 };
 }
 
 static uint64_t length(const struct queue *q)
@@ -210,7 +209,7 @@ static void drain(struct worker *w, const struct queue *q, uint64_t count)
 
 static void set_marks(struct worker *w)
 {
-	w->node_mark = w->hot.nodes_end - CELLS_TAKES * w->tick;
+	w->node_mark = w->hot.nodes_end;
 	w->var_mark = w->hot.vars_end;
 #ifdef NET_MORTAL
 	w->var_limit = buffer_begin(
@@ -224,16 +223,15 @@ static void set_marks(struct worker *w)
 /* All that is at hand was free at the last commit. */
 static int tend(struct worker *w, const struct queue *q, uint64_t more)
 {
-	const uint64_t few = q->few + more, now = length(q);
+	const uint64_t now = length(q), missing = now < q->few + more ? q->usual + more - now : 0;
 	int ret;
 
 	if (now > q->many + more)
 		drain(w, q, now - q->usual - more);
-	ret = queue_make_room(w, q, CELLS_FREES * w->tick + q->usual + more);
-	if (ret < 0 || now >= few)
+	ret = queue_make_room(w, q, CELLS_FREES * w->tick + missing);
+	if (ret < 0 || missing == 0)
 		return ret;
-	return q->buffers == ARENA_NODES_0 ? fill_nodes(w, q->usual + more - now)
-					   : fill_vars(w, q->usual + more - now);
+	return q->buffers == ARENA_NODES_0 ? fill_nodes(w, missing) : fill_vars(w, missing);
 }
 
 int cells_tend(struct worker *w, uint64_t nodes, uint64_t vars)
@@ -252,7 +250,7 @@ int cells_tend(struct worker *w, uint64_t nodes, uint64_t vars)
 		w->node_mark -= length(&n) - had_nodes;
 	if (length(&v) > had_vars)
 		w->var_mark -= length(&v) - had_vars;
-	if (nodes || vars || w->want.redexes || w->hot.nodes > w->node_mark)
+	if (nodes || vars || w->want.redexes)
 		w->recommit = true;
 	return ret;
 }

@@ -2,11 +2,10 @@
  * cells.h - take and free the cells of the own partition.
  *
  * Free cells at hand are a queue of naked ports: taken at its head, freed to its end. So what was free at the last commit
- * stays as it was until the next one, cells and queue. What most rules may take before the next tick is always there, so that
- * taking and freeing a node is one load or store, without a test. Rules that take many cells, and all that take variables,
- * look first.
+ * stays as it was until the next one, cells and queue. A rule looks whether there is all it takes, up to the mark, and if
+ * not the batch ends there (rules_have_room()); then taking and freeing is one load or store.
  *
- *	buffer  | taken | head ...  free at the last commit ...  mark | for who does not look | freed in this batch ... end |
+ *	buffer  | taken | head ...  free at the last commit ...  mark | freed in this batch ... end |
  *
  * There are two such buffers. When the end of one comes near, what is free moves to the other one: the next commit
  * says so. A queue is kept short, for cells that come back soon are warm.
@@ -16,8 +15,6 @@
 
 #include "reducer/net/batch.h"
 
-/* Nodes that are taken without a look: so many per interaction. */
-#define CELLS_TAKES 2u
 /* Nodes that are freed, per interaction; and variables, about: there the end of the buffer is looked at. */
 #define CELLS_FREES 4u
 

@@ -24,7 +24,7 @@
 plx_cold void rules_wait(struct worker *w, port a, port b, uint64_t nodes, uint64_t vars, uint64_t redexes);
 
 /*
- * Before a rule that takes more than a node or two: is all there? Else it has not begun, and the loop will commit and
+ * Before a rule that takes cells: are they all there? Else it has not begun, and the loop will commit and
  * come back to it. Cold functions work on w->hot: the registers go there and come back.
  */
 hot_inline bool rules_have_room(struct worker *w, struct hot *h, port a, port b, uint64_t nodes,
@@ -35,6 +35,17 @@ hot_inline bool rules_have_room(struct worker *w, struct hot *h, port a, port b,
 		return true;
 	w->hot = *h;
 	rules_wait(w, a, b, nodes, vars, redexes);
+	*h = w->hot;
+	return false;
+}
+
+/* The same for a rule that takes nodes and nothing else. */
+hot_inline bool rules_have_nodes(struct worker *w, struct hot *h, port a, port b, uint64_t nodes)
+{
+	if (plx_likely(h->nodes + nodes <= w->node_mark))
+		return true;
+	w->hot = *h;
+	rules_wait(w, a, b, nodes, 0, 0);
 	*h = w->hot;
 	return false;
 }
@@ -98,12 +109,16 @@ hot_inline bool rule_oper(struct worker *w, struct hot *h, port a, port b, struc
 	const struct pair n = *cells_node(h, b);
 	port value;
 
-	cells_free_node(h, b);
 	if (port_tag(n.a) != TAG_NUM) { /* waits, with our number in it; variables are not looked through */
-		port wait = cells_new_node(h, a, n.b) | port_head(b);
+		port wait;
 
+		if (plx_unlikely(!rules_have_nodes(w, h, a, b, 1)))
+			return false;
+		cells_free_node(h, b);
+		wait = cells_new_node(h, a, n.b) | port_head(b);
 		return link_ports(w, h, wait, n.a, r, multi);
 	}
+	cells_free_node(h, b);
 	if (plx_unlikely(rule_operate(a, n.a, &value) < 0)) {
 		worker_stop(w, NET_DIVIDED, 0);
 		rules_hurry(w, h);
@@ -122,6 +137,8 @@ hot_inline bool rule_swit(struct worker *w, struct hot *h, port a, port b, struc
 	const uint32_t value = num_payload(a);
 	port first = PORT_ERA, second = n.b;
 
+	if (plx_unlikely(!rules_have_nodes(w, h, a, b, 2)))
+		return false;
 	cells_free_node(h, b);
 	if (value != 0)
 		second = cells_new_node(h, num_less_one(a), n.b) | TAG_CON;
