@@ -26,7 +26,7 @@ bool batch_note_word(struct worker *w, const void *word)
 
 	if (w->words == ARENA_WORDS)
 		return false;
-	if (net_mutant(MUT_WORD_UNNOTED))
+	if (net_mutant(MUT_NET_WORD_UNNOTED))
 		return true;
 	notes->word[w->words] = (struct arena_word){
 		.off = (uint64_t)((const char *)word - w->arena->base),
@@ -51,7 +51,7 @@ void batch_note_top(struct worker *w, uint32_t n)
 		notes->top_redex[w->tops + i] = *--w->floor;
 	w->tops += n;
 	BATCH_ORDER();
-	if (!net_mutant(MUT_TOP_UNNOTED))
+	if (!net_mutant(MUT_NET_TOP_UNNOTED))
 		atomic_store_explicit(&notes->top, count_of(w, w->tops), memory_order_relaxed);
 	BATCH_ORDER();
 }
@@ -62,7 +62,7 @@ void batch_note_bottom(struct worker *w, uint32_t n)
 
 	memcpy(notes->bottom_redex, w->bottom, n * sizeof(struct pair));
 	BATCH_ORDER();
-	if (!net_mutant(MUT_BOTTOM_UNNOTED))
+	if (!net_mutant(MUT_NET_BOTTOM_UNNOTED))
 		atomic_store_explicit(&notes->bottom, count_of(w, n), memory_order_relaxed);
 	BATCH_ORDER();
 }
@@ -92,7 +92,8 @@ static void fill_record(struct worker *w)
 	now->foreign = w->foreigns;
 	now->laters = w->laters;
 	if (w->later_changed) {
-		now->later_copy ^= 1;
+		if (!net_mutant(MUT_NET_LATER_IN_PLACE))
+			now->later_copy ^= 1;
 		memcpy(w->notes->later[now->later_copy], w->later, w->laters * sizeof(*w->later));
 		w->later_changed = false;
 	}
@@ -160,13 +161,21 @@ static void commit_once(struct worker *w)
 	const uint64_t next = w->seq + 1;
 
 	fill_record(w);
+	if (net_mutant(MUT_NET_SEQ_EARLY)) {
+		atomic_store_explicit(&w->part->seq, next, memory_order_release);
+		BATCH_ORDER();
+	}
+	if (net_mutant(MUT_NET_ONE_RECORD)) {
+		w->part->record[w->seq & 1] = w->now;
+		BATCH_ORDER();
+	}
 	w->part->record[next & 1] = w->now;
 	if (w->peers_dirty) {
 		memcpy(arena_peers(w->arena, w->me, next), w->peer, w->n * sizeof(*w->peer));
-		w->peers_dirty--;
+		w->peers_dirty -= net_mutant(MUT_NET_PEERS_ONCE) ? w->peers_dirty : 1;
 	}
 	BATCH_ORDER();
-	if (net_mutant(MUT_SHOW_EARLY)) {
+	if (net_mutant(MUT_NET_SHOW_EARLY)) {
 		show(w);
 		BATCH_ORDER();
 	}
@@ -250,7 +259,8 @@ void batch_rewind(struct worker *w)
 	w->now = w->part->record[w->seq & 1];
 	memcpy(w->peer, arena_peers(w->arena, w->me, w->seq), w->n * sizeof(*w->peer));
 	take_over(w);
-	show_everything(w);
+	if (!net_mutant(MUT_NET_NO_SHOW))
+		show_everything(w);
 	w->peers_dirty = 2;
 }
 
@@ -259,7 +269,7 @@ void batch_recover(struct worker *w)
 	const uint64_t seq = atomic_load_explicit(&w->part->seq, memory_order_acquire);
 	const struct arena_record *record = &w->part->record[seq & 1];
 
-	if (!net_mutant(MUT_NO_UNDO)) {
+	if (!net_mutant(MUT_NET_NO_UNDO)) {
 		undo_words(w, seq);
 		undo_sets(w, seq, record);
 		undo_redexes(w, seq, record);
@@ -269,7 +279,7 @@ void batch_recover(struct worker *w)
 	atomic_store_explicit(&w->line->memory, arena_held(w->arena, w->me, record), memory_order_seq_cst);
 	batch_rewind(w);
 	for (uint32_t i = 0; i < w->n && w->now.job != 0; i++)
-		if (i != w->me && !net_mutant(MUT_NO_WAKE))
+		if (i != w->me && !net_mutant(MUT_NET_NO_WAKE))
 			mail_wake(w, i);
 	w->unread = (~0ull >> (64 - w->n)) & ~(1ull << w->me);
 	w->mixed = w->n > 1;

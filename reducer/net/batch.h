@@ -41,7 +41,7 @@ hot_inline void batch_note_set(const struct worker *w, struct hot *h, port p)
 	(void)h;
 	(void)p;
 #else
-	if (net_mutant(MUT_SET_UNNOTED))
+	if (net_mutant(MUT_NET_SET_UNNOTED))
 		return;
 	*h->set++ = p | w->batch;
 	BATCH_ORDER();

@@ -10,8 +10,8 @@
 
 #include "reducer/net/cells.h"
 
-/* A chain is offered to its owner when it is this long. */
-#define CELLS_CHAIN 128u
+/* A chain is offered to its owner when it is this long: 129 with the usual tick. */
+#define CELLS_CHAIN(w) ((w)->tick / 2 + 1)
 
 /* A queue of free cells at hand, of nodes or of variables. */
 struct queue {
@@ -246,9 +246,9 @@ int cells_tend(struct worker *w, uint64_t nodes, uint64_t vars)
 		ret = tend(w, &v, vars);
 	/* where the queues are now; what was added is not to be taken yet */
 	set_marks(w);
-	if (length(&n) > had_nodes)
+	if (length(&n) > had_nodes && !net_mutant(MUT_NET_FILL_EARLY))
 		w->node_mark -= length(&n) - had_nodes;
-	if (length(&v) > had_vars)
+	if (length(&v) > had_vars && !net_mutant(MUT_NET_FILL_EARLY))
 		w->var_mark -= length(&v) - had_vars;
 	if (nodes || vars || w->want.redexes)
 		w->recommit = true;
@@ -290,6 +290,8 @@ void cells_more_vars(struct worker *w)
 void cells_free_foreign(struct worker *w, port p)
 {
 	/* of this batch: the next commit, seq + 1, will say that it is free */
+	if (net_mutant(MUT_NET_FOREIGN_EARLY))
+		cells_node(&w->hot, p)->a = w->peer[arena_home(w->arena, p)].away;
 	w->notes->foreign[(w->seq + 1) & 1][w->foreigns++] = p & ~(port)PORT_HEAD_MASK;
 }
 
@@ -303,7 +305,7 @@ void cells_begin(struct worker *w)
 		arena_node(w->arena, p)->a = peer->away;
 		peer->away = p;
 		w->peers_dirty = 2;
-		if (++peer->away_count >= CELLS_CHAIN)
+		if (++peer->away_count >= CELLS_CHAIN(w))
 			w->away |= 1ull << home;
 	}
 	w->now.foreign = 0;
@@ -323,6 +325,8 @@ void cells_send_home(struct worker *w)
 		/* relaxed: nobody looks before chain_tail is shown, after the commit (F1) */
 		atomic_store_explicit(&ring->chain, peer->away, memory_order_relaxed);
 		peer->chain_tail++;
+		if (net_mutant(MUT_NET_CHAIN_EARLY))
+			atomic_store_explicit(&ring->chain_tail, peer->chain_tail, memory_order_release);
 		peer->away = PORT_NONE;
 		peer->away_count = 0;
 		w->peers_dirty = 2;

@@ -85,7 +85,10 @@ hot_inline void cells_free_node(struct hot *h, port p)
 #ifdef NET_MORTAL
 	*--h->nodes = p & ~(port)PORT_HEAD_MASK;
 #else
-	*h->nodes_end++ = p & ~(port)PORT_HEAD_MASK;
+	if (net_mutant(MUT_NET_REUSE_AT_ONCE))
+		*--h->nodes = p & ~(port)PORT_HEAD_MASK;
+	else
+		*h->nodes_end++ = p & ~(port)PORT_HEAD_MASK;
 #endif
 }
 
@@ -116,6 +119,10 @@ hot_inline void cells_free_var(struct worker *w, struct hot *h, port p)
 /* Every store into a variable of this partition that joins it to something. */
 hot_inline void cells_set_var(const struct worker *w, struct hot *h, port p, port value)
 {
+	if (net_mutant(MUT_NET_NOTE_LATE)) {
+		*cells_var(h, p) = value;
+		BATCH_ORDER();
+	}
 	batch_note_set(w, h, p);
 	*cells_var(h, p) = value;
 }

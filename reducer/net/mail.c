@@ -66,6 +66,8 @@ static bool mail_put(struct worker *w, uint32_t to, port a, port b)
 	}
 	out->ring->slot[peer->tail & (size - 1)] = (struct pair){ a, b };
 	peer->tail++;
+	if (net_mutant(MUT_NET_TAIL_EARLY))
+		atomic_store_explicit(&out->ring->tail, peer->tail, memory_order_release);
 	return true;
 }
 

@@ -450,7 +450,8 @@ static int make_tray(struct net *net, uint64_t bytes)
 	if (bytes > arena->book_room || at > arena->book_room - bytes)
 		return -ENOMEM;
 	if (at + bytes > arena->book_end) {
-		if (arena_commit(arena, &arena->control->committed, book + arena->book_end, at + bytes - arena->book_end) < 0)
+		if (arena_commit(arena, &arena->control->committed, book + arena->book_end,
+				 at + bytes - arena->book_end) < 0)
 			return -ENOMEM;
 		arena->book_end = at + bytes;
 	}

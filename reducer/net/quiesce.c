@@ -290,7 +290,7 @@ enum quiesce_wait quiesce_wait(struct worker *w)
 		if (quiesce_is_my_turn(w))
 			break;
 		why = QUIESCE_LATE;
-		if (waited > QUIESCE_WAIT_NS)
+		if (waited > QUIESCE_WAIT_NS || w->alone_in_process)
 			break;
 		if (waited > QUIESCE_SPIN_NS)
 			quiesce_sleep(w, false, QUIESCE_WAIT_NS);

@@ -16,7 +16,6 @@
 
 #include "reducer/net/expand.h"
 #include "reducer/net/inject.h"
-#include "reducer/net/inject.h"
 #include "reducer/net/mail.h"
 #include "reducer/net/queue.h"
 #include "reducer/net/quiesce.h"
@@ -249,7 +248,7 @@ static void worker_take_mail(struct worker *w)
 			else
 				link_later(w, &w->hot, m.a, m.b, true);
 		}
-		if (net_mutant(MUT_HEAD_EARLY))
+		if (net_mutant(MUT_NET_HEAD_EARLY))
 			atomic_store_explicit(&ring->head, *head, memory_order_release);
 	}
 }
@@ -537,7 +536,8 @@ struct worker *worker_open(struct arena *arena, uint32_t me, int ended_fd)
 		return NULL;
 	worker_init(w, arena, me, ended_fd);
 	batch_recover(w);
-	batch_commit(w); /* what was undone needs not be undone again */
+	if (!net_mutant(MUT_NET_SAME_BATCH))
+		batch_commit(w); /* what was undone needs not be undone again */
 	worker_save(w);
 	worker_resume(w);
 	w->awake = quiesce_recover(w);
@@ -561,11 +561,14 @@ bool worker_turn(struct worker *w)
 {
 	const bool fresh = !w->awake;
 
+	if (fresh && !w->down) {
+		quiesce_lie_down(w);
+		w->down = true;
+	}
 	if (fresh && !quiesce_look_up(w))
 		return false;
 	w->awake = true;
-	if (fresh)
-		worker_wake(w);
+	worker_wake(w);
 	if (worker_batch(w))
 		return true;
 	worker_settle_down(w);

@@ -60,11 +60,13 @@ struct worker {
 	const struct code_slot *slots;
 	port *places; /* room for the largest definition */
 	uint64_t places_room;
-	uint64_t skipped; /* fuel thrown away to get to the tick at once */
-	bool failed;      /* a reason to stop was met or seen */
-	bool mixed;       /* has sent or received something: ports may lead to other partitions */
-	bool awake;       /* worker_turn() is between two rests */
-	bool recommit;    /* something must be committed before the loop goes on */
+	uint64_t skipped;      /* fuel thrown away to get to the tick at once */
+	bool failed;           /* a reason to stop was met or seen */
+	bool mixed;            /* has sent or received something: ports may lead to other partitions */
+	bool alone_in_process; /* tests take turns: nobody computes while we wait, so do not */
+	bool down;             /* it has begun to rest at least once */
+	bool awake;            /* worker_turn() is between two rests */
+	bool recommit;         /* something must be committed before the loop goes on */
 	struct {
 		uint64_t nodes, vars, redexes;
 	} want; /* what an expansion did not find */
