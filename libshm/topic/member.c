@@ -387,7 +387,7 @@ static void note_refused(struct plx_publisher *pub, const struct plx_refused *re
 	memcpy(words, refused, sizeof(words));
 	__atomic_store_n(&pub->note.version, version + 1, __ATOMIC_RELAXED);
 	/* N1 release: pairs with N2; who sees one of these words sees that they change */
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	plx_fence_stores();
 	for (size_t i = 0; i < sizeof(words) / 8; i++)
 		__atomic_store_n(&pub->note.words[i], words[i], __ATOMIC_RELAXED);
 	/* N3 release: pairs with N4; who sees this version sees its words */
@@ -406,7 +406,7 @@ bool plx_member_told(struct plx_publisher *pub, struct plx_refused *refused)
 	for (size_t i = 0; i < sizeof(words) / 8; i++)
 		words[i] = __atomic_load_n(&pub->note.words[i], __ATOMIC_RELAXED);
 	/* N2 acquire: pairs with N1 */
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	plx_fence_loads();
 	if (__atomic_load_n(&pub->note.version, __ATOMIC_RELAXED) != version)
 		return false;
 	pub->note_told = version;

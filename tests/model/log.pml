@@ -7,8 +7,8 @@
  * whenever it likes. tests/model/check runs it, once as it is and once with each -DBUG_ below, which spin must find.
  *
  *	claim, read_cursors, move_tail, empty_window, search_limbo, overrule    libshm/topic/reclaim.c
- *	put                                                                     libshm/topic/writer.h
- *	take_reliable, take_lossy                                               libshm/topic/take.c
+ *	put                                                                     libshm/topic/writer.h, publish.c
+ *	take_reliable, take_lossy                                               libshm/topic/take.h, take.c
  *	tell, release                                                           libshm/topic/hold.c
  *
  *	BUG_SEQUENCE_FIRST       the sequence is stored before the entry (W1)
