@@ -449,6 +449,9 @@ static const char *both_buried(struct world *w)
 		plx_mpmc_commit(&w->tx[w->who], w->claimed - 1);
 		w->stream[w->who].sent++;
 	} else if (w->claimed) {
+		wrong = receive_some(w, !w->who, 100000); /* not what the successor has in its hands */
+		if (wrong)
+			return wrong;
 		plx_mpmc_release(&w->rx[w->who], w->claimed - 1);
 		wrong = expect(w, w->messages, w->who);
 	}
@@ -557,6 +560,8 @@ static const char *step(struct stepper *st, struct world *w)
 	w->received_before = w->rx[w->who].end.seat->received;
 	if (what == ARM)
 		wrong = receive_some(w, w->who, 100000);
+	if (takes(what) && roll(w, 3) == 0)
+		w->rx[w->who].returned = UINT64_MAX; /* as after a burial: look at all cells */
 	if (takes(what) && roll(w, 2)) {
 		w->begun_by = (uint32_t)roll(w, SIDES);
 		begin_sending(w, w->begun_by);
