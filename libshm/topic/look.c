@@ -76,8 +76,8 @@ static void freeze(struct plx_look *look, const struct plx_topic_head *last, uin
 	for (uint64_t i = 0; i <= mask; i++) {
 		uint64_t position = look->log[i].sequence - 1;
 
-		/* one more than head says: the sequence is stored before it */
-		if (position - head <= head_last - head && (position & mask) == i)
+		/* some more than head says: their sequences are stored before it */
+		if (position - head < head_last - head + PLX_TOPIC_AHEAD && (position & mask) == i)
 			look->log[i].sequence = 0;
 	}
 	look->head.end_position = last->end_position;

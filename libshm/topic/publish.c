@@ -6,6 +6,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/mutant.h"
@@ -212,6 +213,42 @@ int plx_publisher_send(struct plx_publisher *pub, const void *data, uint64_t len
 		return wake_and_leave(pub);
 	plx_bias_leave(pub->bias);
 	return 0;
+}
+
+/* How many go at once, up to @count: there is room for one, at least. */
+static inline uint32_t at_once(const struct plx_writer *writer, uint32_t count)
+{
+	uint64_t room = writer->limit - writer->head->head;
+
+	if (count > PLX_TOPIC_AHEAD)
+		count = PLX_TOPIC_AHEAD;
+	return count < room ? count : (uint32_t)room;
+}
+
+int plx_publisher_send_many(struct plx_publisher *pub, const void *data, uint64_t length, uint32_t count)
+{
+	const unsigned char *from = data;
+	uint32_t done = 0, n;
+	int ret = 0;
+
+	if (count > INT_MAX)
+		return -EINVAL;
+	for (; done < count; done += n, from += n * length) {
+		if (length > pub->inside_max || !enter_quickly(pub)) {
+			ret = plx_publisher_send(pub, from, length);
+			if (ret < 0)
+				break;
+			n = 1;
+			continue;
+		}
+		n = at_once(&pub->writer, count - done);
+		plx_writer_put_many(&pub->writer, from, (uint32_t)length, n, pub->type);
+		if (pub->sleepers)
+			wake_and_leave(pub);
+		else
+			plx_bias_leave(pub->bias);
+	}
+	return done ? (int)done : ret;
 }
 
 /* ---- waking -------------------------------------------------------------------------------------- */

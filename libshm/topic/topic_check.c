@@ -124,7 +124,7 @@ static const char *check_leftover(const struct geometry *g, const struct plx_ent
 		return NULL;
 	if (((sequence - 1) & (g->depth - 1)) != i)
 		return "topic: an entry holds a message that belongs elsewhere";
-	return sequence > head ? "topic: an entry is ahead of head" : NULL;
+	return sequence > head + PLX_TOPIC_AHEAD ? "topic: an entry is ahead of head" : NULL;
 }
 
 static const char *check_bitmaps(const struct geometry *g, const uint64_t *bitmap)

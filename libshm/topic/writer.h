@@ -258,24 +258,32 @@ static plx_inline void plx_writer_release(const struct plx_writer *writer, struc
 	__atomic_store_n(&entry->sequence, sequence, __ATOMIC_RELEASE);
 }
 
-/*
- * Finish the entry at head, which has its payload but for the @first word: from here on readers see the message. There
- * is room.
- */
-static plx_inline void plx_writer_commit(struct plx_writer *writer, struct plx_entry *entry, uint32_t slot,
-					 uint32_t length, uint32_t type, uint32_t flags, uint64_t first)
+/* Finish an entry that has its payload but for the @first word: from here on readers see the message. */
+static plx_inline void plx_writer_seal(struct plx_writer *writer, struct plx_entry *entry, uint64_t position,
+				       uint64_t place, uint64_t meta, uint64_t first)
 {
-	struct plx_topic_head *head = writer->head;
-	uint64_t position = head->head, bytes = head->bytes + length;
-
 	if (plx_mutant(MUT_SEQUENCE_FIRST))
 		__atomic_store_n(&entry->sequence, position + 1, __ATOMIC_RELEASE);
 	/* relaxed, both words: ordered by the release below; lossy readers may look on while we write */
-	plx_writer_pair(&entry->meta, (uint64_t)flags << 32 | type, first);
+	plx_writer_pair(&entry->meta, meta, first);
 	/* W1 release: pairs with R1; who sees the sequence sees the entry and the slot */
-	plx_writer_release(writer, entry, position + 1, (uint64_t)length << 32 | slot);
-	/* relaxed: readers look at the sequence; this is ours, and tools look on */
-	plx_writer_pair(&head->head, position + 1, bytes);
+	plx_writer_release(writer, entry, position + 1, place);
+}
+
+/* relaxed: readers look at the sequence; this is ours, and tools look on */
+static plx_inline void plx_writer_advance(struct plx_writer *writer, uint64_t position, uint64_t bytes)
+{
+	plx_writer_pair(&writer->head->head, position, bytes);
+}
+
+static plx_inline uint64_t plx_writer_place(uint32_t slot, uint32_t length)
+{
+	return (uint64_t)length << 32 | slot;
+}
+
+static plx_inline uint64_t plx_writer_meta(uint32_t type, uint32_t flags)
+{
+	return (uint64_t)flags << 32 | type;
 }
 
 /* The entry the next message goes into. */
@@ -293,18 +301,44 @@ static plx_inline void plx_writer_stamp(struct plx_entry *entry, uint64_t now_ns
 static plx_inline void plx_writer_put(struct plx_writer *writer, uint32_t slot, uint32_t length,
 				      uint32_t type, uint32_t flags)
 {
-	plx_writer_commit(writer, plx_writer_entry(writer), slot, length, type, flags, 0);
+	struct plx_topic_head *head = writer->head;
+	uint64_t position = head->head, bytes = head->bytes + length;
+
+	plx_writer_seal(writer, plx_writer_entry(writer), position, plx_writer_place(slot, length),
+			plx_writer_meta(type, flags), 0);
+	plx_writer_advance(writer, position + 1, bytes);
 }
 
 /* Publish @length bytes inside the entry, at most PLX_ENTRY_PAYLOAD (PLX_ENTRY_STAMPED with a stamp). There is room. */
 static plx_inline void plx_writer_put_inline(struct plx_writer *writer, const void *data, uint32_t length,
 					     uint32_t type, uint32_t flags)
 {
+	struct plx_topic_head *head = writer->head;
 	struct plx_entry *entry = plx_writer_entry(writer);
-
 	uint64_t first = plx_writer_fill(entry, data, length);
+	uint64_t position = head->head, bytes = head->bytes + length;
 
-	plx_writer_commit(writer, entry, PLX_SLOT_NONE, length, type, flags, first);
+	plx_writer_seal(writer, entry, position, plx_writer_place(PLX_SLOT_NONE, length),
+			plx_writer_meta(type, flags), first);
+	plx_writer_advance(writer, position + 1, bytes);
+}
+
+/* The same for @count messages, one behind the other at @data, at most PLX_TOPIC_AHEAD. There is room for all. */
+static plx_inline void plx_writer_put_many(struct plx_writer *writer, const void *data, uint32_t length,
+					   uint32_t count, uint32_t type)
+{
+	struct plx_topic_head *head = writer->head;
+	const unsigned char *from = (const unsigned char *)data;
+	uint64_t position = head->head, end = position + count,
+		 bytes = head->bytes + (uint64_t)count * length;
+	uint64_t place = plx_writer_place(PLX_SLOT_NONE, length);
+
+	for (; position != end; position++, from += length) {
+		struct plx_entry *entry = &writer->log[position & writer->mask];
+
+		plx_writer_seal(writer, entry, position, place, type, plx_writer_fill(entry, from, length));
+	}
+	plx_writer_advance(writer, end, bytes);
 }
 
 #endif

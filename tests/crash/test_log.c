@@ -14,6 +14,7 @@ enum what {
 	SEND_INSIDE,
 	SEND_SLOT,
 	BATCH,
+	MANY,
 	LOAN,
 	PUBLISH,
 	DROP,
@@ -32,6 +33,7 @@ static struct step_count counts[WHATS] = {
 	[SEND_INSIDE] = { .name = "publish inside an entry" },
 	[SEND_SLOT] = { .name = "publish a copy in a slot" },
 	[BATCH] = { .name = "publish a batch" },
+	[MANY] = { .name = "publish many at once" },
 	[LOAN] = { .name = "loan" },
 	[PUBLISH] = { .name = "publish a loan" },
 	[DROP] = { .name = "drop a loan" },
@@ -62,6 +64,13 @@ static void call_batch(void *arg)
 	for (int i = 0; i < 3 && w->ret == 0; i++)
 		w->ret = plx_publisher_send(&w->pub, w->bytes[i], w->length[i]);
 	plx_publisher_batch(&w->pub, false);
+}
+
+static void call_many(void *arg)
+{
+	struct world *w = arg;
+
+	w->ret = plx_publisher_send_many(&w->pub, w->bytes, w->length[0], 3);
 }
 
 static void call_loan(void *arg)
@@ -146,20 +155,11 @@ static void call_tell(void *arg)
 /* ---- before and after ------------------------------------------------------------------------------------ */
 
 static void (*const calls[WHATS])(void *) = {
-	[SEND_INSIDE] = call_send,
-	[SEND_SLOT] = call_send,
-	[BATCH] = call_batch,
-	[LOAN] = call_loan,
-	[PUBLISH] = call_publish,
-	[DROP] = call_drop,
-	[LOOK] = call_look,
-	[END] = call_end,
-	[TAKE] = call_take,
-	[TAKE_LOSSY] = call_take,
-	[TAKE_AND_RELEASE] = call_take_and_release,
-	[RELEASE] = call_release,
-	[CLONE] = call_clone,
-	[TELL] = call_tell,
+	[SEND_INSIDE] = call_send, [SEND_SLOT] = call_send,  [BATCH] = call_batch,
+	[MANY] = call_many,        [LOAN] = call_loan,       [PUBLISH] = call_publish,
+	[DROP] = call_drop,        [LOOK] = call_look,       [END] = call_end,
+	[TAKE] = call_take,        [TAKE_LOSSY] = call_take, [TAKE_AND_RELEASE] = call_take_and_release,
+	[RELEASE] = call_release,  [CLONE] = call_clone,     [TELL] = call_tell,
 };
 
 static enum what current;
@@ -195,6 +195,14 @@ static void prepare_bytes(struct world *w, enum what what)
 	}
 }
 
+/* Three of one length, one behind the other. */
+static void prepare_many(struct world *w)
+{
+	w->length[0] = LEAST + (uint32_t)roll(w, PLX_ENTRY_PAYLOAD - LEAST + 1);
+	for (uint64_t i = 0; i < 3; i++)
+		fill(w->bytes[0] + i * w->length[0], w->pub.writer.head->head + i, w->length[0]);
+}
+
 /* Everything but the call itself; false when it makes no sense just now. */
 static bool prepare(struct world *w, enum what what)
 {
@@ -203,11 +211,15 @@ static bool prepare(struct world *w, enum what what)
 
 	w->who = what < TAKE ? -1 : (int)roll(w, SEATS);
 	w->before = w->pub.writer.head->head;
-	w->more = what == SEND_INSIDE || what == SEND_SLOT || what == PUBLISH ? 1 : what == BATCH ? 3 : 0;
+	w->more = what == SEND_INSIDE || what == SEND_SLOT || what == PUBLISH ? 1
+		  : what == BATCH || what == MANY                             ? 3
+									      : 0;
 	w->ret = 0;
 	w->found = PLX_READER_NOTHING;
 	w->interlude = (int)roll(w, 1024);
 	prepare_bytes(w, what);
+	if (what == MANY)
+		prepare_many(w);
 	if (what < TAKE) {
 		if (w->pub.ended)
 			return false;
@@ -274,6 +286,10 @@ static const char *finish(struct world *w, enum what what)
 			memset(w->loans[w->which].data, 0xee, SLOT_SIZE);
 		return w->ret == 0 || w->ret == -EAGAIN || w->ret == -ENOSPC ? NULL
 									     : "loan said something odd";
+	case MANY:
+		return w->pub.writer.head->head == w->before + (uint64_t)(w->ret > 0 ? w->ret : 0)
+			       ? NULL
+			       : "published, and yet not, or the other way round";
 	case SEND_INSIDE:
 	case SEND_SLOT:
 	case PUBLISH:

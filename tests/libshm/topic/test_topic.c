@@ -540,6 +540,40 @@ static void nothing_is_left_open_or_mapped(void **state)
 	assert_int_equal(count_maps("plx:"), maps);
 }
 
+static void many_messages_at_once_arrive_one_by_one(void **state)
+{
+	static const uint32_t lengths[] = { 0, 1, 7, 8, 9, 15, 16, 17, 23, 24, 31, 32, 33, 39, 40, 41, 64 };
+	struct plx_publisher *pub = publisher(
+		(struct plx_publisher_options){ .slot_size = 64, .depth = 32, .full = PLX_FULL_FAIL });
+	struct plx_subscriber *sub = subscriber(PLX_SUBSCRIBER_DEFAULTS);
+	unsigned char bytes[50 * 64];
+	struct plx_buffer b;
+
+	(void)state;
+	assert_true(connected(sub, 1));
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(i * 7 + i / 251);
+	for (size_t k = 0; k < COUNT_OF(lengths); k++) {
+		uint32_t length = lengths[k];
+
+		assert_int_equal(plx_publisher_send_many(pub, bytes, length, 0), 0);
+		/* as many as there is room for; then none */
+		assert_int_equal(plx_publisher_send_many(pub, bytes, length, 50), 32);
+		assert_int_equal(plx_publisher_send_many(pub, bytes, length, 50), -EAGAIN);
+		for (uint32_t i = 0; i < 32; i++) {
+			assert_int_equal(take(sub, &b), 1);
+			assert_int_equal(b.length, length);
+			assert_memory_equal(b.data, bytes + i * length, length);
+			plx_buffer_release(&b);
+		}
+		assert_int_equal(plx_subscriber_take(sub, &b), 0);
+		plx_subscriber_flush(sub);
+	}
+	assert_int_equal(plx_publisher_send_many(pub, bytes, 65, 2), -EMSGSIZE);
+	plx_subscriber_close(sub);
+	plx_publisher_close(pub);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -559,6 +593,7 @@ int main(void)
 		cmocka_unit_test(a_stream_ends_once_even_if_its_publisher_stays),
 		cmocka_unit_test(waiting_times_out_when_nothing_comes),
 		cmocka_unit_test(nothing_is_left_open_or_mapped),
+		cmocka_unit_test(many_messages_at_once_arrive_one_by_one),
 	};
 
 	return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
