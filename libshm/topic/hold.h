@@ -67,7 +67,9 @@ static inline bool plx_reader_waited_for(const struct plx_reader *reader)
 /* The same, but for what we know and act upon already: it may wait for this very slot, and not hear of it otherwise. */
 static inline bool plx_reader_unheard(const struct plx_reader *reader, bool pinned)
 {
-	return plx_reader_waited_for(reader) && (pinned || !(reader->attention & PLX_ATTENTION_WAITING));
+	return plx_reader_waited_for(reader) &&
+	       (pinned || !(reader->attention & PLX_ATTENTION_WAITING) ||
+		__atomic_load_n(&reader->head->wanted, __ATOMIC_RELAXED) != reader->wanted);
 }
 
 /* One buffer less holds the message. */

@@ -125,9 +125,11 @@ void plx_publisher_drop(struct plx_publisher *pub, struct plx_loan *loan)
 {
 	if (!loan->data)
 		return;
-	plx_publisher_enter(pub);
-	plx_writer_drop(&pub->writer, loan->slot);
-	plx_publisher_leave(pub);
+	if (plx_unlikely(pub->threads) || plx_unlikely(!plx_writer_drop_hot(&pub->writer, loan->slot))) {
+		plx_publisher_enter(pub);
+		plx_writer_drop(&pub->writer, loan->slot);
+		plx_publisher_leave(pub);
+	}
 	loan_is_over(loan);
 }
 
@@ -204,11 +206,16 @@ static __attribute__((noinline)) int send_copy(struct plx_publisher *pub, const 
 
 int plx_publisher_send(struct plx_publisher *pub, const void *data, uint64_t length)
 {
+	struct plx_entry *entry;
+	uint64_t first;
+
 	if (plx_unlikely(length > pub->inside_max))
 		return send_copy(pub, data, length);
 	if (plx_unlikely(!enter_quickly(pub)))
 		return send_slowly(pub, data, length);
-	plx_writer_put_inline(&pub->writer, data, (uint32_t)length, pub->type, 0);
+	entry = plx_writer_entry(&pub->writer);
+	first = plx_writer_fill(entry, data, (uint32_t)length);
+	plx_writer_put_filled(&pub->writer, entry, (uint32_t)length, pub->type, 0, first);
 	if (plx_unlikely(pub->sleepers))
 		return wake_and_leave(pub);
 	plx_bias_leave(pub->bias);

@@ -75,6 +75,7 @@ struct plx_reader {
 	uint64_t
 		attention; /* count of readers let go, as of when we last asked the socket, 0 before that; and does it wait, as we heard */
 	uint64_t seen;     /* the one that came with PLX_READER_ATTENTION */
+	uint64_t wanted;   /* the position it waits for, as we heard */
 	uint64_t rung;     /* the wanted position we rang the bell for */
 	uint64_t taken, bytes, lost, start, id;
 	/* what we hold */
@@ -130,15 +131,13 @@ void plx_reader_tell(struct plx_reader *reader);
 /* When to tell next: at the position the publisher waits for, if that is sooner. */
 static inline void plx_reader_later(struct plx_reader *reader)
 {
-	uint64_t wanted;
-
 	reader->due = reader->next + reader->step;
 	if (plx_likely(!(reader->attention & PLX_ATTENTION_WAITING)))
 		return;
 	plx_fence_loads(); /* wanted is at least as new as what we heard */
-	wanted = __atomic_load_n(&reader->head->wanted, __ATOMIC_RELAXED);
-	if (wanted - reader->next - 1 < reader->step)
-		reader->due = wanted;
+	reader->wanted = __atomic_load_n(&reader->head->wanted, __ATOMIC_RELAXED);
+	if (reader->wanted - reader->next - 1 < reader->step)
+		reader->due = reader->wanted;
 }
 
 /*

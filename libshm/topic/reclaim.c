@@ -264,6 +264,13 @@ void plx_writer_drop(struct plx_writer *writer, uint32_t slot)
 {
 	assert(slot < writer->pool.slots);
 	assert(!(writer->pool.words[slot / 64] & UINT64_C(1) << (slot % 64)) && "a free slot was dropped");
+	/* relaxed: others may claim from it, but nobody else fills it: an empty one stays so */
+	if ((uint32_t)__atomic_load_n(&writer->head->hand, __ATOMIC_RELAXED) == 0) {
+		/* L2 release: pairs with L1 */
+		__atomic_store_n(&writer->head->hand,
+				 (uint64_t)(slot / 32) << 32 | UINT64_C(1) << (slot % 32), __ATOMIC_RELEASE);
+		return;
+	}
 	set_free(writer, slot / 64, UINT64_C(1) << (slot % 64));
 	writer->pool.hint = slot / 64;
 }

@@ -85,8 +85,9 @@ struct plx_topic_head {
 	uint32_t subscribers_max; /* limit */
 	uint64_t reserved0;
 	/* line 1: the publisher, at each message: all that it changes then, so that one line is enough */
-	uint64_t head __attribute__((aligned(64))); /* position of the next message, or PLX_TOPIC_AHEAD less */
-	uint64_t bytes;                             /* payload bytes published */
+	uint64_t head
+		__attribute__((aligned(64))); /* position of the next message, or PLX_TOPIC_AHEAD less */
+	uint64_t bytes;                       /* payload bytes published */
 	struct plx_bias bias; /* the publisher against its own control thread; nobody else looks at it */
 	uint32_t reserved1;
 	uint64_t

@@ -146,7 +146,19 @@ static inline uint32_t plx_writer_claim_hot(struct plx_writer *writer)
 	return (uint32_t)(hand >> 32) * 32 + (uint32_t)__builtin_ctzll(hand);
 }
 
-/* The same for threads that claim at once, while one deals. */
+/* Back into the hand it came from; false: ask plx_writer_drop(). As plx_writer_claim_hot(). */
+static inline bool plx_writer_drop_hot(struct plx_writer *writer, uint32_t slot)
+{
+	uint64_t hand = writer->head->hand;
+
+	if (plx_unlikely(hand >> 32 != slot / 32))
+		return false;
+	/* relaxed: only we write it, tools look on */
+	__atomic_store_n(&writer->head->hand, hand | UINT64_C(1) << (slot % 32), __ATOMIC_RELAXED);
+	return true;
+}
+
+/* The same as plx_writer_claim_hot() for threads that claim at once, while one deals. */
 static inline uint32_t plx_writer_claim_shared(struct plx_writer *writer)
 {
 	/* relaxed: only a hint, the exchange decides */
@@ -309,18 +321,25 @@ static plx_inline void plx_writer_put(struct plx_writer *writer, uint32_t slot, 
 	plx_writer_advance(writer, position + 1, bytes);
 }
 
+/* Publish what plx_writer_fill() put into the next entry. There is room. */
+static plx_inline void plx_writer_put_filled(struct plx_writer *writer, struct plx_entry *entry,
+					     uint32_t length, uint32_t type, uint32_t flags, uint64_t first)
+{
+	struct plx_topic_head *head = writer->head;
+	uint64_t position = head->head;
+
+	plx_writer_seal(writer, entry, position, plx_writer_place(PLX_SLOT_NONE, length),
+			plx_writer_meta(type, flags), first);
+	plx_writer_advance(writer, position + 1, head->bytes + length);
+}
+
 /* Publish @length bytes inside the entry, at most PLX_ENTRY_PAYLOAD (PLX_ENTRY_STAMPED with a stamp). There is room. */
 static plx_inline void plx_writer_put_inline(struct plx_writer *writer, const void *data, uint32_t length,
 					     uint32_t type, uint32_t flags)
 {
-	struct plx_topic_head *head = writer->head;
 	struct plx_entry *entry = plx_writer_entry(writer);
-	uint64_t first = plx_writer_fill(entry, data, length);
-	uint64_t position = head->head, bytes = head->bytes + length;
 
-	plx_writer_seal(writer, entry, position, plx_writer_place(PLX_SLOT_NONE, length),
-			plx_writer_meta(type, flags), first);
-	plx_writer_advance(writer, position + 1, bytes);
+	plx_writer_put_filled(writer, entry, length, type, flags, plx_writer_fill(entry, data, length));
 }
 
 /* The same for @count messages, one behind the other at @data, at most PLX_TOPIC_AHEAD. There is room for all. */

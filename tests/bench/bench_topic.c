@@ -2,9 +2,10 @@
  * bench_topic.c - what a message costs, beside what the machine can do at all, in one run.
  *
  *	latency     half a round trip of two processes on two processors; ratio to a bare cache line handed back and forth
- *	throughput  one publisher, one subscriber, nothing lost: one per call, loaned, flushed once in sixteen
+ *	throughput  one publisher, one subscriber, nothing lost: one per call, sixteen, loaned; ratio to a bare ring of lines
  *	data        every byte written and summed
  *	publish     what one publish costs with 1, 8, 128 subscribers
+ *	loan        a slot loaned and dropped, with many free and with one
  *
  * Prints the median of ROUNDS rounds and their spread. With PLX_BENCH_QUICK set in the environment: fewer and shorter.
  */
@@ -357,17 +358,119 @@ static void bench_latency(void)
 /* ---- throughput ------------------------------------------------------------------------------------- */
 
 struct flow {
+	const char *name;
 	uint64_t size, count;
 	bool inside, fill;
-	uint32_t flush_every; /* 1: each message */
+	uint32_t at_once; /* messages in one call */
 	uint32_t depth;
 	int subscribers;
 };
+
+/*
+ * The time of each hundredth part of a flow: who else wants the processor spoils some of them, and the median is
+ * that of the others.
+ */
+#define PARTS 100
+
+struct pace {
+	uint64_t part, next, last;
+	int n;
+	double ns[PARTS];
+};
+
+static struct pace pace_of(uint64_t count)
+{
+	return (struct pace){ .part = count / PARTS ? count / PARTS : 1, .next = 1 };
+}
+
+/* The message before number @i was read. */
+static void keep_pace(struct pace *pace, uint64_t i)
+{
+	uint64_t now;
+
+	if (i != pace->next)
+		return;
+	now = plx_now_ns();
+	if (pace->last && pace->n < PARTS)
+		pace->ns[pace->n++] = (double)(now - pace->last) / (double)pace->part;
+	pace->last = now;
+	pace->next += pace->part;
+}
+
+/* The limit: entries of one line in turn, and slots beside them, by loads and stores and nothing else. */
+struct bare {
+	uint64_t told __attribute__((aligned(128)));
+	struct bare_entry {
+		uint64_t sequence, words[7];
+	} entries[] __attribute__((aligned(128)));
+};
+
+static uint64_t bare_slots(const struct flow *f)
+{
+	uint64_t fit = (UINT64_C(8) << 20) / f->size, slots = f->depth + 64;
+
+	return fit <= f->depth ? f->depth + 1 : fit < slots ? fit : slots;
+}
+
+static void take_bare(const struct flow *f, struct bare *bare, const char *slots, double *ns)
+{
+	struct pace pace = pace_of(f->count);
+	uint64_t count = bare_slots(f);
+
+	pin(1);
+	for (uint64_t i = 0; i < f->count; i++) {
+		struct bare_entry *entry = &bare->entries[i & (f->depth - 1)];
+
+		while (__atomic_load_n(&entry->sequence, __ATOMIC_ACQUIRE) != i + 1)
+			relax();
+		read_payload(f->inside ? (const char *)entry->words : slots + i % count * f->size, f->size, i,
+			     f->fill);
+		if ((i + 1) % (f->depth / 8) == 0 || i + 1 == f->count)
+			__atomic_store_n(&bare->told, i + 1, __ATOMIC_RELEASE);
+		keep_pace(&pace, i + 1);
+	}
+	*ns = median(pace.ns, pace.n);
+	_exit(0);
+}
+
+static double run_bare(const struct flow *f)
+{
+	size_t size = sizeof(struct bare) + f->depth * sizeof(struct bare_entry);
+	uint64_t count = bare_slots(f), told = 0;
+	struct bare *bare = shared(size);
+	char *slots = shared(count * f->size);
+	double *ns = shared(4096), result;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		take_bare(f, bare, slots, ns);
+	pin(0);
+	usleep(1000);
+	for (uint64_t i = 0; i < f->count; i++) {
+		struct bare_entry *entry = &bare->entries[i & (f->depth - 1)];
+
+		while (i - told >= f->depth) {
+			told = __atomic_load_n(&bare->told, __ATOMIC_ACQUIRE);
+			if (i - told >= f->depth)
+				relax();
+		}
+		write_payload(f->inside ? (char *)entry->words : slots + i % count * f->size, f->size, i,
+			      f->fill);
+		__atomic_store_n(&entry->sequence, i + 1, __ATOMIC_RELEASE);
+	}
+	await(pid);
+	result = *ns;
+	munmap(bare, size);
+	munmap(slots, count * f->size);
+	munmap(ns, 4096);
+	return result;
+}
 
 static void take_flow(const struct flow *f, double *ns, int cpu)
 {
 	struct plx_subscriber *sub = open_subscriber("flow",
 						     (struct plx_subscriber_options){ .polling = true });
+	struct pace pace = pace_of(f->count);
 	uint64_t t0 = 0, empty = 0;
 	struct plx_buffer b;
 
@@ -390,11 +493,21 @@ static void take_flow(const struct flow *f, double *ns, int cpu)
 			t0 = plx_now_ns();
 		read_payload(b.data, f->size, i, f->fill);
 		plx_buffer_release(&b);
-		i++;
+		keep_pace(&pace, ++i);
 	}
-	*ns = (double)(plx_now_ns() - t0) / (double)f->count;
+	/* many on few processors: being kept from them is part of it */
+	*ns = cpu >= 0 ? median(pace.ns, pace.n) : (double)(plx_now_ns() - t0) / (double)f->count;
 	plx_subscriber_close(sub);
 	_exit(0);
+}
+
+static void send_some(struct plx_publisher *pub, uint64_t number, uint32_t n)
+{
+	uint64_t numbers[64];
+
+	for (uint32_t k = 0; k < n; k++)
+		numbers[k] = number + k;
+	must("send many", plx_publisher_send_many(pub, numbers, sizeof(*numbers), n));
 }
 
 /* ns per message, at the first subscriber. */
@@ -416,11 +529,11 @@ static double run_flow(const struct flow *f)
 	must("wait for subscribers",
 	     plx_publisher_wait_subscribers(pub, (uint32_t)f->subscribers, UINT64_MAX));
 	usleep(20000);
-	plx_publisher_batch(pub, f->flush_every > 1);
-	for (uint64_t i = 0; i < f->count; i++) {
-		send_one(pub, f->size, i, f->inside, f->fill);
-		if (i % f->flush_every == 0)
-			plx_publisher_flush(pub);
+	for (uint64_t i = 0; i < f->count; i += f->at_once) {
+		if (f->at_once > 1)
+			send_some(pub, i, f->at_once);
+		else
+			send_one(pub, f->size, i, f->inside, f->fill);
 	}
 	plx_publisher_flush(pub);
 	for (int i = 0; i < f->subscribers; i++)
@@ -431,18 +544,42 @@ static double run_flow(const struct flow *f)
 	return result;
 }
 
-static void bench_flow(const char *name, struct flow f)
+static void bench_flow(struct flow f)
 {
-	double ns[ROUNDS_MAX];
-	double m;
+	double ns[ROUNDS_MAX], ratio[ROUNDS_MAX], limit[ROUNDS_MAX], line[ROUNDS_MAX], m;
 
-	f.count /= shorten;
-	for (int round = 0; round < rounds; round++)
+	f.count = f.count / shorten / 64 * 64;
+	for (int round = 0; round < rounds; round++) {
+		line[round] = bare_line(20000).p50;
+		limit[round] = f.subscribers == 1 ? run_bare(&f) : line[round];
 		ns[round] = run_flow(&f);
+		ratio[round] = ns[round] / limit[round];
+	}
 	m = median(ns, rounds);
-	printf("%-34s %8.2f M/s  %8.1f ns  %6.2f GB/s  (ns of rounds: %.1f ... %.1f)\n", name, 1e3 / m, m,
-	       (double)f.size / m, ns[0], ns[rounds - 1]);
+	printf("%-28s %7.2f M/s %8.1f ns %6.2f GB/s", f.name, 1e3 / m, m, (double)f.size / m);
+	if (f.subscribers == 1)
+		printf("  bare ring %8.1f ns  ratio %5.2f", median(limit, rounds), median(ratio, rounds));
+	printf("  (rounds: %.1f ... %.1f; bare line %.0f)\n", ns[0], ns[rounds - 1], median(line, rounds));
 	fflush(stdout);
+}
+
+static void bench_flows(bool data)
+{
+	static const struct flow rows[] = {
+		{ "8 B inside, one per call", 8, 5000000, true, false, 1, 1024, 1 },
+		{ "40 B inside, one per call", 40, 5000000, true, false, 1, 1024, 1 },
+		{ "8 B inside, 16 per call", 8, 5000000, true, false, 16, 1024, 1 },
+		{ "64 B loaned", 64, 3000000, false, false, 1, 1024, 1 },
+		{ "8 B inside, to 8 subscribers", 8, 1000000, true, false, 1, 1024, 8 },
+		{ "filled and summed, 4 KiB", 4096, 500000, false, true, 1, 1024, 1 },
+		{ "filled and summed, 64 KiB", 65536, 50000, false, true, 1, 64, 1 },
+		{ "filled and summed, 1 MiB", 1 << 20, 2000, false, true, 1, 16, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		if (rows[i].fill == data)
+			bench_flow(rows[i]);
+	}
 }
 
 /* ---- cost of one publish ------------------------------------------------------------------------------ */
@@ -490,6 +627,47 @@ static void bench_publish(void)
 	}
 }
 
+/* ---- loan and return ---------------------------------------------------------------------------------- */
+
+/* ns to loan a slot and drop it again, while all but @left of @slots are on loan. */
+static double loan_cost(uint32_t slots, uint32_t left, uint64_t count)
+{
+	struct plx_publisher *pub = open_publisher(
+		"loan", (struct plx_publisher_options){ .slot_size = 64, .slots = slots });
+	struct plx_loan loan;
+	uint64_t t0;
+	double ns;
+
+	pin(0);
+	for (uint32_t i = left; i < slots; i++)
+		must("loan", plx_publisher_loan(pub, &loan)); /* for good */
+	t0 = plx_now_ns();
+	for (uint64_t i = 0; i < count; i++) {
+		must("loan", plx_publisher_loan(pub, &loan));
+		*(volatile char *)loan.data = 1;
+		plx_publisher_drop(pub, &loan);
+	}
+	ns = (double)(plx_now_ns() - t0) / (double)count;
+	plx_publisher_close(pub);
+	return ns;
+}
+
+static void bench_loan(void)
+{
+	static const uint32_t rows[][2] = { { 320, 320 }, { 320, 1 }, { 65536, 65536 }, { 65536, 1 } };
+
+	for (size_t k = 0; k < 4; k++) {
+		double ns[ROUNDS_MAX], m;
+
+		for (int round = 0; round < rounds; round++)
+			ns[round] = loan_cost(rows[k][0], rows[k][1], 5000000 / shorten);
+		m = median(ns, rounds);
+		printf("loan and drop, %5u of %5u slots free   %6.1f ns  (rounds: %.1f ... %.1f)\n",
+		       rows[k][1], rows[k][0], m, ns[0], ns[rounds - 1]);
+		fflush(stdout);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *only = argc > 1 ? argv[1] : "";
@@ -505,53 +683,14 @@ int main(int argc, char **argv)
 	calibrate();
 	if (all || strcmp(only, "latency") == 0)
 		bench_latency();
-	if (all || strcmp(only, "throughput") == 0) {
-		bench_flow("8 B inside, one per call", (struct flow){ .size = 8,
-								      .count = 10000000,
-								      .inside = true,
-								      .flush_every = 1,
-								      .depth = 1024,
-								      .subscribers = 1 });
-		bench_flow("64 B loaned", (struct flow){ .size = 64,
-							 .count = 5000000,
-							 .flush_every = 1,
-							 .depth = 1024,
-							 .subscribers = 1 });
-		bench_flow("8 B inside, flushed every 16", (struct flow){ .size = 8,
-									  .count = 10000000,
-									  .inside = true,
-									  .flush_every = 16,
-									  .depth = 1024,
-									  .subscribers = 1 });
-		bench_flow("8 B inside, to 8 subscribers", (struct flow){ .size = 8,
-									  .count = 1000000,
-									  .inside = true,
-									  .flush_every = 1,
-									  .depth = 1024,
-									  .subscribers = 8 });
-	}
-	if (all || strcmp(only, "data") == 0) {
-		bench_flow("filled and summed, 4 KiB", (struct flow){ .size = 4096,
-								      .count = 1000000,
-								      .fill = true,
-								      .flush_every = 1,
-								      .depth = 64,
-								      .subscribers = 1 });
-		bench_flow("filled and summed, 64 KiB", (struct flow){ .size = 65536,
-								       .count = 100000,
-								       .fill = true,
-								       .flush_every = 1,
-								       .depth = 64,
-								       .subscribers = 1 });
-		bench_flow("filled and summed, 1 MiB", (struct flow){ .size = 1 << 20,
-								      .count = 5000,
-								      .fill = true,
-								      .flush_every = 1,
-								      .depth = 16,
-								      .subscribers = 1 });
-	}
+	if (all || strcmp(only, "throughput") == 0)
+		bench_flows(false);
+	if (all || strcmp(only, "data") == 0)
+		bench_flows(true);
 	if (all || strcmp(only, "publish") == 0)
 		bench_publish();
+	if (all || strcmp(only, "loan") == 0)
+		bench_loan();
 	rmdir(directory);
 	return 0;
 }
