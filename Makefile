@@ -11,6 +11,7 @@
 #   make model                spin looks at every state of the models, and finds the bugs sown in them (minutes)
 #   make fuzz                 the fuzzers, FUZZ_TIME=60 seconds each (clang)
 #   make soak MINUTES=10      many messages while publishers and subscribers are killed, stopped and started again
+#   make fuzz-coverage        how much of the files that read a stranger's bytes they reach: 90 % of the branches of each, or it fails
 #   make bench                ratios against peers and limits, measured in one run
 #   make check                headers alone, floors, symbols, format, warnings of gcc and clang
 #   make format               rewrite the sources as make check wants them
@@ -111,7 +112,7 @@ SOAK_BIN := $B/tests/soak/soak
 SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/support/*.c)))
 $(foreach p,$(PROGRAMS),$(eval SUPPORT_OBJ_$p := $$(patsubst %.c,$B/%.o,$$(sort $$(wildcard $(TESTS_$p)/support/*.c)))))
 
-.PHONY: all run test test-long cases cases-long crash mutants model soak fuzz bench check check-headers check-floors check-symbols check-format check-warnings \
+.PHONY: all run test test-long cases cases-long crash mutants model soak fuzz fuzz-coverage bench check check-headers check-floors check-symbols check-format check-warnings \
 	format install uninstall clean coverage programs help FORCE
 all: $(LIBS) $(BINS)
 programs: all $(TEST_BIN) $(BENCH_BIN) $(SOAK_BIN)
@@ -247,12 +248,26 @@ FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
 build/fuzz/bin/%: tests/fuzz/fuzz_%.c $(LIB_SRC) Makefile
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D) && clang $(ALL_CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -DPLX_SAN -o $@ $< $(LIB_SRC) $(LDLIBS)
+		-fno-sanitize-recover=undefined -DPLX_SAN -DPLX_FAULT -o $@ $< $(LIB_SRC) $(LDLIBS)
 fuzz: $(FUZZ_NAMES:%=build/fuzz/bin/%) $(FUZZ_NAMES:%=$B/tests/fuzz/test_fuzz_%)
 	$(Q)set -e; for f in $(FUZZ_NAMES); do d=build/fuzz/$$f; mkdir -p $$d/corpus; \
 		$B/tests/fuzz/test_fuzz_$$f --seeds $$d/corpus; \
 		build/fuzz/bin/$$f -max_total_time=$(FUZZ_TIME) -print_final_stats=1 -verbosity=0 \
 			-artifact_prefix=$$d/ $$d/corpus; done
+
+# The same programs, counting branches: the seeds, what make fuzz found, and a short run.
+FUZZ_FLOOR ?= 90
+FUZZ_COV_TIME ?= 10
+build/fuzz/cov/%.cov: tests/fuzz/fuzz_%.c $(LIB_SRC) Makefile
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D) && clang $(ALL_CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping -DPLX_FAULT \
+		-o $@ $< $(LIB_SRC) $(LDLIBS)
+fuzz-coverage: $(FUZZ_NAMES:%=build/fuzz/cov/%.cov) $(FUZZ_NAMES:%=$B/tests/fuzz/test_fuzz_%)
+	$(Q)set -e; for f in $(FUZZ_NAMES); do d=build/fuzz/$$f; mkdir -p $$d/corpus; \
+		$B/tests/fuzz/test_fuzz_$$f --seeds $$d/corpus; \
+		LLVM_PROFILE_FILE=build/fuzz/cov/$$f.profraw build/fuzz/cov/$$f.cov -max_total_time=$(FUZZ_COV_TIME) -verbosity=0 -print_final_stats=0 \
+			-artifact_prefix=$$d/ $$d/corpus; done
+	$(Q)tools/fuzz-coverage $(FUZZ_FLOOR) build/fuzz/cov $(FUZZ_NAMES)
 
 bench: all $(BENCH_BIN)
 	$(Q)$(TEST_ENV) BENCH='$(BENCH)' tests/bench/run

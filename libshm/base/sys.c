@@ -35,6 +35,7 @@
 
 #ifdef PLX_FAULT
 
+_Atomic int plx_fault_huge;
 _Atomic int plx_fault_at = -1;
 _Atomic int plx_fault_seen;
 _Atomic int plx_fault_error;
@@ -73,6 +74,11 @@ bool plx_sys_gate_old(void)
 	return plx_fault_old;
 }
 
+static bool gate_huge(void)
+{
+	return plx_fault_huge;
+}
+
 #else
 
 int plx_sys_gate(const char *door, int error)
@@ -88,6 +94,11 @@ void plx_sys_gate_release(const char *door)
 }
 
 bool plx_sys_gate_old(void)
+{
+	return false;
+}
+
+static bool gate_huge(void)
 {
 	return false;
 }
@@ -286,7 +297,11 @@ int plx_sys_stat(int fd, struct stat *st)
 
 	if (ret < 0)
 		return ret;
-	return fstat(fd, st) < 0 ? -errno : 0;
+	if (fstat(fd, st) < 0)
+		return -errno;
+	if (gate_huge())
+		st->st_blksize = 2 << 20;
+	return 0;
 }
 
 int64_t plx_sys_filesystem(int fd)
@@ -296,6 +311,8 @@ int64_t plx_sys_filesystem(int fd)
 
 	if (ret < 0)
 		return ret;
+	if (gate_huge())
+		return PLX_SYS_HUGETLBFS;
 	return fstatfs(fd, &st) < 0 ? -errno : (int64_t)st.f_type;
 }
 

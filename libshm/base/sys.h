@@ -299,6 +299,7 @@ extern _Atomic int plx_fault_seen;  /* doors used so far */
 extern _Atomic int plx_fault_error; /* errno to fail with; 0: the one usual for that door */
 extern _Atomic int plx_fault_kill; /* 1: die there (SIGKILL) rather than fail; doors that release count too */
 extern _Atomic int plx_fault_old;  /* 1: pretend to be Linux 6.1 */
+extern _Atomic int plx_fault_huge; /* 1: every file looks as if it were of huge pages of 2 MiB */
 /* count only doors of this name (that of the function without plx_sys_); NULL: all. Set it while one thread runs. */
 extern const char *plx_fault_door;
 /* the name of the door that failed last; NULL: none did */

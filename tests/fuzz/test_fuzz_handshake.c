@@ -8,7 +8,7 @@
 #include "tests/fuzz/fuzz_handshake.c"
 
 #define SEED_MAX  2048
-#define SEEDS_MAX 32
+#define SEEDS_MAX 160
 
 struct seed {
 	size_t size;
@@ -73,10 +73,48 @@ static void seeds_make(void)
 		add_event(seed, PLX_EVENT_DEADLINE);
 		add_datagram(seed, 0, "", 1);
 		seed = seed_new(how + 2);
-		add_datagram(seed, 2, grant, grant_size);
+		add_datagram(seed, PLX_GRANT_FDS, grant, grant_size);
 		add_datagram(seed, 0, "", 1);
 		add_event(seed, PLX_EVENT_DEADLINE);
 		add_datagram(seed, 0, "\x6e", 1);
+	}
+	for (int what = 0; what < 128; what = what < 8 ? what + 1 : what * 2) {
+		for (how = 6; how < 8;
+		     how++) { /* with keys: all as it should be, changed in one place, and too much of it */
+			const unsigned char scripts[][12] = {
+				{ (unsigned char)what, 0xfe, 0, 0xfe, 0, 0xff, 0 },
+				{ (unsigned char)what, 0xfe, 1, 150, 1, 0xfe, 1, 150, 1, 0xff, 1 },
+				{ (unsigned char)(what | 128), 0xfe, 0, 0xfe, 0, 0xfe, 0, 0xff, 2 },
+				{ (unsigned char)what, 0xfe, 0, 0xff, 1, 0xfe, 0 },
+				{ (unsigned char)(what | 8), 0xfe, 0, 0xfe, 1, 130, 1, 0xfe, 0 },
+			};
+
+			for (size_t k = 0; k < (what ? 2 : 5); k++)
+				add(seed_new(how), scripts[k], sizeof(scripts[k]));
+		}
+	}
+	{ /* one field wrong in each */
+		static const unsigned char proofs[][2] = {
+			{ 28, 1 }, { 27, 0x80 }, { 100, 1 }, { 0, 1 }, { 8, 1 }
+		};
+		static const unsigned char challenges[][2] = { { 36, 1 }, { 35, 0x80 }, { 110, 1 },
+							       { 16, 1 }, { 0, 1 },     { 8, 1 } };
+		static const unsigned char grants[][2] = { { 84, 2 }, { 8, 1 }, { 120, 1 }, { 48, 1 } };
+		unsigned char s[] = { 0, 0xfe, 0, 0xfe, 1, 0, 0, 0xff, 1 };
+
+		for (size_t i = 0; i < sizeof(proofs) / 2; i++) {
+			memcpy(s + 5, proofs[i], 2);
+			add(seed_new(6), s, sizeof(s));
+		}
+		for (size_t i = 0; i < sizeof(grants) / 2; i++) {
+			memcpy(s + 5, grants[i], 2);
+			add(seed_new(7), s, sizeof(s));
+		}
+		for (size_t i = 0; i < sizeof(challenges) / 2; i++) {
+			unsigned char c[] = { 0, 0xfe, 1, challenges[i][0], challenges[i][1], 0xff, 0 };
+
+			add(seed_new(7), c, sizeof(c));
+		}
 	}
 	seed = seed_new(5);
 	add_datagram(seed, 0, refuse, refuse_size);
@@ -141,7 +179,7 @@ static void whatever_is_changed_in_a_seed_holds(void **state)
 	long i;
 
 	(void)state;
-	for (i = 0; i < LONG_LOOP(1000000); i++) {
+	for (i = 0; i < LONG_LOOP(150000); i++) {
 		seed = seeds[random_next() % seed_count];
 		mutate(&seed);
 		LLVMFuzzerTestOneInput(seed.bytes, seed.size);
@@ -155,7 +193,7 @@ static void noise_holds(void **state)
 	size_t j;
 
 	(void)state;
-	for (i = 0; i < LONG_LOOP(200000); i++) {
+	for (i = 0; i < LONG_LOOP(40000); i++) {
 		for (j = 0; j < sizeof(noise); j++)
 			noise[j] = (unsigned char)(random_next() >> 24);
 		LLVMFuzzerTestOneInput(noise, random_next() % sizeof(noise));

@@ -107,9 +107,13 @@ static int newcomer_run(const struct crowd *c, int which)
 		} while (!stats.publishers && !READ(c->board->stop));
 		WRITE(c->board->connect_ns[n % CROWD_TIMES], plx_now_ns() - before);
 		WRITE(c->board->connects, n + 1);
-		plx_subscriber_close(sub);
-		if (!stats.publishers)
+		if (!stats.publishers && !READ(c->board->stop)) {
+			fprintf(stderr, "newcomer %llu did not get in: refused %u times, last: %s\n",
+				(unsigned long long)n, stats.refused, plx_subscriber_refusal(sub));
+			plx_subscriber_close(sub);
 			break;
+		}
+		plx_subscriber_close(sub);
 		usleep(2000);
 	}
 	if (!READ(c->board->stop))

@@ -9,7 +9,7 @@ machine() {
 	shift
 	rm -rf "$name"
 	mkdir "$name"
-	for program in bash sh env cat mktemp rm tail id nm cmp as ld collect2 strace pgrep spin "$@"; do
+	for program in bash sh env cat mktemp rm tail id nm cmp as ld collect2 strace pgrep spin llvm-cov "$@"; do
 		if [ -n "$(type -P "$program")" ]; then
 			ln -s "$(type -P "$program")" "$name/$program"
 		fi
