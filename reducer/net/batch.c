@@ -92,8 +92,7 @@ static void fill_record(struct worker *w)
 	now->foreign = w->foreigns;
 	now->laters = w->laters;
 	if (w->later_changed) {
-		if (!net_mutant(MUT_NET_LATER_IN_PLACE))
-			now->later_copy ^= 1;
+		now->later_copy ^= 1;
 		memcpy(w->notes->later[now->later_copy], w->later, w->laters * sizeof(*w->later));
 		w->later_changed = false;
 	}

@@ -27,7 +27,7 @@ static struct queue queue_of_nodes(struct worker *w)
 	const uint64_t tick = w->tick;
 
 	return (struct queue){ &w->hot.nodes,    &w->hot.nodes_end, ARENA_NODES_0,
-			       3 * tick / 2 + 2, 2 * tick + 8,      4 * tick + 16 };
+			       3 * tick / 2 + 2, 2 * tick + 2,      4 * tick + 4 };
 }
 
 static struct queue queue_of_vars(struct worker *w)
@@ -35,7 +35,7 @@ static struct queue queue_of_vars(struct worker *w)
 	const uint64_t tick = w->tick;
 
 	return (struct queue){ &w->hot.vars, &w->hot.vars_end, ARENA_VARS_0,
-			       tick,         3 * tick / 2 + 8, 4 * tick + 16 };
+			       tick,         3 * tick / 2 + 2, 4 * tick + 4 };
 }
 
 static uint64_t length(const struct queue *q)

@@ -34,7 +34,7 @@
 #define NET_KEEP       (256ull << 20) /* bytes of arena kept from program to program */
 
 /* After a death: batches of one interaction, until what it died of must have been met again. */
-#define NET_CAREFUL 1024u
+#define NET_CAREFUL (ARENA_TICK + 64u)
 #define NET_DEATHS  3u /* of one interaction */
 #define NET_KILLS                                                                                            \
 	16u /* the same when it is SIGKILL, which mostly comes from elsewhere and may just have hit it */

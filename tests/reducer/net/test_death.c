@@ -116,7 +116,7 @@ static void storms_change_nothing(struct net_options options, char *program, uin
 		deaths += run_in_storm(net, &storm, workers, every_ns, &seed);
 	printf("%u workers, a tick of %u: %u deaths in %u programs of %llu interactions\n", workers,
 	       options.tick, deaths, runs, (unsigned long long)storm.interactions);
-	assert_true(deaths > 0);
+	assert_true(deaths > 0 || runs < 5);
 	net_close(net);
 	storm_over(&storm);
 }
@@ -140,10 +140,10 @@ static void killed_workers_with_much_mail_change_nothing(void **state)
 	(void)state;
 	options.scatter = true;
 	options.tick = 16;
-	storms_change_nothing(options, nets_wide(13), 3, 3000000, LONG_LOOP(10));
+	storms_change_nothing(options, nets_wide(13), 3, 5000000, LONG_LOOP(10) / 2);
 	options.ring = 64;
 	options.tick = 1;
-	storms_change_nothing(options, nets_wide(11), 2, 3000000, LONG_LOOP(10));
+	storms_change_nothing(options, nets_wide(11), 2, 5000000, LONG_LOOP(10) / 2);
 }
 
 static void a_killed_worker_of_one_changes_nothing(void **state)
