@@ -129,7 +129,7 @@ static void a_hello_and_half_closed(int fd)
 static bool prove(int fd, const struct plx_keys *keys, unsigned char *proof, uint32_t *size)
 {
 	struct plx_proof_setup setup = { .keys = keys, .segment = list.items[0].id, .self = plx_peer_self() };
-	struct plx_terms terms = { .topic = "" };
+	struct plx_terms terms = { .reading = PLX_READ_LOSSY };
 	unsigned char bytes[PLX_HANDSHAKE_MAX];
 	struct plx_guest guest;
 	struct plx_step step;
