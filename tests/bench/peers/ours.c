@@ -37,6 +37,7 @@ OPEN(spsc_8, PLX_CHANNEL_SPSC, 8)
 OPEN(spsc_56, PLX_CHANNEL_SPSC, 56)
 OPEN(spsc_64, PLX_CHANNEL_SPSC, 64)
 OPEN(mpsc_8, PLX_CHANNEL_MPSC, 8)
+OPEN(mpmc_8, PLX_CHANNEL_MPMC, 8)
 
 static void join_spsc(struct queue_end *end)
 {
@@ -54,6 +55,15 @@ static void join_mpsc(struct queue_end *end)
 
 	end->own = end->producer ? must(plx_mpsc_sender_open(tx, end->queue, UINT64_MAX, 0), tx)
 				 : must(plx_mpsc_receiver_open(rx, end->queue, UINT64_MAX), rx);
+}
+
+static void join_mpmc(struct queue_end *end)
+{
+	struct plx_mpmc_sender *tx = malloc(sizeof(*tx));
+	struct plx_mpmc_receiver *rx = malloc(sizeof(*rx));
+
+	end->own = end->producer ? must(plx_mpmc_sender_open(tx, end->queue, UINT64_MAX, 0), tx)
+				 : must(plx_mpmc_receiver_open(rx, end->queue, UINT64_MAX), rx);
 }
 
 queue_inline unsigned int push(struct queue_end *end, void *m, unsigned int n)
@@ -85,6 +95,25 @@ queue_inline unsigned int push_sleep(struct queue_end *end, void *m, unsigned in
 
 POPS(spsc)
 POPS(mpsc)
+POPS(mpmc)
+
+queue_inline unsigned int push_mpmc(struct queue_end *end, void *m, unsigned int n)
+{
+	return n == 1 ? plx_mpmc_try_send(end->own, m) : plx_mpmc_try_send_many(end->own, m, n);
+}
+
+queue_inline unsigned int push_mpmc_sleep(struct queue_end *end, void *m, unsigned int n)
+{
+	int ret = n == 1 ? plx_mpmc_send(end->own, m, UINT64_MAX) + 1
+			 : plx_mpmc_send_many(end->own, m, n, UINT64_MAX);
+
+	return ret > 0 ? (unsigned int)ret : 0;
+}
+
+QUEUE_LOOPS(mpmc_8, push_mpmc, pop_mpmc, 8, 1)
+QUEUE_LOOPS(mpmc_8b, push_mpmc, pop_mpmc, 8, 32)
+QUEUE_LOOPS(mpmc_8s, push_mpmc_sleep, pop_mpmc_sleep, 8, 1)
+QUEUE_LOOPS(mpmc_8bs, push_mpmc_sleep, pop_mpmc_sleep, 8, 32)
 QUEUE_LOOPS(spsc_8, push, pop_spsc, 8, 1)
 QUEUE_LOOPS(spsc_8b, push, pop_spsc, 8, 32)
 QUEUE_LOOPS(spsc_8s, push_sleep, pop_spsc_sleep, 8, 1)
@@ -99,6 +128,7 @@ QUEUE_LOOPS(mpsc_8bs, push_sleep, pop_mpsc_sleep, 8, 32)
 
 #define SPSC(size, ...) .open = open_spsc_##size, .join = join_spsc, __VA_ARGS__
 #define MPSC(...)       .open = open_mpsc_8, .join = join_mpsc, __VA_ARGS__
+#define MPMC(...)       .open = open_mpmc_8, .join = join_mpmc, __VA_ARGS__
 
 const struct queue queues_ours[] = {
 	{ QUEUE(spsc_8, "Parallax spsc", 8, 1, 1, 1), SPSC(8, .blocks = false) },
@@ -112,5 +142,9 @@ const struct queue queues_ours[] = {
 	{ QUEUE(mpsc_8b, "Parallax mpsc", 8, 32, QUEUE_SIDES, 1), MPSC(.blocks = false) },
 	{ QUEUE(mpsc_8s, "Parallax mpsc", 8, 1, QUEUE_SIDES, 1), MPSC(.blocks = true) },
 	{ QUEUE(mpsc_8bs, "Parallax mpsc", 8, 32, QUEUE_SIDES, 1), MPSC(.blocks = true) },
+	{ QUEUE(mpmc_8, "Parallax mpmc", 8, 1, QUEUE_SIDES, QUEUE_SIDES), MPMC(.blocks = false) },
+	{ QUEUE(mpmc_8b, "Parallax mpmc", 8, 32, QUEUE_SIDES, QUEUE_SIDES), MPMC(.blocks = false) },
+	{ QUEUE(mpmc_8s, "Parallax mpmc", 8, 1, QUEUE_SIDES, QUEUE_SIDES), MPMC(.blocks = true) },
+	{ QUEUE(mpmc_8bs, "Parallax mpmc", 8, 32, QUEUE_SIDES, QUEUE_SIDES), MPMC(.blocks = true) },
 	{ .title = NULL },
 };
