@@ -536,8 +536,7 @@ struct worker *worker_open(struct arena *arena, uint32_t me, int ended_fd)
 		return NULL;
 	worker_init(w, arena, me, ended_fd);
 	batch_recover(w);
-	if (!net_mutant(MUT_NET_SAME_BATCH))
-		batch_commit(w); /* what was undone needs not be undone again */
+	batch_commit(w); /* what was undone needs not be undone again */
 	worker_save(w);
 	worker_resume(w);
 	w->awake = quiesce_recover(w);
