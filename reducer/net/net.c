@@ -1,10 +1,10 @@
 /*
  * net.c - the supervisor: makes the arena, starts workers, gives them programs, waits, tells what happened.
  *
- * It waits on an epoll descriptor that holds an eventfd, which the last worker to rest writes, and the pidfd of each worker. A
- * death is answered by a successor, which finds in the arena what it needs to go on (batch.h). The others do not stop. Only when
- * a redex kills whoever tries it, or there is no process to be had, the program ends, and the next one gets a fresh arena
- * and fresh workers.
+ * It waits on an epoll descriptor that holds an eventfd, which the last worker to rest writes, and libshm's supervisor
+ * (plx/supervise.h), which watches the workers and starts successors. A successor finds in the arena what it needs to go on
+ * (batch.h); the others do not stop. Only when a redex kills whoever tries it the program ends, and the next one gets a fresh
+ * arena and fresh workers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <plx/process.h>
+#include <plx/supervise.h>
 
 #include "reducer/net/check.h"
 #include "reducer/net/inject.h"
@@ -51,7 +52,8 @@ struct net {
 	struct arena arena;
 	struct net_options options;
 	char name[NET_NAME_MAX + 1];
-	struct plx_process process[NET_WORKERS_MAX];
+	struct plx_supervisor *supervisor; /* of worker processes; its children have the workers' numbers */
+	struct net_start_info *info;       /* what they are started with, one for each */
 	pthread_t thread[NET_WORKERS_MAX];
 	uint32_t started; /* workers that run */
 	struct net_deaths deaths[NET_WORKERS_MAX];
@@ -66,7 +68,7 @@ struct net {
 	struct net_result result;
 };
 
-/* What a worker is told when it starts; lives on the stack of who starts it until the child has its copy. */
+/* What a worker is told when it starts. */
 struct net_start_info {
 	struct net *net;
 	uint32_t me;
@@ -121,34 +123,48 @@ static int start_thread(struct net *net, uint32_t i)
 	return -ret;
 }
 
+/* A process that is watched, and started again when it dies (on_death()). */
 static int start_process(struct net *net, uint32_t i)
 {
-	struct net_start_info info = { net, i };
-	struct epoll_event event = { .events = EPOLLIN, .data.u32 = i };
 	char name[16];
-	int ret;
+	struct plx_child child = { .name = name, .run = run_process, .arg = &net->info[i] };
+	uint32_t number;
 
 	snprintf(name, sizeof(name), "worker %u", i % 100);
-	ret = plx_process_spawn(&net->process[i], name, run_process, &info);
-	if (ret < 0)
-		return ret;
-	if (epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, net->process[i].pidfd, &event) < 0) {
-		ret = -errno;
-		plx_process_kill(&net->process[i]);
-		return ret;
-	}
-	return 0;
+	net->info[i] = (struct net_start_info){ net, i };
+	return plx_supervisor_start(net->supervisor, &child, &number);
 }
 
 static void show_pid(struct net *net, uint32_t i)
 {
-	plx_table_set(&net->arena.workers, i, ARENA_WORKER_PID,
-		      (uint64_t)(net->options.threads ? getpid() : net->process[i].pid));
+	struct plx_child_info info = { .pid = getpid() };
+
+	if (!net->options.threads && plx_supervisor_child(net->supervisor, i, &info) < 0)
+		return;
+	plx_table_set(&net->arena.workers, i, ARENA_WORKER_PID, (uint64_t)info.pid);
+}
+
+static enum plx_verdict on_death(void *arg, uint32_t who, const struct plx_exit *how, uint64_t *wait_ns);
+
+static int open_supervisor(struct net *net)
+{
+	struct plx_supervisor_options options = { .decide = on_death, .arg = net };
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = 0 };
+	int ret = plx_supervisor_open(&net->supervisor, &options);
+
+	if (ret < 0)
+		return ret;
+	net->info = calloc(net->options.workers, sizeof(*net->info));
+	if (!net->info)
+		return -ENOMEM;
+	if (epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, plx_supervisor_fd(net->supervisor), &event) < 0)
+		return -errno;
+	return 0;
 }
 
 static int start_workers(struct net *net)
 {
-	int ret = 0;
+	int ret = net->options.threads ? 0 : open_supervisor(net);
 
 	for (uint32_t i = 0; i < net->options.workers && ret == 0; i++) {
 		ret = net->options.threads ? start_thread(net, i) : start_process(net, i);
@@ -179,8 +195,10 @@ static void stop_workers(struct net *net)
 		for (uint32_t i = 0; i < net->started; i++)
 			pthread_join(net->thread[i], NULL);
 	} else {
-		for (uint32_t i = 0; i < net->started; i++)
-			plx_process_kill(&net->process[i]);
+		plx_supervisor_close(net->supervisor);
+		net->supervisor = NULL;
+		free(net->info);
+		net->info = NULL;
 	}
 	net->started = 0;
 }
@@ -264,8 +282,6 @@ int net_open(struct net **out, const struct net_options *options)
 		return -ENOMEM;
 	net->arena.seg = PLX_SEGMENT_NONE;
 	net->ended_fd = net->epoll_fd = -1;
-	for (uint32_t i = 0; i < NET_WORKERS_MAX; i++)
-		net->process[i] = PLX_PROCESS_NONE;
 	ret = choose_options(net, options);
 	if (ret == 0)
 		ret = open_descriptors(net);
@@ -333,16 +349,17 @@ static int load_book(struct net *net, const struct book *book)
 	return 0;
 }
 
-/* Is any worker gone? Says which and how. */
-static bool find_dead(struct net *net, uint32_t *who, int32_t *pid, struct plx_exit *how)
+/* Look after the workers; broken afterwards when one died that on_death() did not want to be replaced. */
+static void watch(struct net *net)
 {
-	for (uint32_t i = 0; i < net->started && !net->options.threads; i++) {
-		*who = i;
-		*pid = net->process[i].pid;
-		if (plx_process_wait(&net->process[i], how, 0) == 0)
-			return true;
+	struct plx_supervise_event event;
+
+	while (net->supervisor && plx_supervisor_next(net->supervisor, &event, 0) == 1) {
+		if (event.what == PLX_SUPERVISE_RESTARTED)
+			show_pid(net, event.child);
+		else if (event.what != PLX_SUPERVISE_DIED)
+			net->broken = true;
 	}
-	return false;
 }
 
 static uint64_t memory_for(const struct net *net, const struct net_limits *limits)
@@ -356,15 +373,12 @@ static uint64_t memory_for(const struct net *net, const struct net_limits *limit
 static bool must_renew(struct net *net, uint64_t memory)
 {
 	const uint64_t max = memory / 2;
-	struct plx_exit how;
-	uint32_t who;
-	int32_t pid;
 
+	watch(net);
 	for (uint32_t i = 0; i < net->started; i++)
 		if (atomic_load_explicit(&net->arena.lines[i].starting, memory_order_acquire))
 			return true; /* a successor that may be looking at what we are about to reset */
-	return net->broken || find_dead(net, &who, &pid, &how) ||
-	       arena_memory(&net->arena) > (max < NET_KEEP ? max : NET_KEEP);
+	return net->broken || arena_memory(&net->arena) > (max < NET_KEEP ? max : NET_KEEP);
 }
 
 static void give_order(struct net *net, enum arena_order order)
@@ -572,12 +586,6 @@ static void give_up(struct net *net, enum net_status status)
 	net->result.status = status;
 }
 
-static void finish_dead(struct net *net, uint32_t who, int32_t pid, const struct plx_exit *how)
-{
-	say_how(net->result.error, sizeof(net->result.error), who, pid, how);
-	give_up(net, NET_WORKER_DIED);
-}
-
 static void name_port(const struct net *net, port p, char *text, size_t size)
 {
 	static const char *const kind[16] = { "a variable", "?",     "*",      "a number",
@@ -650,32 +658,31 @@ static void clear_up_after(struct net *net, uint32_t who)
 	atomic_fetch_or_explicit(&control->hungry, idle, memory_order_relaxed);
 }
 
-/* False: the program is over with that. */
-static bool replace(struct net *net, uint32_t who, int32_t pid, const struct plx_exit *how)
+/* Asked by the supervisor: shall there be a successor? Without one the program is over. */
+static enum plx_verdict on_death(void *arg, uint32_t who, const struct plx_exit *how, uint64_t *wait_ns)
 {
+	struct net *net = arg;
 	struct arena_line *line = &net->arena.lines[who];
+	const int32_t pid = (int32_t)plx_table_get(&net->arena.workers, who, ARENA_WORKER_PID);
 	char redex[110], death[80];
 
+	(void)wait_ns;
+	if (net->phase != PHASE_RUNNING)
+		return PLX_VERDICT_ENDED; /* the next program begins anew */
 	if (is_poison(net, who, how)) {
 		name_redex(net, who, redex, sizeof(redex));
 		say_how(death, sizeof(death), who, pid, how);
 		snprintf(net->result.error, sizeof(net->result.error),
 			 "the redex %s kills whoever reduces it, %u times so far; the last time %s", redex,
 			 net->deaths[who].count, death);
-		give_up(net, NET_POISON);
-		return false;
+		return PLX_VERDICT_QUARANTINE;
 	}
 	net->result.deaths++;
 	atomic_store_explicit(&line->starting, 1, memory_order_relaxed);
 	atomic_store_explicit(&line->careful, NET_CAREFUL, memory_order_relaxed);
 	atomic_store_explicit(&line->attempt, UINT64_MAX, memory_order_relaxed);
 	clear_up_after(net, who);
-	if (start_process(net, who) < 0) {
-		finish_dead(net, who, pid, how);
-		return false;
-	}
-	show_pid(net, who);
-	return true;
+	return PLX_VERDICT_RESTART;
 }
 
 static bool is_over(const struct net *net)
@@ -705,9 +712,6 @@ int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result)
 	while (net->phase == PHASE_RUNNING) {
 		const uint64_t now = plx_now_ns(), waited = now - begin, ran = now - net->begin_ns;
 		uint64_t left;
-		struct plx_exit how;
-		uint32_t who;
-		int32_t pid;
 		int ret;
 
 		if (is_over(net)) {
@@ -719,10 +723,10 @@ int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result)
 				continue;
 			break;
 		}
-		if (find_dead(net, &who, &pid, &how)) {
-			if (!replace(net, who, pid, &how))
-				break;
-			continue;
+		watch(net);
+		if (net->broken) {
+			give_up(net, NET_POISON);
+			break;
 		}
 		if (net->limits.time_ns && ran >= net->limits.time_ns && !late) {
 			ask_to_stop(net, NET_TIME);
