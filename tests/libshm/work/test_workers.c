@@ -307,8 +307,11 @@ static void a_broadcast_goes_to_all_or_to_nobody(void **state)
 	assert_int_equal(plx_workers_pause(w, 1, FOREVER), 0); /* one inbox runs full */
 	while (plx_sender_broadcast(s, 1, 2, "x", 2, 0) == 3)
 		sent++;
-	assert_int_equal(plx_sender_broadcast(s, 1, 2, "x", 2, 0), -EAGAIN);
+	while (plx_sender_broadcast(s, 1, 2, "x", 2, 5 * MS) ==
+	       3) /* room that it told of only when it fell asleep */
+		sent++;
 	assert_int_equal(plx_sender_broadcast(s, 1, 2, "x", 2, 5 * MS), -ETIMEDOUT);
+	assert_int_equal(plx_sender_broadcast(s, 1, 2, "x", 2, 0), -EAGAIN);
 	assert_true(sent >= 16);
 	assert_int_equal(plx_workers_resume(w, 1, FOREVER), 0);
 	assert_int_equal(plx_workers_drain(w, FOREVER), 0);
