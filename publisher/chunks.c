@@ -66,6 +66,8 @@ static enum feed_end send_off(struct feed *feed, struct tray *tray, bool rest)
 
 static enum feed_end feed_source(struct feed *feed, struct tray *tray, const struct source *source)
 {
+	bool deserted = false; /* nobody is left: a reason to stop only if there is more to come */
+
 	for (;;) {
 		enum feed_end end = refill(feed, tray);
 		ssize_t got;
@@ -75,11 +77,17 @@ static enum feed_end feed_source(struct feed *feed, struct tray *tray, const str
 		got = read_into(feed, tray, source);
 		if (got < 0 && got != -EAGAIN)
 			return FEED_FAILED;
+		if (deserted)
+			return got == 0 ? FEED_ALL : FEED_DESERTED;
 		if (got > 0)
 			tray->filled += (uint64_t)got;
 		end = send_off(feed, tray, got == 0 || (got > 0 && !source_ready(source)));
 		if (end == FEED_ALL)
 			end = feed_look(feed);
+		if (end == FEED_DESERTED && got >= 0 && tray->filled == 0) {
+			deserted = true;
+			end = FEED_ALL;
+		}
 		if (end != FEED_ALL || got == 0)
 			return end;
 	}

@@ -77,6 +77,8 @@ static void move_down(struct text *text)
 
 static enum feed_end feed_source(struct feed *feed, struct text *text, const struct source *source)
 {
+	bool deserted = false; /* nobody is left: a reason to stop only if there is more to come */
+
 	for (;;) {
 		struct iovec iov;
 		enum feed_end end = FEED_ALL;
@@ -87,6 +89,8 @@ static enum feed_end feed_source(struct feed *feed, struct text *text, const str
 		got = source_read(source, &iov, 1);
 		if (got < 0 && got != -EAGAIN)
 			return FEED_FAILED;
+		if (deserted)
+			return got == 0 ? FEED_ALL : FEED_DESERTED;
 		if (got > 0) {
 			text->end += (size_t)got;
 			end = send_lines(feed, text);
@@ -96,6 +100,10 @@ static enum feed_end feed_source(struct feed *feed, struct text *text, const str
 		}
 		if (end == FEED_ALL)
 			end = feed_look(feed);
+		if (end == FEED_DESERTED && got >= 0 && text->end == text->begin) {
+			deserted = true;
+			end = FEED_ALL;
+		}
 		if (end != FEED_ALL || got == 0)
 			return end;
 	}

@@ -173,6 +173,8 @@ enum feed_end feed_whole(struct feed *feed)
 		end = feed_file(feed, whole);
 		if (end == FEED_ALL)
 			end = feed_look(feed);
+		if (end == FEED_DESERTED && !whole[1].file)
+			end = FEED_ALL; /* who has read everything may go */
 	}
 	return end;
 }

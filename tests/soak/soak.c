@@ -45,7 +45,7 @@ static struct soak_board *board;
 static struct child children[SEATS];
 static struct samples samples[SEATS];
 static uint64_t seed, kills, stops, leaves, starts;
-static char directory[64];
+static char directory[4096];
 
 static const struct soak_part *part_of(int seat)
 {
@@ -253,7 +253,7 @@ static void wait_for(int first, int last)
 /* Sockets that nobody removed. */
 static uint32_t names_left(void)
 {
-	char command[128], line[512];
+	char command[4200], line[512];
 	uint32_t n = 0;
 	FILE *f;
 
@@ -268,7 +268,7 @@ static uint32_t names_left(void)
 
 static void clean_up(void)
 {
-	char command[128];
+	char command[4200];
 
 	snprintf(command, sizeof(command), "rm -rf %s", directory);
 	if (system(command) != 0)
@@ -311,7 +311,7 @@ int main(int argc, char **argv)
 	seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	snprintf(directory, sizeof(directory), "%.30s/plx-soak.XXXXXX",
+	snprintf(directory, sizeof(directory), "%s/plx-soak.XXXXXX",
 		 getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
 	if (minutes <= 0 || board == MAP_FAILED || !mkdtemp(directory)) {
 		fprintf(stderr, "usage: soak MINUTES [SEED]\n");
