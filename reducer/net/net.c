@@ -414,7 +414,8 @@ int net_start(struct net *net, const struct book *book, const struct net_limits 
 	}
 	if (ret < 0)
 		return ret;
-	if (net->phase != PHASE_FRESH) /* else it is as arena_open() left it, and workers may be reading that */
+	if (net->phase !=
+	    PHASE_FRESH) /* else it is as arena_open() left it, and workers may be reading that */
 		arena_reset(&net->arena);
 	while (read(net->ended_fd, &count, sizeof(count)) > 0) {
 	}
