@@ -143,19 +143,6 @@ static int complain(const struct run *run, const struct net_result *result)
 	}
 }
 
-static int wait_for(struct net *net, struct net_result *result)
-{
-	int ret;
-
-	do {
-		/* the time limit is kept by net_wait(); a look now and then keeps us from missing anything else */
-		ret = net_wait(net, UINT64_C(500000000), result);
-		if (plx_stop_signal() != 0)
-			net_cancel(net);
-	} while (ret == -EINTR || ret == -ETIMEDOUT);
-	return ret;
-}
-
 static int reduce(const struct run *run, const struct book *book)
 {
 	struct net *net = NULL;
@@ -166,7 +153,7 @@ static int reduce(const struct run *run, const struct book *book)
 	if (ret == 0)
 		ret = net_start(net, book, &run->limits);
 	if (ret == 0)
-		ret = run->io ? io_run(net, &run->limits, &result, &io) : wait_for(net, &result);
+		ret = run->io ? io_run(net, &run->limits, &result, &io) : net_wait_end(net, &result);
 	if (ret < 0) {
 		cli_error("%s: it could not be started with %" PRIu32 " worker%s: %s", run->path,
 			  run->net.workers, run->net.workers == 1 ? "" : "s", plx_strerror(ret));

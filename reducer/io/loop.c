@@ -9,7 +9,6 @@
 #include "reducer/io/io.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include <plx/process.h>
@@ -24,19 +23,6 @@
 
 enum next { NEXT_STEP, NEXT_END };
 
-/* Until the net rests. Return: 0, or -errno. */
-static int settle(struct io *io)
-{
-	int ret;
-
-	do {
-		ret = net_wait(io->net, LOOK_NS, io->result);
-		if (plx_stop_signal() != 0)
-			net_cancel(io->net);
-	} while (ret == -EINTR || ret == -ETIMEDOUT);
-	return ret;
-}
-
 static bool is_well(const struct io *io)
 {
 	return io->result->status == NET_DONE;
@@ -48,7 +34,7 @@ static int put_in(struct io *io, const struct draft *draft)
 	const struct piece piece = draft_piece(draft);
 	int ret = draft->failed ? -ENOMEM : net_go_on(io->net, &piece);
 
-	return ret < 0 ? ret : settle(io);
+	return ret < 0 ? ret : net_wait_end(io->net, io->result);
 }
 
 /* A reference in the way of what is read: its normal form becomes the root. */
@@ -191,23 +177,6 @@ static int do_call(struct io *io, const struct spot *field)
 
 /* ---- the loop ------------------------------------------------------------------------------------------ */
 
-/* As when the net itself had been stopped. */
-static void stop(struct io *io)
-{
-	struct net_result *r = io->result;
-
-	io->stopped = true;
-	r->time_ns = plx_now_ns() - io->begin_ns;
-	if (plx_stop_signal() != 0) {
-		r->status = NET_CANCELLED;
-		snprintf(r->error, sizeof(r->error), "cancelled");
-	} else {
-		r->status = NET_TIME;
-		snprintf(r->error, sizeof(r->error), "stopped after %.3f s: the limit is %.3f s",
-			 (double)r->time_ns / 1e9, (double)io->limits->time_ns / 1e9);
-	}
-}
-
 /* Nothing was asked for: what the reader called meanwhile is freed, and all else stays as it is. */
 static int tidy(struct io *io)
 {
@@ -273,13 +242,13 @@ int io_run(struct net *net, const struct net_limits *limits, struct net_result *
 	*stats = (struct io_stats){ 0 };
 	io.reader = (struct reader){ .net = net, .draft = &io.draft, .call = call_reference, .arg = &io };
 	files_start(&io.files);
-	ret = settle(&io);
+	ret = net_wait_end(net, result);
 	while (ret == 0 && is_well(&io) && next == NEXT_STEP && !io_stopped(&io))
 		ret = step(&io, &next);
 	if (ret == -ECANCELED && !is_well(&io))
 		ret = 0; /* the result says why */
 	if (ret == 0 && is_well(&io) && next == NEXT_STEP)
-		stop(&io);
+		net_abandon(net, plx_stop_signal() != 0 ? NET_CANCELLED : NET_TIME, result);
 	stats->interactions = io.reader.counted;
 	end(&io);
 	return ret;

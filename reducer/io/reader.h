@@ -4,8 +4,7 @@
  * A reference in the way is looked through as HVM2 does, which counts as an interaction: a definition that is just a tree is
  * read in the book, any other one is called in the net, which reduces on meanwhile.
  *
- * What was read is consumed: reader_taken() of its cells are noted in the draft as gone, and belong to nobody when the piece is
- * put in. A value that turns out not to be what was wanted is given up with reader_drop().
+ * What was read is consumed: its cells are noted in the draft as gone, and belong to nobody when the piece is put in. A value that turns out not to be what was wanted is given up with reader_drop().
  */
 #ifndef REDUCER_IO_READER_H
 #define REDUCER_IO_READER_H

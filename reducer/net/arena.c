@@ -216,11 +216,9 @@ int arena_open(struct arena *arena, const char *name, uint32_t workers, uint32_t
 		ret = plx_segment_seal(&arena->seg, PLX_SEAL_DATA);
 	if (ret < 0)
 		goto fail;
+	arena_reset(arena);
 	for (uint32_t i = 0; i < workers; i++) {
-		arena_reset_part(arena, i);
 		arena->lines[i].state = ARENA_IDLE;
-		atomic_store_explicit(&arena->lines[i].memory, arena_held(arena, i, arena_record(arena, i)),
-				      memory_order_relaxed); /* nobody else is there */
 		plx_table_set(&arena->workers, i, ARENA_WORKER_STATE, 1);
 		plx_table_set(&arena->partitions, i, ARENA_PARTITION_OWNER, i);
 	}

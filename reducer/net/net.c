@@ -31,6 +31,7 @@
 #define NET_RING_MIN   8u
 #define NET_RING_MAX   (1u << 20)
 #define NET_NAME_MAX   63
+#define NET_LOOK_NS    UINT64_C(100000000)
 #define NET_MEMORY_MIN (1ull << 20)
 #define NET_KEEP       (256ull << 20) /* bytes of arena kept from program to program */
 
@@ -319,6 +320,22 @@ static void poison(const struct net *net, struct code *code)
 		((struct code_def *)(code + 1))[id].room = CODE_POISON;
 }
 
+/* Memory for the first @need bytes of the block of the book. */
+static int reach(struct arena *arena, uint64_t need)
+{
+	const uint64_t off = (uint64_t)(arena->book - arena->base);
+
+	if (need > arena->book_room)
+		return -ENOMEM;
+	if (need <= arena->book_end)
+		return 0;
+	if (arena_commit(arena, &arena->control->committed, off + arena->book_end, need - arena->book_end) <
+	    0)
+		return -ENOMEM;
+	arena->book_end = need;
+	return 0;
+}
+
 static int load_book(struct net *net, const struct book *book)
 {
 	struct arena *arena = &net->arena;
@@ -326,17 +343,8 @@ static int load_book(struct net *net, const struct book *book)
 	const uint64_t need = at + code_size(book);
 	uint32_t *scratch;
 
-	if (need > arena->book_room)
+	if (reach(arena, need) < 0)
 		return -ENOMEM;
-	if (need > arena->book_end) {
-		const uint64_t off = (uint64_t)(arena->book - arena->base);
-		int ret = arena_commit(arena, &arena->control->committed, off + arena->book_end,
-				       need - arena->book_end);
-
-		if (ret < 0)
-			return -ENOMEM;
-		arena->book_end = need;
-	}
 	scratch = malloc(((uint64_t)book->nodes_max + book->vars_max + 1) * sizeof(*scratch));
 	if (!scratch)
 		return -ENOMEM;
@@ -381,10 +389,15 @@ static bool must_renew(struct net *net, uint64_t memory)
 	return net->broken || arena_memory(&net->arena) > (max < NET_KEEP ? max : NET_KEEP);
 }
 
+/* What was told about the order before is forgotten. */
 static void give_order(struct net *net, enum arena_order order)
 {
 	struct arena_control *control = net->arena.control;
+	uint64_t count;
 
+	while (read(net->ended_fd, &count, sizeof(count)) > 0) {
+	}
+	net->result = (struct net_result){ .workers = net->options.workers, .deaths = net->result.deaths };
 	net->phase = PHASE_RUNNING;
 	control->order = order;
 	/* S1 seq_cst: everything before is seen by who sees the new number (S2); and before W3 */
@@ -397,7 +410,6 @@ int net_start(struct net *net, const struct book *book, const struct net_limits 
 {
 	struct arena_control *control;
 	const char *why;
-	uint64_t count;
 	int ret;
 
 	if (net->phase == PHASE_RUNNING)
@@ -417,10 +429,8 @@ int net_start(struct net *net, const struct book *book, const struct net_limits 
 	if (net->phase !=
 	    PHASE_FRESH) /* else it is as arena_open() left it, and workers may be reading that */
 		arena_reset(&net->arena);
-	while (read(net->ended_fd, &count, sizeof(count)) > 0) {
-	}
 	net->limits = limits ? *limits : (struct net_limits){ 0 };
-	net->result = (struct net_result){ .workers = net->options.workers };
+	net->result.deaths = 0;
 	memset(net->deaths, 0, sizeof(net->deaths));
 	net->expands = net->limits.expand == NET_EXPAND_ALWAYS ||
 		       (net->limits.expand == NET_EXPAND_LABELLED && book->labels > 0);
@@ -443,14 +453,10 @@ static bool go_on(struct net *net, uint64_t interactions)
 	const struct arena_control *control = net->arena.control;
 	const bool first = atomic_load_explicit(&control->job, memory_order_relaxed) ==
 			   atomic_load_explicit(&control->first, memory_order_relaxed);
-	uint64_t count;
 
 	if (!net->expands || net->result.status != NET_DONE ||
 	    (!first && net->result.interactions == interactions))
 		return false;
-	while (read(net->ended_fd, &count, sizeof(count)) > 0) {
-	}
-	net->result = (struct net_result){ .workers = net->options.workers, .deaths = net->result.deaths };
 	give_order(net, ARENA_EXPAND);
 	return true;
 }
@@ -463,21 +469,14 @@ static int make_tray(struct net *net, uint64_t bytes)
 	const uint64_t at = (arena->control->code - book + code_size(arena_book(arena)) + PLX_LINE - 1) &
 			    ~(uint64_t)(PLX_LINE - 1);
 
-	if (bytes > arena->book_room || at > arena->book_room - bytes)
+	if (bytes > arena->book_room || reach(arena, at + bytes) < 0)
 		return -ENOMEM;
-	if (at + bytes > arena->book_end) {
-		if (arena_commit(arena, &arena->control->committed, book + arena->book_end,
-				 at + bytes - arena->book_end) < 0)
-			return -ENOMEM;
-		arena->book_end = at + bytes;
-	}
 	arena->control->tray = book + at;
 	return 0;
 }
 
 int net_go_on(struct net *net, const struct piece *piece)
 {
-	uint64_t count;
 	int ret;
 
 	if (net->phase != PHASE_OVER || net->result.status != NET_DONE || net->broken || piece->vars == 0 ||
@@ -487,9 +486,6 @@ int net_go_on(struct net *net, const struct piece *piece)
 	if (ret < 0)
 		return ret;
 	inject_write(net->arena.base + net->arena.control->tray, piece);
-	while (read(net->ended_fd, &count, sizeof(count)) > 0) {
-	}
-	net->result = (struct net_result){ .workers = net->options.workers, .deaths = net->result.deaths };
 	give_order(net, ARENA_INJECT);
 	return 0;
 }
@@ -561,6 +557,14 @@ static void count_result(struct net *net)
 		r->interactions += n;
 		r->took_part += n != 0;
 	}
+}
+
+void net_abandon(struct net *net, enum net_status why, struct net_result *result)
+{
+	net->result.status = why;
+	net->result.time_ns = plx_now_ns() - net->begin_ns;
+	describe(net);
+	*result = net->result;
 }
 
 static void finish(struct net *net)
@@ -745,6 +749,19 @@ int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result)
 	}
 	*result = net->result;
 	return 0;
+}
+
+int net_wait_end(struct net *net, struct net_result *result)
+{
+	int ret;
+
+	do {
+		/* the time limit is kept by net_wait(); a look now and then keeps us from missing anything else */
+		ret = net_wait(net, NET_LOOK_NS, result);
+		if (plx_stop_signal() != 0)
+			net_cancel(net);
+	} while (ret == -EINTR || ret == -ETIMEDOUT);
+	return ret;
 }
 
 int net_fd(const struct net *net)

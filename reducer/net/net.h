@@ -125,6 +125,18 @@ int net_start(struct net *net, const struct book *book, const struct net_limits 
  */
 int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result) plx_must_check;
 
+/*
+ * net_wait_end() - wait for the end; a request to stop (plx_stop_install()) cancels the program.
+ * Return: 0 with *@result, or -errno as net_wait().
+ */
+int net_wait_end(struct net *net, struct net_result *result) plx_must_check;
+
+/*
+ * net_abandon() - a program that has come to rest, and that its caller meant to go on with, ends for this reason instead:
+ * *@result says so as if the net had been stopped.
+ */
+void net_abandon(struct net *net, enum net_status why, struct net_result *result);
+
 /* net_fd() - readable when net_wait() has something to say; for poll() and epoll. */
 int net_fd(const struct net *net);
 
