@@ -36,4 +36,14 @@ static inline void plx_copy_once(void *to, const void *from, size_t size)
 		dst[i] = plx_read_once(&src[i]);
 }
 
+/* A moment in a spinning loop. */
+static inline void plx_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ __volatile__("yield");
+#endif
+}
+
 #endif

@@ -39,15 +39,6 @@ static struct {
 	uint32_t us;      /* pauses in a microsecond */
 } here;
 
-static inline void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ __volatile__("yield");
-#endif
-}
-
 void plx_chan_prepare(void)
 {
 	uint32_t pid = (uint32_t)plx_sys_pid();
@@ -60,7 +51,7 @@ void plx_chan_prepare(void)
 					      plx_sys_barrier_register(PLX_SYS_BARRIER_GLOBAL) == 0);
 	begin = plx_now_ns();
 	for (int i = 0; i < 256; i++)
-		relax();
+		plx_relax();
 	ns = plx_now_ns() - begin;
 	plx_write_once(&here.us, ns < 256 ? 1000 : (uint32_t)(256000 / ns) + 1);
 	plx_write_once(&here.pid, pid);
@@ -75,7 +66,7 @@ void plx_chan_fence(void)
 
 void plx_chan_pause(void)
 {
-	relax();
+	plx_relax();
 }
 
 uint32_t plx_chan_pauses_us(void)
@@ -231,7 +222,7 @@ static bool pause_for(struct plx_end *end, const struct plx_chan_question *q, ui
 	for (uint32_t i = 0; i < pauses; i++) {
 		if (i % POLLS == 0 && q->ready(q->of))
 			return true;
-		relax();
+		plx_relax();
 	}
 	return q->ready(q->of);
 }
@@ -266,7 +257,7 @@ static bool spin(struct plx_end *end, const struct plx_chan_question *q)
 	if (q->progress) {
 		choose_calm(end, q);
 		for (uint32_t i = 0; i < end->calm; i++)
-			relax();
+			plx_relax();
 		if (pause_for(end, q, us / 4)) {
 			end->streak = end->streak < 1024 ? end->streak + 1 : end->streak;
 			return true;

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "base/atomic.h"
+
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define PLX_TSAN 1
@@ -52,16 +54,6 @@ static inline void plx_fence_stores(void)
 static inline void plx_fence_near(void)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-}
-
-/* A moment in a spinning loop. */
-static inline void plx_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ __volatile__("yield");
-#endif
 }
 
 #endif

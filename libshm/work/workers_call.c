@@ -78,15 +78,6 @@ int plx_worker_reply(struct plx_worker *w, const struct plx_message *m, const vo
 
 /* ---- the caller ------------------------------------------------------------------------------------- */
 
-static void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ __volatile__("yield");
-#endif
-}
-
 static bool answered(const struct plx_work_reply *reply, uint32_t id)
 {
 	/* RE2 acquire: pairs with RE1 */
@@ -101,7 +92,7 @@ static bool spin(struct plx_sender *s, const struct plx_work_reply *reply, uint3
 			s->spin = SPIN;
 			return true;
 		}
-		relax();
+		plx_relax();
 	}
 	plx_sys_yield(); /* it may want this processor */
 	s->spin = s->calls % 64 == 0 ? SPIN : s->spin / 2;
