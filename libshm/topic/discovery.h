@@ -91,9 +91,19 @@ void plx_place_close(struct plx_place *place);
  * plx_place_dir() - a descriptor of the topic's directory.
  * @create: make what is missing
  *
- * Return: a descriptor >= 0, -ENOENT, -EACCES as above, -EMFILE. Owner: the caller closes it.
+ * Return: a descriptor >= 0, -ENOENT, -EACCES as above, -EMFILE, -EAGAIN: others removed it again and again for two
+ * seconds. Owner: the caller closes it.
  */
 int plx_place_dir(const struct plx_place *place, bool create) plx_must_check;
+
+/**
+ * plx_place_again() - others removed what we had just made: is it worth another try?
+ * @until: 0 before the first try
+ *
+ * By time rather than by tries: who is not given the processor may fail any number of times in a row.
+ * Return: true for the first two seconds.
+ */
+bool plx_place_again(uint64_t *until);
 
 /**
  * plx_place_list() - the publishers of the topic; stale temporary names are reaped on the way.

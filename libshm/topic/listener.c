@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define LISTEN_TRIES   64
 #define LISTEN_BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
 
 static int bind_and_listen(int dir, const char *temporary)
@@ -76,11 +75,12 @@ int plx_listener_open(struct plx_listener *listener, const struct plx_place *pla
 	struct plx_listener l = PLX_LISTENER_NONE;
 	char temporary[48];
 	uint32_t pid = (uint32_t)plx_sys_pid();
-	int dir, i;
+	uint64_t until = 0;
+	int dir;
 
 	plx_sighting_name(temporary, pid, id, true);
 	plx_sighting_name(l.name, pid, id, false);
-	for (i = 0; i < LISTEN_TRIES; i++) {
+	do {
 		dir = plx_place_dir(place, true);
 		if (dir < 0)
 			return dir;
@@ -92,7 +92,7 @@ int plx_listener_open(struct plx_listener *listener, const struct plx_place *pla
 		}
 		if (l.fd != -ENOENT) /* ENOENT: somebody removed the directory, or our temporary name */
 			return l.fd;
-	}
+	} while (plx_place_again(&until));
 	return -EAGAIN;
 }
 

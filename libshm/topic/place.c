@@ -12,6 +12,7 @@
 #include "topic/discovery.h"
 
 #include "base/sys.h"
+#include <plx/process.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define PLACE_TRIES 64 /* times others may remove what we have just made */
+#define PLACE_PATIENCE_NS 2000000000ull /* how long others may go on removing what we have just made */
 
 /* May it belong to this user? With a group admitted, to anybody: who is in a group is known only of processes. */
 static bool owner_fits(uint32_t owner, const struct plx_place *place)
@@ -220,20 +221,30 @@ void plx_place_close(struct plx_place *place)
 	*place = PLX_PLACE_NONE;
 }
 
+bool plx_place_again(uint64_t *until)
+{
+	uint64_t now = plx_now_ns();
+
+	if (!*until)
+		*until = now + PLACE_PATIENCE_NS;
+	return now < *until;
+}
+
 int plx_place_dir(const struct plx_place *place, bool create)
 {
-	int base, fd = -ENOENT, i;
+	uint64_t until = 0;
+	int base, fd;
 
-	for (i = 0; i < PLACE_TRIES && fd == -ENOENT; i++) {
+	do {
 		base = make_checked(AT_FDCWD, place->base, place, create, false);
 		if (base < 0)
 			return base;
 		fd = make_checked(base, place->dir, place, create, true);
 		plx_sys_close(base);
-		if (!create || place->foreign)
-			break;
-	}
-	return fd;
+		if (fd != -ENOENT || !create || place->foreign)
+			return fd;
+	} while (plx_place_again(&until));
+	return -EAGAIN;
 }
 
 /*
