@@ -7,10 +7,7 @@
  * arena and fresh workers.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,196 +17,23 @@
 #include <unistd.h>
 
 #include <plx/process.h>
-#include <plx/supervise.h>
 
-#include "reducer/net/check.h"
 #include "reducer/net/inject.h"
-#include "reducer/net/link.h"
-#include "reducer/net/worker.h"
+#include "reducer/net/net_state.h"
 
 #define NET_RING       1024u /* messages; with many workers, who have as many rings each, fewer */
 #define NET_RING_MIN   8u
 #define NET_RING_MAX   (1u << 20)
-#define NET_NAME_MAX   63
 #define NET_LOOK_NS    UINT64_C(100000000)
 #define NET_MEMORY_MIN (1ull << 20)
 #define NET_KEEP       (256ull << 20) /* bytes of arena kept from program to program */
-
-/* After a death: batches of one interaction, until what it died of must have been met again. */
-#define NET_CAREFUL (ARENA_TICK + 64u)
-#define NET_DEATHS  3u /* of one interaction */
-#define NET_KILLS                                                                                            \
-	16u /* the same when it is SIGKILL, which mostly comes from elsewhere and may just have hit it */
-
-enum net_phase { PHASE_FRESH, PHASE_RUNNING, PHASE_OVER };
-
-/* Of which interaction a worker died last, and how often. */
-struct net_deaths {
-	uint64_t interactions, received;
-	uint32_t job, count;
-};
-
-struct net {
-	struct arena arena;
-	struct net_options options;
-	char name[NET_NAME_MAX + 1];
-	struct plx_supervisor *supervisor; /* of worker processes; its children have the workers' numbers */
-	struct net_start_info *info;       /* what they are started with, one for each */
-	pthread_t thread[NET_WORKERS_MAX];
-	uint32_t started; /* workers that run */
-	struct net_deaths deaths[NET_WORKERS_MAX];
-	bool broken;  /* one is dead, or may be at work yet: begin anew */
-	bool expands; /* go on while references are left in the normal form */
-	int ended_fd;
-	int epoll_fd;
-	enum net_phase phase;
-	uint64_t begin_ns;
-	uint64_t reduced; /* interactions when the last order was done */
-	struct net_limits limits;
-	struct net_result result;
-};
-
-/* What a worker is told when it starts. */
-struct net_start_info {
-	struct net *net;
-	uint32_t me;
-};
-
-/* ---- workers ------------------------------------------------------------------------------------ */
-
-/*
- * A worker keeps two descriptors, the arena (to commit memory) and the one that tells the end. What else its parent had
- * open, sockets and pipes, would look alive to their other ends as long as the worker lives.
- */
-static void keep_only(int a, int b)
-{
-	const int low = a < b ? a : b, high = a < b ? b : a;
-
-	if (low > 3)
-		close_range(3, (unsigned int)low - 1, 0);
-	if (high > low + 1)
-		close_range((unsigned int)low + 1, (unsigned int)high - 1, 0);
-	close_range((unsigned int)high + 1, ~0u, 0);
-}
-
-static int run_process(void *arg)
-{
-	struct net_start_info info = *(struct net_start_info *)arg;
-	struct net *net = info.net;
-
-	keep_only(net->arena.seg.fd, net->ended_fd);
-	return worker_run(&net->arena, info.me, net->ended_fd);
-}
-
-static void *run_thread(void *arg)
-{
-	struct net_start_info info = *(struct net_start_info *)arg;
-
-	free(arg);
-	worker_run(&info.net->arena, info.me, info.net->ended_fd);
-	return NULL;
-}
-
-static int start_thread(struct net *net, uint32_t i)
-{
-	struct net_start_info *info = malloc(sizeof(*info));
-	int ret;
-
-	if (!info)
-		return -ENOMEM;
-	*info = (struct net_start_info){ net, i };
-	ret = pthread_create(&net->thread[i], NULL, run_thread, info);
-	if (ret != 0)
-		free(info);
-	return -ret;
-}
-
-/* A process that is watched, and started again when it dies (on_death()). */
-static int start_process(struct net *net, uint32_t i)
-{
-	char name[16];
-	struct plx_child child = { .name = name, .run = run_process, .arg = &net->info[i] };
-	uint32_t number;
-
-	snprintf(name, sizeof(name), "worker %u", i % 100);
-	net->info[i] = (struct net_start_info){ net, i };
-	return plx_supervisor_start(net->supervisor, &child, &number);
-}
-
-static void show_pid(struct net *net, uint32_t i)
-{
-	struct plx_child_info info = { .pid = getpid() };
-
-	if (!net->options.threads && plx_supervisor_child(net->supervisor, i, &info) < 0)
-		return;
-	plx_table_set(&net->arena.workers, i, ARENA_WORKER_PID, (uint64_t)info.pid);
-}
-
-static enum plx_verdict on_death(void *arg, uint32_t who, const struct plx_exit *how, uint64_t *wait_ns);
-
-static int open_supervisor(struct net *net)
-{
-	struct plx_supervisor_options options = { .decide = on_death, .arg = net };
-	struct epoll_event event = { .events = EPOLLIN, .data.u32 = 0 };
-	int ret = plx_supervisor_open(&net->supervisor, &options);
-
-	if (ret < 0)
-		return ret;
-	net->info = calloc(net->options.workers, sizeof(*net->info));
-	if (!net->info)
-		return -ENOMEM;
-	if (epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, plx_supervisor_fd(net->supervisor), &event) < 0)
-		return -errno;
-	return 0;
-}
-
-static int start_workers(struct net *net)
-{
-	int ret = net->options.threads ? 0 : open_supervisor(net);
-
-	for (uint32_t i = 0; i < net->options.workers && ret == 0; i++) {
-		ret = net->options.threads ? start_thread(net, i) : start_process(net, i);
-		if (ret < 0)
-			break;
-		net->started++;
-		show_pid(net, i);
-	}
-	return ret;
-}
-
-static void ring_bell(struct arena_line *line)
-{
-	/* W3 seq_cst: after the store of job or leave; pairs with W2 */
-	if (atomic_exchange_explicit(&line->asleep, 0, memory_order_seq_cst))
-		plx_futex_wake((uint32_t *)&line->asleep, 1);
-}
-
-static void stop_workers(struct net *net)
-{
-	if (net->options.threads && net->started > 0) {
-		uint32_t none = NET_DONE;
-
-		atomic_compare_exchange_strong(&net->arena.control->stop, &none, NET_CANCELLED);
-		atomic_store_explicit(&net->arena.control->leave, 1, memory_order_seq_cst);
-		for (uint32_t i = 0; i < net->started; i++)
-			ring_bell(&net->arena.lines[i]);
-		for (uint32_t i = 0; i < net->started; i++)
-			pthread_join(net->thread[i], NULL);
-	} else {
-		plx_supervisor_close(net->supervisor);
-		net->supervisor = NULL;
-		free(net->info);
-		net->info = NULL;
-	}
-	net->started = 0;
-}
 
 /* ---- open and close ------------------------------------------------------------------------------ */
 
 /* Workers and arena; what the caller polls stays the same. */
 static void net_stop(struct net *net)
 {
-	stop_workers(net);
+	net_workers_stop(net);
 	arena_close(&net->arena);
 	net->broken = true;
 }
@@ -225,7 +49,7 @@ static int net_begin(struct net *net)
 		return ret;
 	net->arena.control->tick = o->tick;
 	net->arena.control->scatter = o->scatter;
-	ret = start_workers(net);
+	ret = net_workers_start(net);
 	if (ret < 0)
 		net_stop(net);
 	else
@@ -357,19 +181,6 @@ static int load_book(struct net *net, const struct book *book)
 	return 0;
 }
 
-/* Look after the workers; broken afterwards when one died that on_death() did not want to be replaced. */
-static void watch(struct net *net)
-{
-	struct plx_supervise_event event;
-
-	while (net->supervisor && plx_supervisor_next(net->supervisor, &event, 0) == 1) {
-		if (event.what == PLX_SUPERVISE_RESTARTED)
-			show_pid(net, event.child);
-		else if (event.what != PLX_SUPERVISE_DIED)
-			net->broken = true;
-	}
-}
-
 static uint64_t memory_for(const struct net *net, const struct net_limits *limits)
 {
 	const uint64_t max = net->options.memory_max;
@@ -382,7 +193,7 @@ static bool must_renew(struct net *net, uint64_t memory)
 {
 	const uint64_t max = memory / 2;
 
-	watch(net);
+	net_watch(net);
 	for (uint32_t i = 0; i < net->started; i++)
 		if (atomic_load_explicit(&net->arena.lines[i].starting, memory_order_acquire))
 			return true; /* a successor that may be looking at what we are about to reset */
@@ -403,7 +214,7 @@ static void give_order(struct net *net, enum arena_order order)
 	/* S1 seq_cst: everything before is seen by who sees the new number (S2); and before W3 */
 	atomic_store_explicit(&control->job, atomic_load_explicit(&control->job, memory_order_relaxed) + 1,
 			      memory_order_seq_cst);
-	ring_bell(&net->arena.lines[0]);
+	net_ring(&net->arena.lines[0]);
 }
 
 int net_start(struct net *net, const struct book *book, const struct net_limits *limits)
@@ -574,121 +385,12 @@ static void finish(struct net *net)
 	describe(net);
 }
 
-/* ---- a worker is dead ---------------------------------------------------------------------------- */
-
-static void say_how(char *text, size_t size, uint32_t who, int32_t pid, const struct plx_exit *how)
-{
-	if (how->signal)
-		snprintf(text, size, "worker %u (pid %d) was killed by signal %d", who, pid, how->signal);
-	else
-		snprintf(text, size, "worker %u (pid %d) ended with exit code %d", who, pid, how->code);
-}
-
 static void give_up(struct net *net, enum net_status status)
 {
 	net->broken = true;
-	stop_workers(net);
+	net_workers_stop(net);
 	count_result(net);
 	net->result.status = status;
-}
-
-static void name_port(const struct net *net, port p, char *text, size_t size)
-{
-	static const char *const kind[16] = { "a variable", "?",     "*",      "a number",
-					      "(a b)",      "{a b}", "$(a b)", "?(a b)" };
-	const struct book *book = arena_book(&net->arena);
-
-	if (port_tag(p) == TAG_REF && port_index(p) < book->defs)
-		snprintf(text, size, "@%.48s", book_name(book, (uint32_t)port_index(p)));
-	else
-		snprintf(text, size, "%s", kind[port_tag(p)] ? kind[port_tag(p)] : "?");
-}
-
-/* The redex on top as of the last commit: what it died of has been noted, or is still there. */
-static void name_redex(const struct net *net, uint32_t who, char *text, size_t size)
-{
-	const struct arena_notes *notes = arena_notes(&net->arena, who);
-	const struct arena_record *record = arena_record(&net->arena, who);
-	const uint64_t seq = atomic_load_explicit(&net->arena.parts[who].seq, memory_order_relaxed);
-	const uint64_t noted = atomic_load_explicit(&notes->top, memory_order_relaxed);
-	char a[50] = "?", b[50] = "?";
-
-	if (record->redex_top > record->redex_bottom) {
-		const struct pair *stack = (const struct pair *)(net->arena.base +
-								 arena_redexes_off(&net->arena, who));
-		const struct pair r = noted >> ARENA_COUNT_BITS == seq ? notes->top_redex[0]
-								       : stack[record->redex_top - 1];
-
-		name_port(net, r.a, a, sizeof(a));
-		name_port(net, r.b, b, sizeof(b));
-	}
-	snprintf(text, size, "%s ~ %s", a, b);
-}
-
-/* Has it died of the same interaction too often? */
-static bool is_poison(struct net *net, uint32_t who, const struct plx_exit *how)
-{
-	const struct arena_line *line = &net->arena.lines[who];
-	const struct arena_record *record = arena_record(&net->arena, who);
-	struct net_deaths *d = &net->deaths[who];
-
-	if (d->interactions != record->interactions || d->received != record->received ||
-	    d->job != (uint32_t)record->job)
-		*d = (struct net_deaths){ record->interactions, record->received, (uint32_t)record->job, 0 };
-	/* relaxed: it is dead */
-	if (atomic_load_explicit(&line->attempt, memory_order_relaxed) ==
-	    atomic_load_explicit(&net->arena.parts[who].seq, memory_order_relaxed))
-		d->count++;
-	return d->count >= (how->signal == SIGKILL ? NET_KILLS : NET_DEATHS);
-}
-
-/*
- * What the dead one may have left undone for others: it was about to say that all is over; it had taken the bit of a
- * hungry one to feed it; it had stopped somebody's bell and not rung it.
- */
-static void clear_up_after(struct net *net, uint32_t who)
-{
-	struct arena_control *control = net->arena.control;
-	uint64_t idle = 0;
-
-	atomic_fetch_and_explicit(&control->closing, ~(1ull << who), memory_order_seq_cst);
-	for (uint32_t i = 0; i < net->started; i++) {
-		struct arena_line *line = &net->arena.lines[i];
-
-		if ((atomic_load_explicit(&line->state, memory_order_relaxed) & ARENA_STATE_MASK) !=
-		    ARENA_BUSY)
-			idle |= 1ull << i;
-		atomic_store_explicit(&line->asleep, 0, memory_order_seq_cst);
-		plx_futex_wake((uint32_t *)&line->asleep, 1);
-	}
-	atomic_fetch_or_explicit(&control->hungry, idle, memory_order_relaxed);
-}
-
-/* Asked by the supervisor: shall there be a successor? Without one the program is over. */
-static enum plx_verdict on_death(void *arg, uint32_t who, const struct plx_exit *how, uint64_t *wait_ns)
-{
-	struct net *net = arg;
-	struct arena_line *line = &net->arena.lines[who];
-	const int32_t pid = (int32_t)plx_table_get(&net->arena.workers, who, ARENA_WORKER_PID);
-	char redex[110], death[80];
-
-	(void)wait_ns;
-	if (net->phase != PHASE_RUNNING)
-		return PLX_VERDICT_ENDED; /* the next program begins anew */
-	if (is_poison(net, who, how)) {
-		name_redex(net, who, redex, sizeof(redex));
-		say_how(death, sizeof(death), who, pid, how);
-		snprintf(net->result.error, sizeof(net->result.error),
-			 "the redex %s kills whoever reduces it, %u times so far; the last time %s", redex,
-			 net->deaths[who].count, death);
-		return PLX_VERDICT_QUARANTINE;
-	}
-	net->result.deaths++;
-	atomic_store_explicit(&line->starting, 1, memory_order_relaxed);
-	atomic_store_explicit(&line->careful, NET_CAREFUL, memory_order_relaxed);
-	atomic_store_explicit(&line->attempt, UINT64_MAX, memory_order_relaxed);
-	clear_up_after(net, who);
-	return PLX_VERDICT_RESTART;
 }
 
 static bool is_over(const struct net *net)
@@ -729,7 +431,7 @@ int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result)
 				continue;
 			break;
 		}
-		watch(net);
+		net_watch(net);
 		if (net->broken) {
 			give_up(net, NET_POISON);
 			break;
@@ -767,87 +469,6 @@ int net_wait_end(struct net *net, struct net_result *result)
 int net_fd(const struct net *net)
 {
 	return net->epoll_fd;
-}
-
-/* ---- looking ------------------------------------------------------------------------------------- */
-
-int net_worker(const struct net *net, uint32_t worker, struct net_worker_stats *stats)
-{
-	const struct arena_line *line;
-
-	*stats = (struct net_worker_stats){ 0 };
-	if (worker >= net->options.workers || !net->arena.lines)
-		return -EINVAL;
-	line = &net->arena.lines[worker];
-	/* relaxed: numbers to look at */
-	stats->pid = (int32_t)plx_table_get(&net->arena.workers, worker, ARENA_WORKER_PID);
-	stats->idle = (atomic_load_explicit(&line->state, memory_order_relaxed) & ARENA_STATE_MASK) !=
-		      ARENA_BUSY;
-	stats->interactions = atomic_load_explicit(&line->interactions, memory_order_relaxed);
-	stats->sent = atomic_load_explicit(&line->sent, memory_order_relaxed);
-	stats->received = atomic_load_explicit(&line->received, memory_order_relaxed);
-	stats->given = atomic_load_explicit(&line->given, memory_order_relaxed);
-	stats->parked = atomic_load_explicit(&line->parked, memory_order_relaxed);
-	stats->redexes = atomic_load_explicit(&line->redexes, memory_order_relaxed);
-	stats->memory = atomic_load_explicit(&line->memory, memory_order_relaxed);
-	return 0;
-}
-
-void net_progress(const struct net *net, struct net_progress *progress)
-{
-	*progress = (struct net_progress){ .running = net->phase == PHASE_RUNNING };
-	progress->time_ns = net->phase == PHASE_RUNNING ? plx_now_ns() - net->begin_ns : net->result.time_ns;
-	if (!net->arena.control)
-		return;
-	progress->memory = arena_memory(&net->arena);
-	for (uint32_t i = 0; i < net->options.workers; i++) {
-		struct net_worker_stats stats;
-
-		if (net_worker(net, i, &stats) < 0)
-			return;
-		progress->interactions += stats.interactions;
-		progress->busy += !stats.idle;
-	}
-}
-
-port net_root(const struct net *net)
-{
-	return net->phase == PHASE_OVER && net->arena.control ? net->arena.control->root : PORT_NONE;
-}
-
-static struct pair source_node(const void *net, port p)
-{
-	return *arena_node(&((const struct net *)net)->arena, p);
-}
-
-static port source_var(const void *net, port p)
-{
-	const port value = *arena_var(&((const struct net *)net)->arena, p);
-
-	return link_is_bound(value) ? value : PORT_NONE;
-}
-
-void net_source(const struct net *net, struct text_source *source)
-{
-	*source = (struct text_source){
-		.node = source_node,
-		.var = source_var,
-		.net = net,
-		.book = arena_book(&net->arena),
-	};
-	for (uint32_t i = 0; i < net->options.workers; i++)
-		source->nodes_max += arena_record(&net->arena, i)->node_fresh -
-				     (arena_nodes_off(&net->arena, i) >> 4);
-}
-
-int net_check(const struct net *net, const char **why)
-{
-	*why = NULL;
-	if (net->phase == PHASE_RUNNING)
-		return -EBUSY;
-	if (net->phase == PHASE_FRESH || net->broken)
-		return 0;
-	return check_arena(&net->arena, net->result.status == NET_DONE, why);
 }
 
 int net_run(struct net **net, const struct net_options *options, const struct book *book,

@@ -120,6 +120,15 @@ struct worker *worker_open(struct arena *arena, uint32_t me, int ended_fd);
 bool worker_turn(struct worker *w);
 void worker_close(struct worker *w);
 
+/* worker_batch() - reduce once, at most a batch. False: there is nothing to do, here and in the mail, or a reason to stop. */
+bool worker_batch(struct worker *w);
+
+/* worker_account() - count what was burnt; fuel for the next round. */
+void worker_account(struct worker *w);
+
+/* worker_prepare() - after a commit: enough of everything for the next batch, or the program ends. */
+void worker_prepare(struct worker *w);
+
 /* worker_stop() - the program cannot go on; the first reason counts. */
 void worker_stop(struct worker *w, enum net_status why, uint64_t detail);
 

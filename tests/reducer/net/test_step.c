@@ -111,7 +111,7 @@ static struct worker *open_worker(struct arena *arena, uint32_t i)
 {
 	struct worker *w;
 
-	/* as the supervisor does, see clear_up_after() in net.c */
+	/* as the supervisor does, see clear_up_after() in net_death.c */
 	atomic_fetch_and(&arena->control->closing, ~(1ull << i));
 	w = worker_open(arena, i, -1);
 	if (!w)

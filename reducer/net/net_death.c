@@ -1,0 +1,134 @@
+/*
+ * net_death.c - a worker is dead: what it may have left undone for others, whether there is to be a successor, and what is said
+ * of a redex that kills whoever tries it.
+ */
+#include <signal.h>
+#include <stdio.h>
+
+#include <plx/process.h>
+
+#include "reducer/net/net_state.h"
+
+/* After a death: batches of one interaction, until what it died of must have been met again. */
+#define NET_CAREFUL (ARENA_TICK + 64u)
+#define NET_DEATHS  3u /* of one interaction */
+#define NET_KILLS                                                                                            \
+	16u /* the same when it is SIGKILL, which mostly comes from elsewhere and may just have hit it */
+
+static void say_how(char *text, size_t size, uint32_t who, int32_t pid, const struct plx_exit *how)
+{
+	if (how->signal)
+		snprintf(text, size, "worker %u (pid %d) was killed by signal %d", who, pid, how->signal);
+	else
+		snprintf(text, size, "worker %u (pid %d) ended with exit code %d", who, pid, how->code);
+}
+
+static void name_port(const struct net *net, port p, char *text, size_t size)
+{
+	static const char *const kind[16] = { "a variable", "?",     "*",      "a number",
+					      "(a b)",      "{a b}", "$(a b)", "?(a b)" };
+	const struct book *book = arena_book(&net->arena);
+
+	if (port_tag(p) == TAG_REF && port_index(p) < book->defs)
+		snprintf(text, size, "@%.48s", book_name(book, (uint32_t)port_index(p)));
+	else
+		snprintf(text, size, "%s", kind[port_tag(p)] ? kind[port_tag(p)] : "?");
+}
+
+/* The redex on top as of the last commit: what it died of has been noted, or is still there. */
+static void name_redex(const struct net *net, uint32_t who, char *text, size_t size)
+{
+	const struct arena_notes *notes = arena_notes(&net->arena, who);
+	const struct arena_record *record = arena_record(&net->arena, who);
+	const uint64_t seq = atomic_load_explicit(&net->arena.parts[who].seq, memory_order_relaxed);
+	const uint64_t noted = atomic_load_explicit(&notes->top, memory_order_relaxed);
+	char a[50] = "?", b[50] = "?";
+
+	if (record->redex_top > record->redex_bottom) {
+		const struct pair *stack = (const struct pair *)(net->arena.base +
+								 arena_redexes_off(&net->arena, who));
+		const struct pair r = noted >> ARENA_COUNT_BITS == seq ? notes->top_redex[0]
+								       : stack[record->redex_top - 1];
+
+		name_port(net, r.a, a, sizeof(a));
+		name_port(net, r.b, b, sizeof(b));
+	}
+	snprintf(text, size, "%s ~ %s", a, b);
+}
+
+/* Has it died of the same interaction too often? */
+static bool is_poison(struct net *net, uint32_t who, const struct plx_exit *how)
+{
+	const struct arena_line *line = &net->arena.lines[who];
+	const struct arena_record *record = arena_record(&net->arena, who);
+	struct net_deaths *d = &net->deaths[who];
+
+	if (d->interactions != record->interactions || d->received != record->received ||
+	    d->job != (uint32_t)record->job)
+		*d = (struct net_deaths){ record->interactions, record->received, (uint32_t)record->job, 0 };
+	/* relaxed: it is dead */
+	if (atomic_load_explicit(&line->attempt, memory_order_relaxed) ==
+	    atomic_load_explicit(&net->arena.parts[who].seq, memory_order_relaxed))
+		d->count++;
+	return d->count >= (how->signal == SIGKILL ? NET_KILLS : NET_DEATHS);
+}
+
+/*
+ * What the dead one may have left undone for others: it was about to say that all is over; it had taken the bit of a
+ * hungry one to feed it; it had stopped somebody's bell and not rung it.
+ */
+static void clear_up_after(struct net *net, uint32_t who)
+{
+	struct arena_control *control = net->arena.control;
+	uint64_t idle = 0;
+
+	atomic_fetch_and_explicit(&control->closing, ~(1ull << who), memory_order_seq_cst);
+	for (uint32_t i = 0; i < net->started; i++) {
+		struct arena_line *line = &net->arena.lines[i];
+
+		if ((atomic_load_explicit(&line->state, memory_order_relaxed) & ARENA_STATE_MASK) !=
+		    ARENA_BUSY)
+			idle |= 1ull << i;
+		atomic_store_explicit(&line->asleep, 0, memory_order_seq_cst);
+		plx_futex_wake((uint32_t *)&line->asleep, 1);
+	}
+	atomic_fetch_or_explicit(&control->hungry, idle, memory_order_relaxed);
+}
+
+enum plx_verdict net_on_death(void *arg, uint32_t who, const struct plx_exit *how, uint64_t *wait_ns)
+{
+	struct net *net = arg;
+	struct arena_line *line = &net->arena.lines[who];
+	const int32_t pid = (int32_t)plx_table_get(&net->arena.workers, who, ARENA_WORKER_PID);
+	char redex[110], death[80];
+
+	(void)wait_ns;
+	if (net->phase != PHASE_RUNNING)
+		return PLX_VERDICT_ENDED; /* the next program begins anew */
+	if (is_poison(net, who, how)) {
+		name_redex(net, who, redex, sizeof(redex));
+		say_how(death, sizeof(death), who, pid, how);
+		snprintf(net->result.error, sizeof(net->result.error),
+			 "the redex %s kills whoever reduces it, %u times so far; the last time %s", redex,
+			 net->deaths[who].count, death);
+		return PLX_VERDICT_QUARANTINE;
+	}
+	net->result.deaths++;
+	atomic_store_explicit(&line->starting, 1, memory_order_relaxed);
+	atomic_store_explicit(&line->careful, NET_CAREFUL, memory_order_relaxed);
+	atomic_store_explicit(&line->attempt, UINT64_MAX, memory_order_relaxed);
+	clear_up_after(net, who);
+	return PLX_VERDICT_RESTART;
+}
+
+void net_watch(struct net *net)
+{
+	struct plx_supervise_event event;
+
+	while (net->supervisor && plx_supervisor_next(net->supervisor, &event, 0) == 1) {
+		if (event.what == PLX_SUPERVISE_RESTARTED)
+			net_show_pid(net, event.child);
+		else if (event.what != PLX_SUPERVISE_DIED)
+			net->broken = true;
+	}
+}

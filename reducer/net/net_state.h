@@ -1,0 +1,64 @@
+/*
+ * net_state.h - what the files of the supervisor share: net.c (programs), net_workers.c (starting and stopping workers),
+ * net_death.c (deaths and successors), net_look.c (looking in). Private to them.
+ */
+#ifndef REDUCER_NET_NET_STATE_H
+#define REDUCER_NET_NET_STATE_H
+
+#include <pthread.h>
+
+#include <plx/supervise.h>
+
+#include "reducer/net/arena.h"
+
+#define NET_NAME_MAX 63
+
+enum net_phase { PHASE_FRESH, PHASE_RUNNING, PHASE_OVER };
+
+/* Of which interaction a worker died last, and how often. */
+struct net_deaths {
+	uint64_t interactions, received;
+	uint32_t job, count;
+};
+
+struct net {
+	struct arena arena;
+	struct net_options options;
+	char name[NET_NAME_MAX + 1];
+	struct plx_supervisor *supervisor; /* of worker processes; its children have the workers' numbers */
+	struct net_start_info *info;       /* what they are started with, one for each */
+	pthread_t thread[NET_WORKERS_MAX];
+	uint32_t started; /* workers that run */
+	struct net_deaths deaths[NET_WORKERS_MAX];
+	bool broken;  /* one is dead, or may be at work yet: begin anew */
+	bool expands; /* go on while references are left in the normal form */
+	int ended_fd;
+	int epoll_fd;
+	enum net_phase phase;
+	uint64_t begin_ns;
+	uint64_t reduced; /* interactions when the last order was done */
+	struct net_limits limits;
+	struct net_result result;
+};
+
+/* ---- net_workers.c ---------------------------------------------------------------------------------- */
+
+/* net_workers_start() - all of them. Return: 0 or -errno; some may run then. */
+int net_workers_start(struct net *net) plx_must_check;
+void net_workers_stop(struct net *net);
+
+/* net_show_pid() - for tools: of the process that is worker @i now. */
+void net_show_pid(struct net *net, uint32_t i);
+
+/* net_ring() - wake a worker, if it sleeps. */
+void net_ring(struct arena_line *line);
+
+/* ---- net_death.c ------------------------------------------------------------------------------------ */
+
+/* net_on_death() - asked by libshm's supervisor: shall there be a successor? Without one the program is over. */
+enum plx_verdict net_on_death(void *net, uint32_t who, const struct plx_exit *how, uint64_t *wait_ns);
+
+/* net_watch() - look after the workers; net->broken afterwards when one died that is not to be replaced. */
+void net_watch(struct net *net);
+
+#endif
