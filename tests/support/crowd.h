@@ -17,6 +17,7 @@
  */
 #define CROWD_TIMES     4096u
 #define CROWD_SLOT_SIZE 1024u
+#define CROWD_FDS       3 /* a publisher's, for one subscriber: socket, pidfd, alarm */
 
 struct crowd_board {
 	uint64_t published, longest_ns; /* messages; of one send */
