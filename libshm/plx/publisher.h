@@ -11,7 +11,7 @@ struct plx_keys; /* plx/key.h */
 enum plx_full {
 	PLX_FULL_WAIT = 0, /* wait for it (plx_publisher_options.full_ns at most, then -ETIMEDOUT) */
 	PLX_FULL_FAIL = 1, /* -EAGAIN at once */
-	PLX_FULL_DROP = 2, /* wait full_ns, then let that subscriber go (it is told) */
+	PLX_FULL_DROP = 2, /* wait full_ns, then let it go (it is told); pauses of our own do not count */
 };
 
 /* Zero means the default; start from PLX_PUBLISHER_DEFAULTS. */

@@ -16,6 +16,7 @@
 #define BURSTS      16u /* of spinning: about 8 us in all */
 #define YIELDS_FROM 8u
 #define SLICE_NS    UINT64_C(2000000)
+#define WATCH_NS    UINT64_C(10000000) /* more than this between two looks is our own absence */
 
 /* ---- steps of a wait ----------------------------------------------------------------------------- */
 
@@ -112,8 +113,8 @@ static int sleep_step(struct plx_publisher *pub, struct plx_full_wait *wait, con
 static void begin(struct plx_publisher *pub, struct plx_full_wait *wait)
 {
 	wait->begun = true;
-	wait->begun_ns = plx_now_ns();
-	if (pub->full_ns || pub->full == PLX_FULL_DROP)
+	wait->looked_ns = plx_now_ns();
+	if (pub->full_ns && pub->full != PLX_FULL_DROP)
 		wait->deadline_ns = deadline_in(pub->full_ns);
 	pub->waited++;
 	__atomic_store_n(&pub->writer.head->waited, pub->waited, __ATOMIC_RELAXED);
@@ -129,12 +130,25 @@ static uint64_t enough(const struct plx_writer *w)
 	return w->gate + (some ? some : 1);
 }
 
-/* Until when @who wants to be waited for, whatever we think of it. */
-static uint64_t patience_until(const struct plx_full_wait *wait, const struct plx_follower *who)
+/*
+ * How much longer we wait for @who before we let it go: as long as our policy says, or as it wants to be waited for
+ * itself. Only time in which we looked counts. A publisher that was stopped, or that had to wait for a processor, has
+ * not seen its readers do nothing; they may have had to wait for the same one.
+ */
+static uint64_t patience_left(const struct plx_publisher *pub, struct plx_full_wait *wait,
+			      const struct plx_follower *who)
 {
-	uint64_t ns = who->patience_ns;
+	uint64_t most = pub->full == PLX_FULL_DROP ? pub->full_ns : UINT64_MAX, now, since;
 
-	return ns == 0 || ns > UINT64_MAX - wait->begun_ns ? UINT64_MAX : wait->begun_ns + ns;
+	if (who->patience_ns && who->patience_ns < most)
+		most = who->patience_ns;
+	if (most == UINT64_MAX)
+		return most;
+	now = plx_now_ns();
+	since = now - wait->looked_ns;
+	wait->looked_ns = now;
+	wait->watched_ns += since < WATCH_NS ? since : WATCH_NS;
+	return wait->watched_ns < most ? most - wait->watched_ns : 0;
 }
 
 int plx_full_pause(struct plx_publisher *pub, struct plx_full_wait *wait, bool slot)
@@ -160,21 +174,21 @@ int plx_full_pause(struct plx_publisher *pub, struct plx_full_wait *wait, bool s
 		spin(pub, wait->bursts++);
 		return 0;
 	}
-	patience = patience_until(wait, who);
-	left = time_left(patience < wait->deadline_ns ? patience : wait->deadline_ns);
-	if (left == 0) {
-		if (pub->full != PLX_FULL_DROP && wait->deadline_ns < patience)
-			return -ETIMEDOUT;
+	patience = patience_left(pub, wait, who);
+	if (patience == 0) {
 		plx_member_let_go((struct plx_member *)who, ETIMEDOUT);
 		return 0;
 	}
+	left = time_left(wait->deadline_ns);
+	if (left == 0)
+		return -ETIMEDOUT;
 	if (!wait->announced) {
 		wait->announced = true;
 		pub->announcing++;
 		announce(pub, enough(&pub->writer));
 		return 0;
 	}
-	return sleep_step(pub, wait, who, left);
+	return sleep_step(pub, wait, who, patience < left ? patience : left);
 }
 
 void plx_full_done(struct plx_publisher *pub, struct plx_full_wait *wait)

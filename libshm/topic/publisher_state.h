@@ -145,8 +145,9 @@ void plx_publisher_attend(struct plx_publisher *pub, uint64_t attention);
 /* One wait for readers, from the first "no room" until there is some. */
 struct plx_full_wait {
 	uint64_t deadline_ns; /* UINT64_MAX: none */
-	uint64_t begun_ns;
-	uint32_t bursts; /* of spinning, done */
+	uint64_t looked_ns;   /* when we last looked at the clock */
+	uint64_t watched_ns;  /* so long we have been looking at readers that do nothing */
+	uint32_t bursts;      /* of spinning, done */
 	bool begun, announced;
 	const struct plx_follower *who; /* whose bell we read */
 	uint32_t bell;

@@ -332,14 +332,17 @@ static int read_and_count(void *arg)
 	return ret == -ESHUTDOWN ? 10 : 11;
 }
 
-static void a_stopped_reader_delays_the_others_once_and_learns_its_fate_when_it_wakes(void **state)
+/*
+ * 1000 messages to two readers; one wants to be waited for @stopped_ns at most (NULL: does not mind) and is stopped early
+ * on. Afterwards that one has been let go, and the other one has everything. Returns what the slowest message took.
+ */
+static uint64_t publish_to_a_stopped_reader(struct plx_publisher_options opt, const uint64_t *stopped_ns)
 {
-	pid_t stopped = start(read_and_count, NULL), other = start(read_and_count, NULL);
-	struct plx_publisher *pub = publisher(
-		(struct plx_publisher_options){ .full = PLX_FULL_DROP, .full_ns = SECOND / 10, .depth = 64 });
+	pid_t stopped = start(read_and_count, (void *)(uintptr_t)stopped_ns),
+	      other = start(read_and_count, NULL);
+	struct plx_publisher *pub = publisher(opt);
 	uint64_t slowest = 0;
 
-	(void)state;
 	assert_int_equal(plx_publisher_wait_subscribers(pub, 2, 10 * SECOND), 0);
 	for (uint64_t i = 0; i < 1000; i++) {
 		uint64_t before = plx_now_ns(), took;
@@ -351,43 +354,77 @@ static void a_stopped_reader_delays_the_others_once_and_learns_its_fate_when_it_
 		if (took > slowest)
 			slowest = took;
 	}
-	assert_in_range(slowest, SECOND / 20, SECOND);
 	kill(stopped, SIGCONT);
 	assert_int_equal(finish(stopped), 11);
 	plx_publisher_end(pub, 0);
 	assert_int_equal(finish(other), 10);
 	plx_publisher_close(pub);
+	return slowest;
+}
+
+static void a_stopped_reader_delays_the_others_once_and_learns_its_fate_when_it_wakes(void **state)
+{
+	struct plx_publisher_options opt = { .full = PLX_FULL_DROP, .full_ns = SECOND / 10, .depth = 64 };
+
+	(void)state;
+	assert_in_range(publish_to_a_stopped_reader(opt, NULL), SECOND / 20, 5 * SECOND);
 }
 
 /* The publisher waits for ever; one reader does not want that, the other has no part in it. */
 static void a_reader_decides_itself_for_how_long_it_is_waited_for(void **state)
 {
-	pid_t stopped, other;
-	uint64_t slowest = 0;
-	struct plx_publisher *pub;
+	struct plx_publisher_options opt = { .depth = 64 };
 
 	(void)state;
 	impatient = SECOND / 20;
-	stopped = start(read_and_count, &impatient);
-	other = start(read_and_count, NULL);
-	pub = publisher((struct plx_publisher_options){ .depth = 64 });
-	assert_int_equal(plx_publisher_wait_subscribers(pub, 2, 10 * SECOND), 0);
-	for (uint64_t i = 0; i < 1000; i++) {
-		uint64_t before = plx_now_ns(), took;
+	assert_in_range(publish_to_a_stopped_reader(opt, &impatient), SECOND / 40, 5 * SECOND);
+}
 
-		if (i == 100)
-			kill(stopped, SIGSTOP);
-		assert_int_equal(plx_publisher_send(pub, &i, sizeof(i)), 0);
-		took = plx_now_ns() - before;
-		if (took > slowest)
-			slowest = took;
+/* Fills its log and waits; says so. */
+static int publish_and_wait(void *arg)
+{
+	struct plx_publisher *pub = publisher(
+		(struct plx_publisher_options){ .full = PLX_FULL_DROP, .full_ns = SECOND, .depth = 8 });
+	uint32_t *sent = arg;
+
+	CHECK(plx_publisher_wait_subscribers(pub, 1, 10 * SECOND) == 0);
+	for (uint64_t i = 0; i < 32; i++) {
+		CHECK(plx_publisher_send(pub, &i, sizeof(i)) == 0);
+		__atomic_store_n(sent, (uint32_t)i + 1, __ATOMIC_RELAXED);
 	}
-	assert_in_range(slowest, SECOND / 40, SECOND);
-	kill(stopped, SIGCONT);
-	assert_int_equal(finish(stopped), 11);
 	plx_publisher_end(pub, 0);
-	assert_int_equal(finish(other), 10);
 	plx_publisher_close(pub);
+	return 0;
+}
+
+static void a_publisher_that_was_stopped_itself_does_not_blame_its_readers(void **state)
+{
+	uint32_t *sent = gate_open();
+	pid_t pid = start(publish_and_wait, sent);
+	struct plx_subscriber *sub = subscriber(PLX_SUBSCRIBER_DEFAULTS);
+	struct plx_buffer b;
+	uint64_t n = 0;
+	int ret;
+
+	(void)state;
+	assert_true(connected(sub, 1));
+	while (__atomic_load_n(sent, __ATOMIC_RELAXED) < 8)
+		usleep(1000);
+	usleep(20000); /* it waits for us */
+	kill(pid, SIGSTOP);
+	usleep(1300000);
+	kill(pid, SIGCONT);
+	usleep(30000); /* it has looked at us, and at the clock */
+	while ((ret = take(sub, &b)) == 1) {
+		assert_memory_equal(b.data, &n, sizeof(n));
+		n++;
+		plx_buffer_release(&b);
+	}
+	assert_int_equal(ret, -ESHUTDOWN);
+	assert_int_equal(n, 32);
+	plx_subscriber_close(sub);
+	assert_int_equal(finish(pid), 0);
+	gate_close(sent);
 }
 
 /* A stuck lossy reader has no say in anything. */
@@ -557,6 +594,7 @@ int main(void)
 		cmocka_unit_test(close_lingers_if_asked_to),
 		cmocka_unit_test(a_stopped_reader_delays_the_others_once_and_learns_its_fate_when_it_wakes),
 		cmocka_unit_test(a_reader_decides_itself_for_how_long_it_is_waited_for),
+		cmocka_unit_test(a_publisher_that_was_stopped_itself_does_not_blame_its_readers),
 		cmocka_unit_test(a_lossy_reader_that_is_stuck_delays_nobody),
 		cmocka_unit_test(a_lossy_reader_may_want_only_the_newest),
 		cmocka_unit_test(history_is_kept_although_a_lossy_reader_is_stuck),
