@@ -105,7 +105,8 @@ static void quiesce_look(struct worker *w)
 	for (uint32_t i = 0; i < w->n; i++)
 		same = same &&
 		       atomic_load_explicit(&w->arena->lines[i].state, memory_order_seq_cst) == state[i];
-	if (same)
+	/* nobody rises while we are closing; but an order may have been carried out by all since we began to look */
+	if (same && atomic_load_explicit(&control->job, memory_order_seq_cst) == job)
 		quiesce_end(w, job);
 	atomic_fetch_and_explicit(&control->closing, ~bit, memory_order_seq_cst);
 }
