@@ -246,17 +246,23 @@ static void queue_hand_out(struct worker *w, uint32_t chosen, const uint32_t *ea
 		w->low = kept;
 }
 
-/* For tests: every other redex goes to whoever is next, ready or not. */
+/*
+ * For tests: every other redex goes to whoever is next, ready or not. But not a reference that is to be expanded into a
+ * variable: a message links, so that one would come back as it went.
+ */
 static void queue_scatter(struct worker *w)
 {
 	const uint64_t old = (uint64_t)(w->hot.top - w->bottom);
 	const uint32_t n = old < QUEUE_LOOK ? (uint32_t)old : QUEUE_LOOK;
-	uint32_t eater[NET_WORKERS_MAX], eaters = 0;
+	uint32_t eater[NET_WORKERS_MAX], eaters = 0, chosen = 0;
 
 	for (uint32_t i = 1; i < w->n; i++)
 		eater[eaters++] = (w->me + i) % w->n;
-	if (n > 0)
-		queue_hand_out(w, 0x55555555u & (uint32_t)((1ull << n) - 1), eater, eaters);
+	for (uint32_t i = 0; i < n; i += 2)
+		if (port_tag(w->bottom[i].a) != TAG_VAR && port_tag(w->bottom[i].b) != TAG_VAR)
+			chosen |= 1u << i;
+	if (chosen)
+		queue_hand_out(w, chosen, eater, eaters);
 }
 
 void queue_give(struct worker *w)
