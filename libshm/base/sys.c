@@ -43,6 +43,7 @@ _Atomic int plx_fault_kill;
 _Atomic int plx_fault_old;
 const char *plx_fault_door;
 const char *plx_fault_failed;
+void (*plx_fault_hook)(const char *door);
 
 static bool gate_hit(const char *door)
 {
@@ -55,6 +56,8 @@ static bool gate_hit(const char *door)
 
 int plx_sys_gate(const char *door, int error)
 {
+	if (plx_fault_hook)
+		plx_fault_hook(door);
 	if (!gate_hit(door))
 		return 0;
 	if (plx_fault_kill)

@@ -63,6 +63,8 @@ static void say_asleep(struct plx_subscriber *sub)
 
 	for (uint32_t i = 0; i < sub->reader_count; i++)
 		set_sleep(sub->readers[i], true);
+	if (plx_mutant(MUT_SLEEP_UNFENCED))
+		return;
 	plx_fence_full();
 	for (uint32_t i = 0; i < sub->reader_count; i++) {
 		/* S3 acquire: pairs with W3 */
