@@ -1,3 +1,3 @@
 #!/usr/bin/env bash
-# The models of docs/testing.md, with few messages. Timeout: 180
+# The models of docs/testing.md, with few messages. Timeout: 300
 exec "$(dirname "$0")/check"
