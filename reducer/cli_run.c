@@ -1,4 +1,4 @@
-/* cli_run.c - `reducer run`: one program from a file, its normal form on stdout. */
+/* cli_run.c - `reducer run`: one program from a file, its normal form on stdout; `reducer resume`: the same from a checkpoint. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -9,6 +9,7 @@
 #include <plx/process.h>
 
 #include "reducer/cli.h"
+#include "reducer/cli_keep.h"
 #include "reducer/io/io.h"
 #include "tools/cli/cli.h"
 
@@ -26,6 +27,10 @@ static const char help[] =
 	"                         by default they are left, as HVM2 does, but in programs with labels (#1(a "
 	"b)),\n"
 	"                         which are hvm-64's, they are expanded\n"
+	"      --checkpoint FILE  asked to stop (SIGTERM, SIGINT), and on SIGUSR1, write to FILE where it "
+	"stands, for\n"
+	"                         reducer resume\n"
+	"      --checkpoint-every TIME  and as often as that\n"
 	"      --io               do what the program asks for: files, time, topics; it may do what you may\n"
 	"  -h, --help             this text\n"
 	"\n"
@@ -33,7 +38,27 @@ static const char help[] =
 	"reached;\n"
 	"130, 143 after SIGINT, SIGTERM.\n";
 
+static const char resume_help[] =
+	"Usage: reducer resume FILE [--workers N] [--stats]\n"
+	"\n"
+	"Goes on with a program where the checkpoint in FILE says, with any number of workers, and prints "
+	"its normal\n"
+	"form. Interactions and time count from its beginning, also for the limits.\n"
+	"\n"
+	"  -w, --workers N        worker processes, 1 to 64 (default: one per processor)\n"
+	"  -s, --stats            print interactions, time and speed, then a line per worker\n"
+	"  -m, --max-memory SIZE  memory the net may take, such as 512M (default: half of the machine's)\n"
+	"  -g, --gas N            stop with an error after N interactions\n"
+	"  -T, --time-limit TIME  stop with an error after TIME, such as 10, 0.5 or 250ms\n"
+	"      --checkpoint FILE  as with reducer run; it may be the same file\n"
+	"      --checkpoint-every TIME\n"
+	"  -h, --help             this text\n"
+	"\n"
+	"Exit: as reducer run; 1 also when FILE is no checkpoint, or damaged.\n";
+
 struct run {
+	bool resume; /* path is a checkpoint */
+	struct keep keep;
 	const char *path;
 	bool stats;
 	bool io;
@@ -48,6 +73,8 @@ static int parse(int argc, char **argv, struct run *run)
 		CLI_LONG_COMMON,
 		{ "stats", no_argument, NULL, 's' },
 		{ "io", no_argument, NULL, 'i' },
+		{ "checkpoint", required_argument, NULL, 'c' },
+		{ "checkpoint-every", required_argument, NULL, 'e' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option, ret;
@@ -61,28 +88,46 @@ static int parse(int argc, char **argv, struct run *run)
 			continue;
 		switch (option) {
 		case 's': run->stats = true; break;
-		case 'h': return cli_show(help);
+		case 'c': run->keep.path = optarg; break;
+		case 'e':
+			ret = cli_time(optarg, &run->keep.every_ns);
+			if (ret == 0 && run->keep.every_ns == 0)
+				ret = -ERANGE;
+			if (ret < 0)
+				return cli_number_error(ret, "--checkpoint-every", optarg,
+							"seconds, such as 10, 0.5, 250ms or 2m");
+			break;
+		case 'h': return cli_show(run->resume ? resume_help : help);
 		case 'V': return cli_show("reducer " PLX_VERSION_STRING "\n");
 		case 'i': run->io = true; break;
 		case ':': return cli_usage_error("%s needs a value", argv[optind - 1]);
 		default: return cli_usage_error("%s: no such option", argv[optind - 1]);
 		}
 	}
+	if (run->keep.every_ns && !run->keep.path)
+		return cli_usage_error("--checkpoint-every: into which file? add --checkpoint FILE");
+	if (run->resume && (run->io || run->limits.expand != NET_EXPAND_LABELLED))
+		return cli_usage_error("resume: --io, --expand and --no-expand are for run");
+	if (run->io && run->keep.path)
+		return cli_usage_error("--io and --checkpoint: files and topics that are open cannot be kept "
+				       "in a checkpoint");
 	if (run->io && run->limits.expand == NET_EXPAND_ALWAYS)
 		return cli_usage_error(
 			"--io and --expand: a program that does I/O expands what it needs itself");
 	if (run->io)
 		run->limits.expand = NET_EXPAND_NEVER;
 	if (optind == argc)
-		return cli_usage_error("run: which program? give a file, or - for stdin");
+		return cli_usage_error(run->resume ? "resume: which checkpoint? give a file"
+						   : "run: which program? give a file, or - for stdin");
 	if (optind + 1 < argc)
-		return cli_usage_error("run: one program at a time, not '%s' and '%s'", argv[optind],
-				       argv[optind + 1]);
+		return cli_usage_error("%s: one program at a time, not '%s' and '%s'",
+				       run->resume ? "resume" : "run", argv[optind], argv[optind + 1]);
 	run->path = argv[optind];
 	return -1;
 }
 
-static void print_stats(struct cli_out *out, const struct net *net, const struct net_result *result)
+static void print_stats(struct cli_out *out, const struct run *run, const struct net *net,
+			const struct net_result *result)
 {
 	double seconds = (double)result->time_ns / 1e9;
 	struct net_worker_stats stats;
@@ -97,6 +142,12 @@ static void print_stats(struct cli_out *out, const struct net *net, const struct
 			       " sleeps, %s\n",
 			       i, stats.interactions, stats.given, stats.sent, stats.received, stats.parked,
 			       cli_human((double)stats.memory, memory));
+	if (run->keep.count > 0)
+		cli_out_format(out,
+			       "- CHECKPOINTS: %" PRIu32 ", the last one %s after %" PRIu64
+			       " interactions, workers stood still for %.1f ms at most\n",
+			       run->keep.count, cli_human((double)run->keep.last.bytes, memory),
+			       run->keep.last.interactions, (double)run->keep.longest_ns / 1e6);
 }
 
 static int stopped(void)
@@ -117,7 +168,7 @@ static int print(const struct run *run, const struct net *net, const struct net_
 	ret = text_print(&source, net_root(net), cli_out_put, &out);
 	cli_out_put(&out, "\n", 1);
 	if (ret == 0 && run->stats)
-		print_stats(&out, net, result);
+		print_stats(&out, run, net, result);
 	if (cli_out_flush(&out) < 0)
 		return out.error == -EINTR ? stopped() : REDUCER_ERROR;
 	if (ret < 0)
@@ -143,21 +194,39 @@ static int complain(const struct run *run, const struct net_result *result)
 	}
 }
 
-static int reduce(const struct run *run, const struct book *book)
+static int could_not_start(const struct run *run, int ret, const char *why)
+{
+	if (why)
+		cli_error("%s: %s", run->path, why);
+	else if (run->resume && ret != -ENOMEM && ret != -EAGAIN)
+		cli_error("%s: %s", run->path, plx_strerror(ret));
+	else
+		cli_error("%s: it could not be started with %" PRIu32 " worker%s: %s", run->path,
+			  run->net.workers, run->net.workers == 1 ? "" : "s", plx_strerror(ret));
+	return ret == -ENOMEM || ret == -ENOSPC ? REDUCER_LIMIT : REDUCER_ERROR;
+}
+
+/* @book: NULL to go on with a checkpoint. */
+static int reduce(struct run *run, const struct book *book)
 {
 	struct net *net = NULL;
 	struct net_result result;
 	struct io_stats io = { 0 };
-	int code, ret = net_open(&net, &run->net);
+	const char *why = NULL;
+	int code, ret = keep_begin(&run->keep);
 
-	if (ret == 0)
-		ret = net_start(net, book, &run->limits);
-	if (ret == 0)
-		ret = run->io ? io_run(net, &run->limits, &result, &io) : net_wait_end(net, &result);
 	if (ret < 0) {
-		cli_error("%s: it could not be started with %" PRIu32 " worker%s: %s", run->path,
-			  run->net.workers, run->net.workers == 1 ? "" : "s", plx_strerror(ret));
-		code = ret == -ENOMEM || ret == -ENOSPC ? REDUCER_LIMIT : REDUCER_ERROR;
+		cli_error("checkpoint: %s: %s", run->keep.path, plx_strerror(ret));
+		return REDUCER_ERROR;
+	}
+	ret = net_open(&net, &run->net);
+	if (ret == 0)
+		ret = run->resume ? net_resume(net, run->path, &run->limits, &why)
+				  : net_start(net, book, &run->limits);
+	if (ret == 0)
+		ret = run->io ? io_run(net, &run->limits, &result, &io) : keep_wait(&run->keep, net, &result);
+	if (ret < 0) {
+		code = could_not_start(run, ret, why);
 	} else if (result.status == NET_DONE) {
 		result.interactions += io.interactions;
 		code = print(run, net, &result);
@@ -166,6 +235,17 @@ static int reduce(const struct run *run, const struct book *book)
 	}
 	net_close(net);
 	return code;
+}
+
+int cli_resume(int argc, char **argv)
+{
+	struct run run = { .resume = true, .net = { .workers = 0 } };
+	int ret = parse(argc, argv, &run);
+
+	if (ret >= 0)
+		return ret;
+	run.net.name = "run";
+	return reduce(&run, NULL);
 }
 
 int cli_run(int argc, char **argv)

@@ -1,7 +1,8 @@
 /*
- * main.c - the reducer: which of its three faces.
+ * main.c - the reducer: which of its faces.
  *
  *	reducer run FILE.hvm          one program, here and now
+ *	reducer resume FILE           the same from where a checkpoint says
  *	reducer -i TOPIC -o TOPIC     a service between two topics
  *	reducer report [FILE...]      what such a service answered, as a table
  */
@@ -21,6 +22,8 @@ int main(int argc, char **argv)
 	}
 	if (argc > 1 && strcmp(argv[1], "run") == 0)
 		return cli_run(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "resume") == 0)
+		return cli_resume(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "report") == 0)
 		return cli_report(argc - 1, argv + 1);
 	return cli_serve(argc, argv);

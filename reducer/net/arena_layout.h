@@ -91,6 +91,8 @@ struct arena_control {
 	_Alignas(PLX_LINE) _Atomic uint32_t stop; /* 0 or enum net_status */
 	_Atomic uint32_t stop_worker;
 	_Atomic uint64_t stop_detail; /* NET_UNSAFE: the definition; NET_MEMORY: errno */
+	_Atomic uint32_t
+		pause; /* futex; the supervisor: not 0 while all are to stand still after a commit, and different each time */
 	/* line 3: the last worker that comes to rest */
 	_Alignas(PLX_LINE) _Atomic uint32_t ended; /* = job when it is over */
 	_Atomic uint64_t
@@ -139,6 +141,8 @@ struct arena_line {
 		starting; /* the supervisor sets it before a successor, which clears it when it has recovered */
 	_Atomic uint32_t
 		careful; /* batches of one interaction each that are still to be done; the supervisor begins it */
+	_Atomic uint32_t paused; /* futex; = control.pause while this worker stands still */
+	uint32_t reserved;
 	_Atomic uint64_t
 		attempt; /* seq when the last such batch began: who dies with this seq died of that interaction */
 };

@@ -31,14 +31,14 @@
 /* ---- open and close ------------------------------------------------------------------------------ */
 
 /* Workers and arena; what the caller polls stays the same. */
-static void net_stop(struct net *net)
+void net_stop(struct net *net)
 {
 	net_workers_stop(net);
 	arena_close(&net->arena);
 	net->broken = true;
 }
 
-static int net_begin(struct net *net)
+int net_begin(struct net *net)
 {
 	const struct net_options *o = &net->options;
 	int ret = arena_open(&net->arena, net->name, o->workers, o->ring, o->memory_max);
@@ -49,18 +49,24 @@ static int net_begin(struct net *net)
 		return ret;
 	net->arena.control->tick = o->tick;
 	net->arena.control->scatter = o->scatter;
-	ret = net_workers_start(net);
+	return 0;
+}
+
+static int net_begin_with_workers(struct net *net)
+{
+	int ret = net_begin(net);
+
+	if (ret == 0)
+		ret = net_workers_start(net);
 	if (ret < 0)
 		net_stop(net);
-	else
-		net->broken = false;
 	return ret;
 }
 
 static int net_renew(struct net *net)
 {
 	net_stop(net);
-	return net_begin(net);
+	return net_begin_with_workers(net);
 }
 
 static int open_descriptors(struct net *net)
@@ -107,11 +113,12 @@ int net_open(struct net **out, const struct net_options *options)
 		return -ENOMEM;
 	net->arena.seg = PLX_SEGMENT_NONE;
 	net->ended_fd = net->epoll_fd = -1;
+	net->saver = PLX_PROCESS_NONE;
 	ret = choose_options(net, options);
 	if (ret == 0)
 		ret = open_descriptors(net);
 	if (ret == 0)
-		ret = net_begin(net);
+		ret = net_begin_with_workers(net);
 	if (ret < 0) {
 		net_close(net);
 		return ret;
@@ -124,6 +131,7 @@ void net_close(struct net *net)
 {
 	if (!net)
 		return;
+	plx_process_kill(&net->saver);
 	net_stop(net);
 	if (net->epoll_fd >= 0)
 		close(net->epoll_fd);
@@ -160,7 +168,7 @@ static int reach(struct arena *arena, uint64_t need)
 	return 0;
 }
 
-static int load_book(struct net *net, const struct book *book)
+int net_load_book(struct net *net, const struct book *book)
 {
 	struct arena *arena = &net->arena;
 	const uint64_t at = (book->size + PLX_LINE - 1) & ~(uint64_t)(PLX_LINE - 1);
@@ -217,6 +225,15 @@ static void give_order(struct net *net, enum arena_order order)
 	net_ring(&net->arena.lines[0]);
 }
 
+void net_limit(struct net *net, const struct net_limits *limits, uint64_t ran_ns)
+{
+	net->limits = limits ? *limits : (struct net_limits){ 0 };
+	net->arena.control->gas = net->limits.gas;
+	net->begin_ns = plx_now_ns() - ran_ns;
+	net->result.deaths = 0;
+	memset(net->deaths, 0, sizeof(net->deaths));
+}
+
 int net_start(struct net *net, const struct book *book, const struct net_limits *limits)
 {
 	struct arena_control *control;
@@ -233,22 +250,18 @@ int net_start(struct net *net, const struct book *book, const struct net_limits 
 	if (ret == 0) {
 		/* plain: nobody computes now */
 		net->arena.control->memory_max = memory_for(net, limits);
-		ret = load_book(net, book);
+		ret = net_load_book(net, book);
 	}
 	if (ret < 0)
 		return ret;
 	if (net->phase !=
 	    PHASE_FRESH) /* else it is as arena_open() left it, and workers may be reading that */
 		arena_reset(&net->arena);
-	net->limits = limits ? *limits : (struct net_limits){ 0 };
-	net->result.deaths = 0;
-	memset(net->deaths, 0, sizeof(net->deaths));
+	net_limit(net, limits, 0);
 	net->expands = net->limits.expand == NET_EXPAND_ALWAYS ||
 		       (net->limits.expand == NET_EXPAND_LABELLED && book->labels > 0);
 	control = net->arena.control;
 	/* relaxed: before S1 */
-	control->gas = net->limits.gas;
-	net->begin_ns = plx_now_ns();
 	atomic_store_explicit(&control->first, atomic_load_explicit(&control->job, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
 	give_order(net, ARENA_EXPAND);
@@ -393,7 +406,7 @@ static void give_up(struct net *net, enum net_status status)
 	net->result.status = status;
 }
 
-static bool is_over(const struct net *net)
+bool net_is_over(const struct net *net)
 {
 	/* E2 seq_cst: pairs with E1; all that the workers did is seen */
 	return atomic_load_explicit(&net->arena.control->ended, memory_order_seq_cst) ==
@@ -422,7 +435,7 @@ int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result)
 		uint64_t left;
 		int ret;
 
-		if (is_over(net)) {
+		if (net_is_over(net)) {
 			const uint64_t before = net->reduced;
 
 			finish(net);

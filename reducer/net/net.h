@@ -164,6 +164,42 @@ int net_go_on(struct net *net, const struct piece *piece) plx_must_check;
 port net_held(const struct net *net, uint32_t i);
 
 /*
+ * net_save() - the program that is being reduced, as it is now, into the file @path, for net_resume().
+ *
+ * The workers pause after their batches, while the kernel copies the net; then they go on, while a process of its own brings the
+ * file to the disk. A file of that name is replaced when the new one is there, whole. Wait for that with net_saved().
+ *
+ * Return: 0, -EALREADY (the program has ended, or is about to: net_wait() tells), -EBUSY (the last one is not on the disk yet),
+ * -EINVAL (nothing runs, or workers are threads), or what the kernel said about the file.
+ */
+int net_save(struct net *net, const char *path) plx_must_check;
+
+/* What is known about a checkpoint. */
+struct net_saved {
+	uint64_t interactions; /* until then */
+	uint64_t bytes;
+	uint64_t paused_ns; /* how long the workers stood still */
+};
+
+/*
+ * net_saved() - wait until the file of net_save() is on the disk.
+ * Return: 0 with *@saved (may be NULL), -ETIMEDOUT, -EINTR, -ENOENT (none was begun), or what went wrong with it.
+ */
+int net_saved(struct net *net, uint64_t timeout_ns, struct net_saved *saved) plx_must_check;
+
+/*
+ * net_resume() - like net_start(), with what net_save() has left in @path: with as many workers as @net has.
+ *
+ * Interactions and time go on counting where they were; @limits are for all of it, but what its normal form is to be
+ * expanded to was said when it began.
+ *
+ * Return: 0; with *@why: -EPROTO, -ENOTSUP, -ERANGE, -EBADMSG (no checkpoint, of another version, cut off, damaged);
+ * -ENOMEM (larger than the arena may be), -EBUSY, -EAGAIN, or what the kernel says about the file, without.
+ */
+int net_resume(struct net *net, const char *path, const struct net_limits *limits,
+	       const char **why) plx_must_check;
+
+/*
  * net_check() - with no program running: every cell of every partition is free or live, every live node hangs on one
  * wire, every variable has its two ends, nothing is left in queues and rings.
  *

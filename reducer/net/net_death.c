@@ -115,6 +115,7 @@ enum plx_verdict net_on_death(void *arg, uint32_t who, const struct plx_exit *ho
 	}
 	net->result.deaths++;
 	atomic_store_explicit(&line->starting, 1, memory_order_relaxed);
+	atomic_store_explicit(&line->paused, 0, memory_order_relaxed); /* it will say so itself */
 	atomic_store_explicit(&line->careful, NET_CAREFUL, memory_order_relaxed);
 	atomic_store_explicit(&line->attempt, UINT64_MAX, memory_order_relaxed);
 	clear_up_after(net, who);

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+#include <plx/process.h>
 #include <plx/supervise.h>
 
 #include "reducer/net/arena.h"
@@ -39,7 +40,25 @@ struct net {
 	uint64_t reduced; /* interactions when the last order was done */
 	struct net_limits limits;
 	struct net_result result;
+	struct plx_process saver; /* brings a checkpoint to the disk */
+	struct net_saved saved;
+	uint32_t pauses; /* ever */
 };
+
+/* ---- net.c ------------------------------------------------------------------------------------------ */
+
+/* net_begin() - an arena of the right size, without workers. net_stop() - neither. */
+int net_begin(struct net *net) plx_must_check;
+void net_stop(struct net *net);
+
+/* net_load_book() - into the arena. */
+int net_load_book(struct net *net, const struct book *book) plx_must_check;
+
+/* net_limit() - from now on, for a program that has run for so long already. */
+void net_limit(struct net *net, const struct net_limits *limits, uint64_t ran_ns);
+
+/* net_is_over() - has somebody said that the program is? */
+bool net_is_over(const struct net *net);
 
 /* ---- net_workers.c ---------------------------------------------------------------------------------- */
 

@@ -113,6 +113,8 @@ int net_workers_start(struct net *net)
 		net->started++;
 		net_show_pid(net, i);
 	}
+	if (ret == 0)
+		net->broken = false;
 	return ret;
 }
 

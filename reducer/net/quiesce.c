@@ -130,6 +130,28 @@ static bool quiesce_rise(struct worker *w)
 	return false;
 }
 
+static uint32_t quiesce_pause_wanted(const struct worker *w)
+{
+	/* P2 seq_cst: after asleep (W2), before we look for work; pairs with P1 */
+	return atomic_load_explicit(&w->arena->control->pause, memory_order_seq_cst);
+}
+
+void quiesce_pause(struct worker *w)
+{
+	struct arena_control *control = w->arena->control;
+	const uint32_t number = quiesce_pause_wanted(w);
+
+	if (number == 0)
+		return;
+	/* P3 release: pairs with P4; whoever sees it sees all that we have committed */
+	atomic_store_explicit(&w->line->paused, number, memory_order_release);
+	plx_futex_wake((uint32_t *)&w->line->paused, 1);
+	while (quiesce_pause_wanted(w) == number)
+		if (plx_futex_wait((const uint32_t *)&control->pause, number, UINT64_MAX) < 0) {
+			/* interrupted: look again */
+		}
+}
+
 /* Until somebody rings; returns at once when there is a reason already. */
 static void quiesce_sleep(struct worker *w, bool over, uint64_t timeout_ns)
 {
@@ -140,7 +162,7 @@ static void quiesce_sleep(struct worker *w, bool over, uint64_t timeout_ns)
 	if ((over || quiesce_is_stopping(w) ||
 	     (atomic_load_explicit(&w->line->inbox, memory_order_seq_cst) == 0 && w->unread == 0)) &&
 	    atomic_load_explicit(&control->job, memory_order_seq_cst) == w->job &&
-	    !atomic_load_explicit(&control->leave, memory_order_seq_cst)) {
+	    quiesce_pause_wanted(w) == 0 && !atomic_load_explicit(&control->leave, memory_order_seq_cst)) {
 		w->now.parked++;
 		if (plx_futex_wait((const uint32_t *)&w->line->asleep, 1, timeout_ns) < 0) {
 			/* interrupted or late: look again */
@@ -203,6 +225,7 @@ bool quiesce_rest(struct worker *w)
 
 		if (atomic_load_explicit(&control->leave, memory_order_relaxed))
 			return false;
+		quiesce_pause(w);
 		if (quiesce_look_up(w))
 			return true;
 		over = quiesce_is_over(w);
@@ -285,7 +308,8 @@ enum quiesce_wait quiesce_wait(struct worker *w)
 
 		why = QUIESCE_MAIL;
 		if (atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0 || w->unread != 0 ||
-		    quiesce_is_stopping(w) || atomic_load_explicit(&control->leave, memory_order_relaxed))
+		    quiesce_is_stopping(w) || quiesce_pause_wanted(w) != 0 ||
+		    atomic_load_explicit(&control->leave, memory_order_relaxed))
 			break;
 		why = QUIESCE_TURN;
 		if (quiesce_is_my_turn(w))

@@ -33,6 +33,12 @@ bool quiesce_recover(struct worker *w);
 /* quiesce_others_busy() - is anybody else computing? */
 bool quiesce_others_busy(const struct worker *w);
 
+/*
+ * quiesce_pause() - right after a commit, the supervisor wants us to stand still: say that we do, until we may go on. What we
+ * have shown and what we have committed are the same meanwhile.
+ */
+void quiesce_pause(struct worker *w);
+
 enum quiesce_wait {
 	QUIESCE_MAIL, /* there is mail, or a reason to stop */
 	QUIESCE_TURN, /* nobody is busy: what is put off must be done, by us */

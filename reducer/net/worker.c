@@ -297,6 +297,8 @@ static bool worker_tick(struct worker *w)
 		return false;
 	}
 	batch_commit(w);
+	if (plx_unlikely(atomic_load_explicit(&control->pause, memory_order_relaxed) != 0))
+		quiesce_pause(w);
 	if (plx_unlikely(control->gas != 0) && !worker_has_gas(w))
 		worker_stop(w, NET_GAS, 0);
 	worker_prepare(w);
