@@ -36,8 +36,11 @@ static int look_around(struct plx_subscriber *sub, const struct plx_subscriber_o
 	ret = plx_admission_init(&sub->admission, &o->admit);
 	if (ret == 0)
 		ret = plx_place_open_for(&sub->place, o->directory, topic, &sub->admission, false);
-	if (ret == 0)
-		ret = plx_watch_open(&sub->watch, &sub->place);
+	if (ret < 0)
+		return ret;
+	/* who is there is asked first, and answers while the rest is done; who comes meanwhile is seen by the second look */
+	plx_subscriber_discover(sub);
+	ret = plx_watch_open(&sub->watch, &sub->place);
 	if (ret == 0 && sub->watch.fd >= 0)
 		ret = plx_sys_epoll_add(sub->epoll, sub->watch.fd, EPOLLIN, PLX_SUBSCRIBER_OTHER);
 	if (ret < 0)
