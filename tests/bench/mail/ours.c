@@ -33,6 +33,7 @@ static void *sender(const char *directory, int channel, size_t size)
 	opt.directory = directory;
 	opt.slot_size = size;
 	opt.depth = size <= 4096 ? 1024 : 16;
+	opt.history = 1;
 	opt.linger_ns = UINT64_C(1000000000);
 	return e && plx_publisher_open(&e->pub, topic(channel), &opt) == 0 ? e : NULL;
 }
@@ -45,6 +46,7 @@ static void *receiver(const char *directory, int channel, size_t size)
 	(void)size;
 	opt.directory = directory;
 	opt.polling = POLLS;
+	opt.history = 1;
 	return e && plx_subscriber_open(&e->sub, topic(channel), &opt) == 0 ? e : NULL;
 }
 
@@ -115,4 +117,5 @@ struct mail_peer mail_peer = {
 	.close_sender = close_sender,
 	.close_receiver = close_receiver,
 	.by_name = true,
+	.keeps = true,
 };
