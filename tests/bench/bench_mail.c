@@ -35,7 +35,7 @@
 
 enum row { P50, P99, S64, S4K, S64K, S1M, FIRST, MEMORY, ROWS };
 
-static const char *const row_names[ROWS] = { "p50 ns",      "p99 ns",     "64 B M/s", "4 KiB GB/s",
+static const char *const row_names[ROWS] = { "p50 ns",      "p99 ns",     "64 B M/s",  "4 KiB GB/s",
 					     "64 KiB GB/s", "1 MiB GB/s", "first +ms", "RSS KiB" };
 static const size_t stream_size[ROWS] = { [S64] = 64, [S4K] = 4096, [S64K] = 65536, [S1M] = 1048576 };
 

@@ -39,7 +39,7 @@ struct mail_peer {
 	void (*close_sender)(void *sender);
 	void (*close_receiver)(void *receiver);
 	bool by_name; /* a process that comes later finds it by its directory */
-	bool keeps;   /* ... and in it what was sent before it came, although somebody has to be met otherwise */
+	bool keeps; /* ... and in it what was sent before it came, although somebody has to be met otherwise */
 };
 
 extern struct mail_peer mail_peer;
