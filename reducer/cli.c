@@ -62,6 +62,7 @@ int cli_common(int option, const char *value, struct net_options *net, struct ne
 			       : 0;
 	case CLI_EXPAND: limits->expand = NET_EXPAND_ALWAYS; return 0;
 	case CLI_KEEP: limits->expand = NET_EXPAND_NEVER; return 0;
+	case CLI_PLAIN: net->plain = true; return 0;
 	default: return -1;
 	}
 }

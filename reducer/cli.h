@@ -21,13 +21,13 @@ int cli_resume(int argc, char **argv);
 int cli_serve(int argc, char **argv);
 int cli_report(int argc, char **argv);
 
-/* Options that `run` and the service have in common, for getopt_long(); two have no letter. */
-enum { CLI_EXPAND = 128, CLI_KEEP };
+/* Options that `run` and the service have in common, for getopt_long(); three have no letter. */
+enum { CLI_EXPAND = 128, CLI_KEEP, CLI_PLAIN };
 #define CLI_LONG_COMMON                                                                                      \
 	{ "workers", required_argument, NULL, 'w' }, { "max-memory", required_argument, NULL, 'm' },         \
 		{ "gas", required_argument, NULL, 'g' }, { "time-limit", required_argument, NULL, 'T' },     \
 		{ "expand", no_argument, NULL, CLI_EXPAND }, { "no-expand", no_argument, NULL, CLI_KEEP },   \
-		{ "help", no_argument, NULL, 'h' },                                                          \
+		{ "no-fuse", no_argument, NULL, CLI_PLAIN }, { "help", no_argument, NULL, 'h' },             \
 	{                                                                                                    \
 		"version", no_argument, NULL, 'V'                                                            \
 	}

@@ -27,6 +27,7 @@ static const char help[] =
 	"                         by default they are left, as HVM2 does, but in programs with labels (#1(a "
 	"b)),\n"
 	"                         which are hvm-64's, they are expanded\n"
+	"      --no-fuse          reduce one interaction at a time: slower, the same result and count\n"
 	"      --checkpoint FILE  asked to stop (SIGTERM, SIGINT), and on SIGUSR1, write to FILE where it "
 	"stands, for\n"
 	"                         reducer resume\n"

@@ -40,6 +40,7 @@ static const char help[] =
 	"                         by default they are left, as HVM2 does, but in programs with labels (#1(a "
 	"b)),\n"
 	"                         which are hvm-64's, they are expanded\n"
+	"      --no-fuse          reduce one interaction at a time: slower, the same result and count\n"
 	"      --max-program SIZE bytes a program may have (default 64M)\n"
 	"      --max-result SIZE  bytes a normal form may have (default 1G)\n"
 	"      --grace TIME       asked to stop: how long the running program may take (default 10)\n"

@@ -77,6 +77,7 @@ struct arena_control {
 	uint64_t memory_max; /* bytes that may be committed */
 	uint32_t tick;       /* interactions between two looks at the outside */
 	uint32_t scatter;    /* 1: give to anybody, for tests */
+	uint32_t fuse;       /* calls of a definition until it is fused; 0: never */
 	/* line 1: the supervisor writes, workers read */
 	_Alignas(PLX_LINE) _Atomic uint32_t job; /* number of the program; a new number is a new program */
 	_Atomic uint32_t leave;                  /* 1: workers are to end */

@@ -62,7 +62,8 @@ static bool worker_read_code(struct worker *w)
 		return false;
 	}
 	w->places[0] = 0;
-	return true;
+	fuse_begin(w, code->defs);
+	return !w->failed;
 }
 
 /* Take part in a program from here on: nothing of an earlier one counts. */
@@ -154,6 +155,8 @@ static void worker_init(struct worker *w, struct arena *arena, uint32_t me, int 
 		.step = 1,
 	};
 	w->hot.base = arena->base;
+	w->fuse.on = arena->control->fuse != 0;
+	w->fuse.warm = arena->control->fuse;
 	w->round = w->tick;
 	w->hot.fuel = w->round;
 	for (uint32_t i = 0; i < w->n; i++) {
@@ -201,6 +204,7 @@ struct worker *worker_open(struct arena *arena, uint32_t me, int ended_fd)
 
 void worker_close(struct worker *w)
 {
+	fuse_close(w);
 	free(w->places);
 	free(w);
 }

@@ -49,6 +49,7 @@ int net_begin(struct net *net)
 		return ret;
 	net->arena.control->tick = o->tick;
 	net->arena.control->scatter = o->scatter;
+	net->arena.control->fuse = o->plain ? 0 : o->warm;
 	return 0;
 }
 
@@ -93,6 +94,8 @@ static int choose_options(struct net *net, const struct net_options *options)
 		o->ring = o->workers <= 8 ? NET_RING : o->workers <= 24 ? NET_RING / 4 : NET_RING / 16;
 	if (o->memory_max == 0)
 		o->memory_max = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
+	if (o->warm == 0)
+		o->warm = FUSE_WARM;
 	if (o->tick == 0)
 		o->tick = ARENA_TICK;
 	if (o->workers > NET_WORKERS_MAX || o->tick > ARENA_TICK || o->ring < NET_RING_MIN ||

@@ -30,6 +30,8 @@ struct net_options {
 	bool threads;        /* workers are threads of the caller: for ThreadSanitizer, nothing else */
 	bool scatter;        /* hand out redexes to anybody all the time: for tests, nothing else */
 	uint32_t tick;       /* interactions between two looks at mail, 1 ... 256; 0 means the default */
+	bool plain;          /* nothing is fused, see fuse.h */
+	uint32_t warm;       /* calls of a definition until it is fused; 0 means the default */
 	const char *name;    /* of the arena, for tools; NULL means "net" */
 	const char *poison;  /* a definition that kills who expands it: for tests, nothing else */
 };

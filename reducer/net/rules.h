@@ -104,27 +104,67 @@ hot_inline int rule_operate(port a, port b, port *out)
 	return num_operate(a, b, out);
 }
 
+/*
+ * The number that hangs on the first port of an operator, and not in it: what that costs is two interactions, one to put
+ * the number @a into the operator and one when the other comes, so both are done at once. False: it is not there yet.
+ */
+hot_inline bool rule_sees_number(struct worker *w, struct hot *h, port *first, const bool multi)
+{
+	port p = *first;
+
+	while (port_tag(p) == TAG_VAR && (!multi || cells_own_var(w, p))) {
+		const port value = *cells_var(h, p);
+
+		if (!(multi ? link_is_bound(value) : value != PORT_NONE))
+			break;
+		cells_free_var(w, h, p);
+		p = value;
+	}
+	*first = p;
+	return port_tag(p) == TAG_NUM;
+}
+
 hot_inline bool rule_oper(struct worker *w, struct hot *h, port a, port b, struct pair *r, const bool multi)
 {
-	const struct pair n = *cells_node(h, b);
-	port value;
+	for (;;) {
+		struct pair n = *cells_node(h, b);
+		port value;
 
-	if (port_tag(n.a) != TAG_NUM) { /* waits, with our number in it; variables are not looked through */
-		port wait;
+		if (port_tag(n.a) != TAG_NUM) { /* variables are not looked through */
+			if (plx_unlikely(!rules_have_nodes(w, h, a, b, 1)))
+				return false;
+			if (!rule_sees_number(w, h, &n.a, multi)) { /* waits, with our number in it */
+				port wait;
 
-		if (plx_unlikely(!rules_have_nodes(w, h, a, b, 1)))
-			return false;
+				cells_free_node(h, b);
+				wait = cells_new_node(h, a, n.b) | port_head(b);
+				return link_ports(w, h, wait, n.a, r, multi);
+			}
+			h->fuel--;
+			value = a;
+			a = n.a;
+			n.a = value;
+		}
 		cells_free_node(h, b);
-		wait = cells_new_node(h, a, n.b) | port_head(b);
-		return link_ports(w, h, wait, n.a, r, multi);
+		if (plx_unlikely(rule_operate(a, n.a, &value) < 0)) {
+			worker_stop(w, NET_DIVIDED, 0);
+			rules_hurry(w, h);
+			return false;
+		}
+		if (!link_ports(w, h, n.b, value, r, multi))
+			return false;
+		if (port_tag(r->b) == TAG_NUM) {
+			const port swap = r->a;
+
+			r->a = r->b;
+			r->b = swap;
+		}
+		if (port_tag(r->b) != TAG_OPR || (multi && !cells_own_node(w, r->b)) || h->fuel <= 0)
+			return true;
+		h->fuel--;
+		a = r->a;
+		b = r->b;
 	}
-	cells_free_node(h, b);
-	if (plx_unlikely(rule_operate(a, n.a, &value) < 0)) {
-		worker_stop(w, NET_DIVIDED, 0);
-		rules_hurry(w, h);
-		return false;
-	}
-	return link_ports(w, h, n.b, value, r, multi);
 }
 
 /*

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "reducer/net/fuse_run.h"
 #include "reducer/net/inject.h"
 #include "reducer/net/mail.h"
 #include "reducer/net/queue.h"
@@ -101,7 +102,7 @@ again:
 	case PAIR(REF, CON):
 		if (plx_unlikely(port_label(b) != 0))
 			return rule_copy(w, h, a, b, r, multi);
-		return rule_call(w, h, a, b, r, multi);
+		return fuse_call(w, h, a, b, r, multi);
 	case PAIR(REF, OPR):
 	case PAIR(REF, SWI): return rule_call(w, h, a, b, r, multi);
 	case PAIR(REF, DUP): return rule_copy(w, h, a, b, r, multi);

@@ -9,6 +9,7 @@
 
 #include "reducer/net/arena.h"
 #include "reducer/net/code.h"
+#include "reducer/net/fuse.h"
 
 struct hot {
 	char *base;       /* of the arena */
@@ -60,6 +61,7 @@ struct worker {
 	const struct code_slot *slots;
 	port *places; /* room for the largest definition */
 	uint64_t places_room;
+	struct fuse fuse;      /* definitions made ready further, see fuse.h */
 	uint64_t skipped;      /* fuel thrown away to get to the tick at once */
 	bool failed;           /* a reason to stop was met or seen */
 	bool mixed;            /* has sent or received something: ports may lead to other partitions */

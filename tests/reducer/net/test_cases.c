@@ -1,6 +1,6 @@
 /*
  * test_cases.c - programs with known results: the same normal form and the same number of interactions with any number
- * of workers, each time. Timeout: 100
+ * of workers, fused or not, each time. Timeout: 100
  *
  * The programs lie outside of the repository; where they are not, the tests are skipped. `make test` runs the small ones;
  * `make cases` all up to 20 million interactions, 20 times each; `make cases-long` the larger ones, 3 times. Set by hand:
@@ -82,20 +82,22 @@ static bool run_program(const char *path, struct known known, enum net_expand ex
 		fail_msg("%s is not there", path);
 	book = nets_book(program, length);
 	free(program);
-	for (uint32_t workers = 1; workers <= settings.workers; workers++) {
+	/* fused, then by the plain rules */
+	for (uint32_t way = 0; way < 2 * settings.workers; way++) {
+		const uint32_t workers = 1 + way / 2;
 		struct net_options options = nets_options(workers, 0, false);
 		struct net_limits limits = { .gas = settings.max + 1, .expand = expand };
 		struct net *net;
 
 		options.memory_max = 8ull << 30;
+		options.plain |= way % 2;
 		assert_int_equal(net_open(&net, &options), 0);
 		runs = settings.runs;
 		for (uint64_t i = 0; i < runs; i++) {
 			struct net_result r;
 			char *text = nets_run(net, book, &limits, &r);
 
-			if (r.status == NET_GAS ||
-			    (i == 0 && workers == 1 && r.interactions < settings.min)) {
+			if (r.status == NET_GAS || (i == 0 && way == 0 && r.interactions < settings.min)) {
 				net_close(net);
 				free(book);
 				free(known.result);
@@ -103,8 +105,8 @@ static bool run_program(const char *path, struct known known, enum net_expand ex
 			}
 			compare(path, workers, &r, text, &known, wrong);
 			free(text);
-			if (r.interactions * runs * settings.workers > settings.work)
-				runs = settings.work / (r.interactions * settings.workers);
+			if (2 * r.interactions * runs * settings.workers > settings.work)
+				runs = settings.work / (2 * r.interactions * settings.workers);
 		}
 		net_close(net);
 	}

@@ -2,6 +2,8 @@
  * test_random.c - programs made at random: the same normal form and count as the reference reducer, with one to four
  * workers, with rings of eight messages, again and again on the same workers.
  *
+ * Some are made of anything (random.h), some of calls (calls.h), so that what is fused is met often.
+ *
  * Those that run for ever are not taken; those that end in an error must end in an error that was possible. A program on which they
  * differ is made smaller before it is shown. PLX_RANDOM=N tries N of them.
  */
@@ -10,6 +12,7 @@
 #include <string.h>
 
 #include "reducer/text/text.h"
+#include "tests/reducer/support/calls.h"
 #include "tests/reducer/support/cases.h"
 #include "tests/reducer/support/nets.h"
 #include "tests/reducer/support/random.h"
@@ -65,7 +68,8 @@ static bool differs(const char *program, void *context)
 	return trial->why != NULL;
 }
 
-static void try_many(uint32_t workers, uint32_t ring, bool scatter, uint32_t tick, uint64_t first)
+/* Programs made of anything; or of calls? */
+static void try_many(bool calls, uint32_t workers, uint32_t ring, bool scatter, uint32_t tick, uint64_t first)
 {
 	const char *many = getenv("PLX_RANDOM");
 	const uint64_t n = many ? strtoull(many, NULL, 10) : LONG_LOOP(400);
@@ -76,7 +80,9 @@ static void try_many(uint32_t workers, uint32_t ring, bool scatter, uint32_t tic
 	options.tick = tick;
 	assert_int_equal(net_open(&trial.net, &options), 0);
 	for (uint64_t seed = first; seed < first + n; seed++) {
-		char *program = random_program(seed, 5 + (uint32_t)(seed % 300)), *small;
+		char *program = calls ? calls_program(seed)
+				      : random_program(seed, 5 + (uint32_t)(seed % 300)),
+		     *small;
 
 		if (differs(program, &trial)) {
 			print_error("seed %llu, %u workers, status %d: %s\n", (unsigned long long)seed,
@@ -93,25 +99,49 @@ static void try_many(uint32_t workers, uint32_t ring, bool scatter, uint32_t tic
 static void one_worker_agrees_with_the_reference(void **state)
 {
 	(void)state;
-	try_many(1, 0, false, 0, 1);
+	try_many(false, 1, 0, false, 0, 1);
 }
 
 static void two_workers_agree_with_the_reference(void **state)
 {
 	(void)state;
-	try_many(2, 0, false, 3, 10001);
+	try_many(false, 2, 0, false, 3, 10001);
 }
 
 static void four_workers_with_tiny_rings_agree_with_the_reference(void **state)
 {
 	(void)state;
-	try_many(4, 8, true, 5, 20001);
+	try_many(false, 4, 8, true, 100, 20001);
 }
 
 static void two_workers_that_scatter_everything_agree_with_the_reference(void **state)
 {
 	(void)state;
-	try_many(2, 8, true, 1, 30001);
+	try_many(false, 2, 8, true, 1, 30001);
+}
+
+static void calls_of_one_worker_agree_with_the_reference(void **state)
+{
+	(void)state;
+	try_many(true, 1, 0, false, 0, 40001);
+}
+
+static void calls_in_short_batches_agree_with_the_reference(void **state)
+{
+	(void)state;
+	try_many(true, 1, 0, false, 20, 50001);
+}
+
+static void calls_of_three_workers_agree_with_the_reference(void **state)
+{
+	(void)state;
+	try_many(true, 3, 8, true, 60, 60001);
+}
+
+static void calls_of_two_workers_agree_with_the_reference(void **state)
+{
+	(void)state;
+	try_many(true, 2, 0, true, 0, 70001);
 }
 
 int main(void)
@@ -121,6 +151,10 @@ int main(void)
 		cmocka_unit_test(two_workers_agree_with_the_reference),
 		cmocka_unit_test(four_workers_with_tiny_rings_agree_with_the_reference),
 		cmocka_unit_test(two_workers_that_scatter_everything_agree_with_the_reference),
+		cmocka_unit_test(calls_of_one_worker_agree_with_the_reference),
+		cmocka_unit_test(calls_in_short_batches_agree_with_the_reference),
+		cmocka_unit_test(calls_of_three_workers_agree_with_the_reference),
+		cmocka_unit_test(calls_of_two_workers_agree_with_the_reference),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,8 @@ struct net_options nets_options(uint32_t workers, uint32_t ring, bool threads)
 		.threads = threads || getenv("PLX_NET_THREADS"),
 		.tick = getenv("PLX_NET_TICK") ? (uint32_t)atoi(getenv("PLX_NET_TICK")) : 0,
 		.scatter = getenv("PLX_NET_SCATTER") != NULL,
+		.plain = getenv("PLX_NET_PLAIN") != NULL,
+		.warm = 1, /* all that can be fused is, at once */
 		.name = "test",
 	};
 }

@@ -1,0 +1,108 @@
+/*
+ * fuse_maker.h - reducing on paper: a net of which the outer ends are not known.
+ *
+ * Ports are as in a book, with local nodes and variables (from 1 on), and one kind more: a port that is in a register when the code
+ * runs. That is a tree that hangs outside, or a number (then it may be used twice). A shape says what is known of an
+ * argument: `(` shape shape `)` is a CON, N a number, U anything.
+ */
+#ifndef REDUCER_NET_FUSE_MAKER_H
+#define REDUCER_NET_FUSE_MAKER_H
+
+#include "reducer/net/fuse.h"
+#include "reducer/net/num.h"
+#include "reducer/net/worker.h"
+
+#define MAKER_NODES   96u
+#define MAKER_WIRES   128u
+#define MAKER_REDEXES 64u
+#define MAKER_DEPTH   8u  /* definitions called one within the other */
+#define MAKER_COST    48u /* interactions on a path, about */
+#define MAKER_CREDIT  96u /* ends of a tree of paths */
+
+/* What is known of a register; from NUM_ADD on it is a partial application of that operator. */
+enum maker_kind {
+	MAKER_ANY = 0,
+	MAKER_NUMBER = 1,
+};
+
+/* Tag of a port that is in a register: its index. */
+#define TAG_REGISTER 15u
+
+struct maker_list {
+	uint32_t n;
+	struct pair redex[MAKER_REDEXES];
+};
+
+/* One path: what is known at one point of the code. */
+struct maker_path {
+	uint32_t nodes, wires, registers;
+	uint32_t alive;  /* of the nodes: not yet consumed */
+	uint32_t cost;   /* interactions so far */
+	uint32_t credit; /* paths it may split into */
+	uint32_t depth;
+	uint32_t caller[MAKER_DEPTH];
+	uint32_t take_nodes, take_vars; /* cells taken by the code so far */
+	struct maker_list work;         /* to be done */
+	struct maker_list call;         /* references that meet a node, the oldest first */
+	struct maker_list rest;         /* can only be done when the code runs */
+	struct pair node[MAKER_NODES];
+	port wire[MAKER_WIRES]; /* what hangs on the other end, or PORT_NONE */
+	uint8_t kind[FUSE_REGISTERS];
+};
+
+struct maker {
+	struct worker *w;
+	struct fuse *fuse;
+	const struct book *book;
+	struct fuse_label *label;
+	bool failed;    /* something does not fit: no code */
+	uint32_t alive; /* nodes of the path that are not built yet */
+	uint32_t built[MAKER_NODES];
+	uint16_t var[MAKER_WIRES];
+};
+
+/* ---- fuse_path.c ------------------------------------------------------------------------------ */
+
+/* maker_follow() - what is at the end of a chain of local variables; an unbound variable if nothing is. */
+port maker_follow(const struct maker_path *p, port at);
+
+/* maker_number() - is it a number, known or in a register? */
+bool maker_number(const struct maker_path *p, port at);
+
+/* maker_expand() - @ref ~ @node becomes the definition's net. False: it has no place here. */
+bool maker_expand(struct maker *m, struct maker_path *p, port ref, port node);
+
+/* maker_path() - all code from here on. */
+void maker_path(struct maker *m, struct maker_path *p);
+
+/* ---- fuse_emit.c ------------------------------------------------------------------------------ */
+
+/* emit() - append an instruction; its index. */
+uint32_t emit(struct maker *m, enum fuse_op op, uint32_t a, uint32_t b, uint32_t c);
+
+/* emit_value() - where a number, reference, eraser or register is. */
+uint32_t emit_value(struct maker *m, port value);
+
+/* emit_register() - a new register. */
+uint32_t emit_register(struct maker *m, struct maker_path *p, uint32_t kind);
+
+/* emit_end() - build what is left, and go on with the youngest call. */
+void emit_end(struct maker *m, struct maker_path *p);
+
+/* emit_spill() - code that builds the argument of @label and leaves it on the stack. */
+void emit_spill(struct maker *m, struct fuse_label *label);
+
+/* ---- fuse.c ----------------------------------------------------------------------------------- */
+
+/* fuse_want() - the label of @def with this shape, made later; UINT32_MAX: there is none. */
+uint32_t fuse_want(struct maker *m, uint32_t def, const char *shape);
+
+/* fuse_nodes_in() - CON nodes in a shape. */
+uint32_t fuse_nodes_in(const char *shape);
+
+static inline port maker_register(uint32_t i)
+{
+	return port_make(TAG_REGISTER, 0, i);
+}
+
+#endif
