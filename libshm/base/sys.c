@@ -327,6 +327,13 @@ int plx_sys_reopen(int fd, int flags)
 	return plx_sys_open(AT_FDCWD, path, flags, 0);
 }
 
+uint64_t plx_sys_fd_limit(void)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : UINT64_MAX;
+}
+
 int plx_sys_dup(int fd)
 {
 	int ret = plx_sys_gate("dup", EMFILE);

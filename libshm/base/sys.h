@@ -68,6 +68,7 @@ int64_t plx_sys_filesystem(int fd) plx_must_check;
 
 /** A new open file of the same inode, with rights of its own: @flags O_RDONLY or O_RDWR. */
 int plx_sys_reopen(int fd, int flags) plx_must_check;
+uint64_t plx_sys_fd_limit(void); /* descriptors this process may have */
 int plx_sys_dup(int fd) plx_must_check;
 /** Close; -1 is fine. errno stays as it is. */
 void plx_sys_close(int fd);

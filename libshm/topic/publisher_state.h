@@ -22,7 +22,7 @@
  *
  *	publisher.c  opens, ends, closes          publish.c  loan, publish, wake
  *	full.c       waits for readers, drains    member.c   one subscriber's life
- *	control.c    the control thread
+ *	control.c    the control thread           knock.c, grant.c, follow.c, turned_away.c   parts of that life (member.h)
  */
 
 #define PLX_GONE_KEPT 64u
@@ -40,10 +40,10 @@ struct plx_member {
 	uint64_t deadline_ns;    /* of the handshake */
 	int32_t let_go;          /* inside: negative errno once we let it go */
 	bool joined;             /* inside: among the followers */
-	bool denied;             /* of a user that is not admitted */
-	bool followed;           /* it was, once */
-	bool shaking;            /* in the list of those who shake hands */
-	bool dead;               /* in the list of the dead: freed when no event can name it any more */
+	int32_t denied; /* -EACCES: of a user that is not admitted; -EUSERS: its process has enough; told when it said hello */
+	bool followed; /* it was, once */
+	bool shaking;  /* in the list of those who shake hands */
+	bool dead;     /* in the list of the dead: freed when no event can name it any more */
 };
 
 /* A subscriber that may sleep, as the publisher wakes it. */
@@ -164,7 +164,7 @@ int plx_full_pause(struct plx_publisher *pub, struct plx_full_wait *wait, bool s
 /** plx_full_done() - inside: the wait is over, whatever came of it. */
 void plx_full_done(struct plx_publisher *pub, struct plx_full_wait *wait);
 
-/* ---- member.c ---- */
+/* ---- member.c, follow.c, turned_away.c ---- */
 
 /** plx_member_accept() - a client knocked. */
 void plx_member_accept(struct plx_publisher *pub, int fd);

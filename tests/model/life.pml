@@ -6,9 +6,9 @@
  * after the other. Who is killed leaves what it stored and what it sent; its sockets hang up, its pidfd says so. Everybody
  * else comes to an end: who waits for ever is an error too.
  *
- *	user: open, publish, make_room, let_go, end    topic/listener.c, publish.c, reclaim.c, full.c, member.c, publisher.c
+ *	user: open, publish, make_room, let_go, end    topic/listener.c, publish.c, reclaim.c, full.c, follow.c, publisher.c
  *	enter, leave, claim, yield                     topic/bias.h, bias.c
- *	control: let_in, part                          topic/control.c, member.c
+ *	control: let_in, part                          topic/control.c, grant.c, follow.c
  *	subscriber: find, connect, attach              topic/progress.c, place.c, connection.c
  *	take, settle                                   topic/take.c, subscriber.c
  *

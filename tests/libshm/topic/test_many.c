@@ -170,11 +170,113 @@ static void who_comes_when_descriptors_are_used_up_is_told_so_and_let_in_later(v
 	gate_close(gate);
 }
 
+/* ---- one that takes all it can get ------------------------------------------------------------------------ */
+
+#define FEW  192u /* descriptors of the publisher that is flooded */
+#define DONE 1000000u
+
+/* Says at the gate how many descriptors it can still open, when asked. */
+static int publish_while_flooded(void *arg)
+{
+	struct plx_publisher *pub = publisher(PLX_PUBLISHER_DEFAULTS);
+	struct rlimit limit = { FEW, FEW };
+	uint32_t *gate = arg, n = 0;
+
+	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	gate_call(gate, 1);
+	gate_wait(gate, 2);
+	while (plx_sys_dup(0) >= 0)
+		n++;
+	gate_call(gate, 100 + n);
+	gate_wait(gate, 3 + DONE);
+	_exit(pub == NULL); /* with all those descriptors */
+}
+
+/* Connects until it is refused: how often it got in. It stays. */
+static uint32_t greedy(struct plx_subscriber **subs, uint32_t most)
+{
+	struct plx_subscriber_stats stats = { 0 };
+	uint32_t n = 0;
+
+	plx_fault_door = "inotify"; /* as above */
+	plx_fault_error = EMFILE;
+	while (stats.refused == 0 && n < most) {
+		plx_fault_seen = 0;
+		plx_fault_at = 0;
+		subs[n] = subscriber(PLX_SUBSCRIBER_DEFAULTS);
+		do {
+			(void)!plx_subscriber_wait(subs[n], 20 * MS);
+			plx_subscriber_stats(subs[n], &stats);
+		} while (stats.publishers == 0 && stats.refused == 0);
+		n++;
+	}
+	plx_fault_at = -1;
+	plx_fault_door = NULL;
+	plx_fault_error = 0;
+	return stats.refused ? n - 1 : n;
+}
+
+/* Calls why it was refused at last, times 1000, and how often it was not. */
+static int take_all_there_is(void *arg)
+{
+	static struct plx_subscriber *subs[FEW];
+	struct plx_subscriber_stats stats;
+	uint32_t *gate = arg, n = greedy(subs, FEW);
+
+	plx_subscriber_stats(subs[n], &stats);
+	gate_call(gate, (uint32_t)-stats.refused_why * 1000 + n);
+	gate_wait(gate, DONE);
+	for (uint32_t i = 0; i <= n; i++)
+		plx_subscriber_close(subs[i]);
+	return 0;
+}
+
+static uint32_t heard(const uint32_t *gate, uint32_t least)
+{
+	uint32_t n;
+
+	while ((n = __atomic_load_n(gate, __ATOMIC_ACQUIRE)) < least)
+		sleep_ms(1);
+	return n;
+}
+
+static void one_process_cannot_use_up_a_publishers_descriptors(void **state)
+{
+	uint32_t *gate = gate_open(), *one = gate_open(), *another = gate_open(), got;
+	pid_t pid = start(publish_while_flooded, gate), first, second;
+	struct plx_subscriber *sub;
+
+	(void)state;
+	gate_wait(gate, 1);
+	first = start(take_all_there_is, one);
+	got = heard(one, 1);
+	assert_int_equal(got / 1000, EUSERS);
+	assert_in_range(got % 1000, FEW / 12, FEW / 6); /* about half of what there is */
+	sub = subscriber(PLX_SUBSCRIBER_DEFAULTS);
+	assert_true(connected(sub, 1)); /* others get in beside it */
+	second = start(take_all_there_is, another);
+	got = heard(another, 1) / 1000;
+	assert_true(got == EMFILE || got == EPIPE); /* and before everything is used up */
+	gate_call(gate, 2);
+	assert_in_range(heard(gate, 100) - 100, FEW / 64, FEW); /* the program can open its files */
+	gate_call(gate, 3 + DONE);
+	assert_int_equal(finish(pid), 0);
+	gate_call(one, DONE);
+	gate_call(another, DONE);
+	assert_int_equal(finish(first), 0);
+	assert_int_equal(finish(second), 0);
+	plx_subscriber_close(sub);
+	gate_close(gate);
+	gate_close(one);
+	gate_close(another);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(thousands_attach_and_each_gets_every_message),
 		cmocka_unit_test(who_comes_when_descriptors_are_used_up_is_told_so_and_let_in_later),
+		cmocka_unit_test(one_process_cannot_use_up_a_publishers_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
