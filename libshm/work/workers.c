@@ -136,6 +136,17 @@ void plx_work_end(struct plx_workers *w, uint32_t number, uint64_t timeout_ns)
 
 /* ---- requests ------------------------------------------------------------------------------------- */
 
+/* Is there a process, or will there be one again? */
+static bool lives(const struct plx_workers *w, uint32_t worker)
+{
+	struct plx_child_info info;
+
+	if (w->child[worker] == NOBODY || !w->supervisor)
+		return w->child[worker] != NOBODY;
+	return plx_supervisor_child(w->supervisor, w->child[worker], &info) == 0 &&
+	       (info.state == PLX_CHILD_RUNNING || info.state == PLX_CHILD_WAITING);
+}
+
 int plx_work_ask(struct plx_workers *w, uint32_t worker, uint32_t request, const void *data, uint32_t size,
 		 uint64_t timeout_ns)
 {
@@ -160,7 +171,7 @@ int plx_work_ask(struct plx_workers *w, uint32_t worker, uint32_t request, const
 	plx_work_wake(&w->map, worker);
 	/* AN2 acquire: pairs with AN1 */
 	while ((int32_t)(__atomic_load_n(&line->answered, __ATOMIC_ACQUIRE) - number) < 0) {
-		int ret = w->child[worker] == NOBODY ? -EOWNERDEAD : plx_work_wait(w, end_ns);
+		int ret = lives(w, worker) ? plx_work_wait(w, end_ns) : -EOWNERDEAD;
 
 		if (ret < 0)
 			return ret;

@@ -171,6 +171,8 @@ static int try_once(struct plx_sender *s, uint32_t *worker, bool choose, uint64_
 	go_in(s);
 	if (plx_unlikely(plx_read_once(&s->map->hdr->closing)) && s->seat.number < s->map->external)
 		ret = -ESHUTDOWN;
+	else if (!choose && !takes_messages(s, *worker)) /* it may have gone while we waited */
+		ret = -ENOENT;
 	else if (choose && (*worker = owner_of(s, key, &slot)) >= s->map->hdr->most)
 		ret = -ENOENT;
 	else if (put(s, *worker, slot, key, type, data, size))
@@ -248,8 +250,6 @@ int plx_sender_send_bytes(struct plx_sender *s, const void *key, size_t key_size
 int plx_sender_send_to(struct plx_sender *s, uint32_t worker, uint64_t key, uint32_t type, const void *data,
 		       uint32_t size, uint64_t timeout_ns)
 {
-	if (!takes_messages(s, worker))
-		return -ENOENT;
 	return send_one(s, worker, false, key, type, data, size, timeout_ns);
 }
 

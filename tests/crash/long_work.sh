@@ -2,7 +2,7 @@
 # Ten thousand workers killed at random while messages come and slots move: each message is counted once, in order.
 . tests/support/shell.sh
 
-PLX_KILLS=10000 timeout 3000 "$B/tests/libshm/work/test_workers" >out 2>&1
+PLX_KILLS=10000 timeout 3000 "$B/tests/libshm/work/test_workers_death" >out 2>&1
 same 'nothing is lost, nothing doubled' 0 $?
 grep kills, out
 finish
