@@ -19,6 +19,7 @@
 #include "base/atomic.h"
 #include "chan/channel.h"
 #include "chan/lane.h"
+#include "chan/post.h"
 #include "chan/seat.h"
 #include "chan/wait.h"
 
@@ -92,11 +93,35 @@ static uint64_t lap_of(uint64_t position, uint32_t cells)
 	return (position / cells + 1) << 56;
 }
 
+void plx_post_ways(struct plx_post_sender *tx, struct plx_channel *c, const struct plx_geometry *g,
+		   uint32_t number)
+{
+	uint32_t ways = g->kind == PLX_CHANNEL_POST ? 1 : PLX_PRIORITIES;
+
+	tx->mask = g->cells - 1;
+	tx->stride = g->stride;
+	tx->size = g->size;
+	tx->attention = &c->to_senders;
+	for (uint32_t i = 0; i < PLX_PRIORITIES; i++) {
+		struct plx_lane *lane = plx_lane_at(c, g, number * ways + i % ways);
+		uint64_t next = plx_lane_sent(g, lane);
+
+		tx->way[i] = (struct plx_post_way){
+			.next = next,
+			/* PO4 acquire: pairs with PO3 */
+			.seen = __atomic_load_n(&lane->head, __ATOMIC_ACQUIRE),
+			.lap = lap_of(next, g->cells),
+			.cells = plx_cells_of(lane),
+			.lane = lane,
+			.tail = &lane->tail,
+		};
+	}
+}
+
 int plx_post_sender_open(struct plx_post_sender *tx, void *at, uint64_t room, uint32_t source)
 {
 	struct plx_channel *c = (struct plx_channel *)at;
 	struct plx_geometry g;
-	uint32_t ways;
 	int ret = plx_geometry_read(&g, at, room);
 
 	*tx = (struct plx_post_sender){ .size = 0 };
@@ -106,25 +131,7 @@ int plx_post_sender_open(struct plx_post_sender *tx, void *at, uint64_t room, ui
 		ret = plx_seat_take(&tx->end, c, &g, true, 0, g.senders, source);
 	if (ret < 0)
 		return ret;
-	tx->mask = g.cells - 1;
-	tx->stride = g.stride;
-	tx->size = g.size;
-	tx->attention = &c->to_senders;
-	ways = g.kind == PLX_CHANNEL_POST ? 1 : PLX_PRIORITIES;
-	for (uint32_t i = 0; i < PLX_PRIORITIES; i++) {
-		struct plx_lane *lane = plx_lane_at(c, &g, tx->end.number * ways + i % ways);
-		uint64_t next = plx_lane_sent(&g, lane);
-
-		tx->way[i] = (struct plx_post_way){
-			.next = next,
-			/* PO4 acquire: pairs with PO3 */
-			.seen = __atomic_load_n(&lane->head, __ATOMIC_ACQUIRE),
-			.lap = lap_of(next, g.cells),
-			.cells = plx_cells_of(lane),
-			.lane = lane,
-			.tail = &lane->tail,
-		};
-	}
+	plx_post_ways(tx, c, &g, tx->end.number);
 	plx_post_stamp(tx);
 	/* ML1 release: pairs with ML2 */
 	__atomic_fetch_or(&c->lanes_used, 1ull << tx->end.number, __ATOMIC_RELEASE);
@@ -161,19 +168,23 @@ void plx_post_know(struct plx_post_receiver *rx, struct plx_post_from *from)
 	from->known = true;
 }
 
-/* Is there something in that lane? */
+/* Is there something in that lane? If not, who sends next may be somebody else. */
 static bool holds(struct plx_post_receiver *rx, uint32_t number)
 {
-	struct plx_post_from *from = &rx->from[number];
-	/* PO2 acquire: pairs with PO1 */
-	uint64_t word = __atomic_load_n(
-		(const uint64_t *)(const void *)(from->cells + (from->next & rx->mask) * rx->stride),
-		__ATOMIC_ACQUIRE);
-
-	if ((word ^ from->lap) >> 56 == 0)
+	if (plx_post_holds(rx, number))
 		return true;
-	from->known = false; /* who sends next may be somebody else */
+	rx->from[number].known = false;
 	return false;
+}
+
+static bool passed(const struct plx_post_receiver *rx, uint32_t number)
+{
+	return rx->passed[number / 64] >> (number % 64) & 1;
+}
+
+void plx_post_pass_none(struct plx_post_receiver *rx)
+{
+	memset(rx->passed, 0, sizeof(rx->passed));
 }
 
 /* One of the lanes @first, @first + @step, ... after the one that had the last turn. */
@@ -182,7 +193,7 @@ static bool choose(struct plx_post_receiver *rx, uint32_t priority, uint32_t ste
 	for (uint32_t i = 1; i <= rx->senders; i++) {
 		uint32_t sender = (rx->begin[priority] + i) % rx->senders, number = sender * step + priority;
 
-		if (!(used >> sender & 1) || !holds(rx, number))
+		if (!(used >> sender & 1) || passed(rx, number) || !holds(rx, number))
 			continue;
 		rx->begin[priority] = sender;
 		rx->current = number;
@@ -219,7 +230,7 @@ bool plx_post_next(struct plx_post_receiver *rx)
 	return rx->turn > 0;
 }
 
-static bool has_some(void *of)
+bool plx_post_any(void *of)
 {
 	struct plx_post_receiver *rx = (struct plx_post_receiver *)of;
 	/* ML2 acquire: pairs with ML1 */
@@ -227,12 +238,12 @@ static bool has_some(void *of)
 	uint32_t step = rx->priorities ? PLX_PRIORITIES : 1;
 
 	for (uint32_t i = 0; i < rx->lanes; i++)
-		if (used >> (i / step) & 1 && holds(rx, i))
+		if (used >> (i / step) & 1 && !passed(rx, i) && holds(rx, i))
 			return true;
 	return false;
 }
 
-static void tell_all(struct plx_post_receiver *rx)
+void plx_post_tell_all(struct plx_post_receiver *rx)
 {
 	for (uint32_t i = 0; i < rx->lanes; i++)
 		if (plx_read_once(&rx->from[i].lane->head) != rx->from[i].next)
@@ -243,14 +254,14 @@ static int receiver_ended(void *of)
 {
 	struct plx_post_receiver *rx = (struct plx_post_receiver *)of;
 
-	tell_all(rx); /* before we sleep each sender has to know of all the room there is */
+	plx_post_tell_all(rx); /* before we sleep each sender has to know of all the room there is */
 	return plx_senders_ended(&rx->end, rx->senders);
 }
 
 static struct plx_chan_question question(struct plx_post_receiver *rx)
 {
 	return (struct plx_chan_question){
-		.ready = has_some, .ended = receiver_ended, .of = rx, .progress = &rx->taken, .many = 2
+		.ready = plx_post_any, .ended = receiver_ended, .of = rx, .progress = &rx->taken, .many = 2
 	};
 }
 
@@ -258,12 +269,14 @@ int plx_post_wait(struct plx_post_receiver *rx, uint64_t timeout_ns)
 {
 	struct plx_chan_question q = question(rx);
 
-	return has_some(rx) ? 0 : plx_chan_wait(&rx->end, &q, timeout_ns);
+	return plx_post_any(rx) ? 0 : plx_chan_wait(&rx->end, &q, timeout_ns);
 }
 
 struct plx_choice plx_post_choice(struct plx_post_receiver *rx)
 {
-	return (struct plx_choice){ .end = &rx->end, .ready = has_some, .ended = receiver_ended, .of = rx };
+	return (struct plx_choice){
+		.end = &rx->end, .ready = plx_post_any, .ended = receiver_ended, .of = rx
+	};
 }
 
 bool plx_post_arm(struct plx_post_receiver *rx)
@@ -271,6 +284,36 @@ bool plx_post_arm(struct plx_post_receiver *rx)
 	struct plx_chan_question q = question(rx);
 
 	return plx_chan_arm(&rx->end, &q);
+}
+
+void plx_post_lanes(struct plx_post_receiver *rx, struct plx_channel *c, const struct plx_geometry *g)
+{
+	rx->mask = g->cells - 1;
+	rx->stride = g->stride;
+	rx->size = g->size;
+	rx->every = g->cells / 4;
+	rx->lanes = g->lanes;
+	rx->senders = g->senders;
+	rx->priorities = g->kind == PLX_CHANNEL_PRIORITY;
+	rx->current = 0;
+	rx->turn = 0;
+	rx->taken = 0;
+	plx_post_pass_none(rx);
+	for (uint32_t p = 0; p < PLX_PRIORITIES; p++) {
+		rx->begin[p] = 0;
+		rx->credit[p] = 1u << p;
+	}
+	for (uint32_t i = 0; i < g->lanes; i++) {
+		struct plx_lane *lane = plx_lane_at(c, g, i);
+		/* acquire: pairs with plx_post_release() of our predecessor */
+		uint64_t next = __atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE);
+
+		rx->from[i] = (struct plx_post_from){ .next = next,
+						      .lap = lap_of(next, g->cells),
+						      .ack = next + rx->every,
+						      .cells = plx_cells_of(lane),
+						      .lane = lane };
+	}
 }
 
 int plx_post_receiver_open(struct plx_post_receiver *rx, void *at, uint64_t room)
@@ -284,40 +327,15 @@ int plx_post_receiver_open(struct plx_post_receiver *rx, void *at, uint64_t room
 		ret = -EPROTO;
 	if (ret == 0)
 		ret = plx_seat_take(&rx->end, c, &g, false, 0, 1, 0);
-	if (ret < 0)
-		return ret;
-	rx->mask = g.cells - 1;
-	rx->stride = g.stride;
-	rx->size = g.size;
-	rx->every = g.cells / 4;
-	rx->lanes = g.lanes;
-	rx->senders = g.senders;
-	rx->priorities = g.kind == PLX_CHANNEL_PRIORITY;
-	rx->current = 0;
-	rx->turn = 0;
-	rx->taken = 0;
-	for (uint32_t p = 0; p < PLX_PRIORITIES; p++) {
-		rx->begin[p] = 0;
-		rx->credit[p] = 1u << p;
-	}
-	for (uint32_t i = 0; i < g.lanes; i++) {
-		struct plx_lane *lane = plx_lane_at(c, &g, i);
-		/* acquire: pairs with plx_post_release() of our predecessor */
-		uint64_t next = __atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE);
-
-		rx->from[i] = (struct plx_post_from){ .next = next,
-						      .lap = lap_of(next, g.cells),
-						      .ack = next + rx->every,
-						      .cells = plx_cells_of(lane),
-						      .lane = lane };
-	}
-	return 0;
+	if (ret == 0)
+		plx_post_lanes(rx, c, &g);
+	return ret;
 }
 
 void plx_post_receiver_leave(struct plx_post_receiver *rx)
 {
 	if (rx->end.channel)
-		tell_all(rx);
+		plx_post_tell_all(rx);
 	plx_seat_leave(&rx->end);
 }
 

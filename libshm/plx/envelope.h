@@ -75,7 +75,8 @@ struct plx_post_receiver {
 	uint32_t begin[PLX_PRIORITIES]; /* whose turn it is */
 	uint32_t senders;
 	bool priorities;
-	uint64_t taken; /* messages, by this holder */
+	uint64_t taken;                                                   /* messages, by this holder */
+	uint64_t passed[PLX_CHANNEL_SEATS_MAX * PLX_PRIORITIES / 64 + 1]; /* lanes that wait: bits */
 	struct plx_post_from from[PLX_CHANNEL_SEATS_MAX * PLX_PRIORITIES];
 	struct plx_end end;
 };

@@ -17,13 +17,18 @@ struct plx_worker;
 
 /* A message as its handler sees it; it is gone when the handler returns. */
 struct plx_message {
+	uint64_t id;      /* never the same in one inbox; the same when it comes again */
+	uint64_t time_ns; /* CLOCK_MONOTONIC, of the sender's last look at it: plx_sender_stamp() */
 	uint64_t key;
 	const void *data;
 	uint32_t size;
 	uint32_t type;   /* the sender's business */
 	uint32_t slot;   /* of the partition */
 	uint32_t sender; /* number of who sent it */
-	/* Of all messages from that sender to this worker, from 0: with @sender the same when it comes again */
+	uint32_t
+		source; /* the sender's process; the supervisor's when it was sent on from a worker that did not come back */
+	uint8_t priority; /* 0 ... 3, the most urgent */
+	/* Of all messages with this priority from that sender to this worker, from 0: the same when it comes again */
 	uint64_t number;
 	uint64_t call; /* not 0: somebody waits for an answer, see plx_worker_reply() */
 };

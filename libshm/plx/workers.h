@@ -58,6 +58,7 @@ struct plx_workers_options {
 	uint64_t
 		stuck_ns; /* a handler that takes longer is killed, and the message counts as deadly; 0: never */
 	uint32_t placement; /* enum plx_placement */
+	bool priorities;    /* plx_sender_send_priority(); inboxes take four times the memory */
 	bool threads; /* threads of this process instead: for tests and tools; nobody survives their death */
 };
 
@@ -191,7 +192,7 @@ struct plx_sender *plx_worker_sender(struct plx_worker *worker);
 
 /**
  * plx_sender_send() - a message to the worker that owns its key.
- * @type:       below 2^31
+ * @type:       below 65536
  * @timeout_ns: to wait for room; 0 does not; UINT64_MAX for ever
  *
  * About 15 ns when there is room. Return: 0, -EAGAIN, -ETIMEDOUT, -EMSGSIZE, -ESHUTDOWN (stopping), -ENOENT (the slot has no owner), -EINTR.
@@ -200,8 +201,25 @@ int plx_sender_send(struct plx_sender *sender, uint64_t key, uint32_t type, cons
 		    uint64_t timeout_ns) plx_must_check;
 
 /**
+ * plx_sender_send_priority() - the same, ahead of what is less urgent: @priority 0 ... 3, in a pool that has priorities.
+ *
+ * A worker takes the most urgent first, but of each only so many (8, 4, 2, 1) before those below had their share, so that nobody
+ * starves. What one sender sends with one key and one priority stays in order.
+ *
+ * Return: as above; -EINVAL (no such priority).
+ */
+int plx_sender_send_priority(struct plx_sender *sender, uint8_t priority, uint64_t key, uint32_t type,
+			     const void *data, uint32_t size, uint64_t timeout_ns) plx_must_check;
+
+/**
+ * plx_sender_stamp() - read the clock: what is sent from here on carries this time.
+ *
+ * It is read anyway for every 64th message to a worker, and for each that wakes one.
+ */
+void plx_sender_stamp(struct plx_sender *sender);
+
+/**
  * plx_sender_call() - send a message and wait for the answer.
- * @size:       8 bytes less than a message may have, at most
  * @reply:      room for the answer; what does not fit is cut off
  * @reply_size: in: bytes of room; out: of the answer. NULL: nothing is wanted
  *

@@ -23,7 +23,7 @@
 int plx_work_note(struct plx_work_map *map, struct plx_work_undo *undo, uint64_t seq, void *at, uint32_t size)
 {
 	uint64_t off = (uint64_t)((unsigned char *)at - (unsigned char *)map->seg.base);
-	uint64_t padded = (size + 7ull) & ~7ull, room = map->hdr->undo_size - sizeof(*undo);
+	uint64_t padded = (size + 7ull) & ~7ull, room = map->undo_size - sizeof(*undo);
 	unsigned char *entry;
 
 	if (off < map->memory_begin || !plx_size_inside(off, size, map->memory_end))
@@ -48,16 +48,16 @@ int plx_work_note(struct plx_work_map *map, struct plx_work_undo *undo, uint64_t
 
 void plx_work_back(struct plx_work_map *map, struct plx_work_undo *undo, uint64_t seq)
 {
-	uint64_t used = plx_read_once(&undo->used), room = map->hdr->undo_size - sizeof(*undo);
+	uint64_t used = plx_read_once(&undo->used), room = map->undo_size - sizeof(*undo);
 
-	if (plx_read_once(&undo->seq) != seq + 1 || used > room)
+	if (plx_read_once(&undo->seq) != seq + 1 || used > room || used % 8 != 0)
 		return;
 	while (used >= sizeof(struct plx_work_mark)) {
 		unsigned char *end = (unsigned char *)(undo + 1) + used - sizeof(struct plx_work_mark);
 		struct plx_work_mark mark = *(struct plx_work_mark *)(void *)end;
 		uint64_t padded = (mark.size + 7) & ~7ull;
 
-		if (padded > used - sizeof(mark) || mark.off < map->memory_begin ||
+		if (padded < mark.size || padded > used - sizeof(mark) || mark.off < map->memory_begin ||
 		    !plx_size_inside(mark.off, mark.size, map->memory_end))
 			return; /* cannot be */
 		memcpy((unsigned char *)map->seg.base + mark.off, end - padded, mark.size);
@@ -78,24 +78,34 @@ void plx_work_commit(struct plx_work_line *line, uint32_t lane, uint64_t taken)
 	plx_work_barrier();
 }
 
+/* What a worker says of a lane that is not there, or has never been so far, it did not mean. */
+static void acknowledge(struct plx_work_map *map, uint32_t worker, const struct plx_work_record *done)
+{
+	struct plx_lane *lane;
+	uint64_t taken;
+
+	if (done->lane >= map->lanes || plx_mutant(MUT_WORK_NO_RECORD))
+		return;
+	lane = plx_work_lane(map, worker, (uint32_t)done->lane);
+	taken = plx_read_once(&lane->taken);
+	if (done->taken == taken + 1 && done->taken <= plx_lane_sent(&map->inbox_geometry, lane))
+		__atomic_store_n(&lane->taken, done->taken, __ATOMIC_RELEASE);
+}
+
 bool plx_work_recover(struct plx_work_map *map, uint32_t worker)
 {
 	struct plx_work_line *line = &map->lines[worker];
 	/* CM2 acquire: pairs with CM1 */
 	uint64_t seq = __atomic_load_n(&line->seq, __ATOMIC_ACQUIRE);
 	struct plx_work_record done = line->record[seq & 1], hand;
-	uint32_t in_hand = plx_read_once(&line->hand_lane), lanes = map->hdr->senders;
+	uint32_t in_hand = plx_read_once(&line->hand_lane);
 
 	plx_work_back(map, plx_work_undo(map, worker), seq);
 	plx_work_unstage(map, worker, seq);
-	if (seq != 0 && done.lane < lanes && !plx_mutant(MUT_WORK_NO_RECORD)) {
-		struct plx_lane *lane = plx_work_lane(map, worker, (uint32_t)done.lane);
-
-		if (plx_read_once(&lane->taken) < done.taken)
-			__atomic_store_n(&lane->taken, done.taken, __ATOMIC_RELEASE);
-	}
+	if (seq != 0)
+		acknowledge(map, worker, &done);
 	plx_write_once(&line->hand_lane, 0);
-	if (in_hand == 0 || in_hand > lanes)
+	if (in_hand == 0 || in_hand > map->lanes)
 		return false;
 	hand = (struct plx_work_record){ .lane = in_hand - 1, .taken = plx_read_once(&line->hand_taken) };
 	if (plx_read_once(&plx_work_lane(map, worker, (uint32_t)hand.lane)->taken) != hand.taken)

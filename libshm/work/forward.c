@@ -20,7 +20,7 @@
 
 #define SLICE_NS 10000000ull
 
-static uint64_t entry_size(const struct plx_work_element *e)
+static uint64_t entry_size(const struct plx_work_entry *e)
 {
 	return sizeof(*e) + ((e->size + 7ull) & ~7ull);
 }
@@ -33,12 +33,14 @@ static unsigned char *entries(struct plx_work_outbox *box)
 int plx_worker_forward(struct plx_worker *w, uint64_t key, uint32_t type, const void *data, uint32_t size)
 {
 	struct plx_work_outbox *box = plx_work_outbox(w->map, w->number);
-	struct plx_work_element e = { .key = key, .type = type, .size = (uint16_t)size };
+	struct plx_work_entry e = {
+		.key = key, .type = (uint16_t)type, .size = (uint16_t)size, .priority = w->priority
+	};
 	uint64_t seq = w->line->seq + 1;
 
-	if (size > w->map->hdr->size)
+	if (size > w->map->size)
 		return -EMSGSIZE;
-	if (type & PLX_WORK_CALL)
+	if (type > UINT16_MAX)
 		return -EINVAL;
 	if (box->seq != seq) { /* that of an earlier message has been sent */
 		plx_write_once(&box->staged, 0);
@@ -65,22 +67,41 @@ void plx_work_unstage(struct plx_work_map *map, uint32_t number, uint64_t seq)
 		plx_write_once(&box->staged, 0);
 }
 
+/* A copy of the entry that is to be sent next, which lies in the outbox whole; false: there is none, or no sense in it. */
+static bool next_entry(const struct plx_work_map *map, const struct plx_work_outbox *box,
+		       const struct plx_work_entry **at, struct plx_work_entry *e)
+{
+	uint64_t sent = plx_read_once(&box->sent), staged = plx_read_once(&box->staged);
+
+	if (sent >= staged || staged > map->outbox_bytes - sizeof(*box) || sent % 8 != 0 ||
+	    staged - sent < sizeof(*e))
+		return false;
+	*at = (const void *)((const unsigned char *)(box + 1) + sent);
+	plx_copy_once(e, *at, sizeof(*e));
+	return e->size <= map->size && entry_size(e) <= staged - sent;
+}
+
 bool plx_work_has_outbox(const struct plx_work_map *map, uint32_t number)
 {
 	const struct plx_work_outbox *box = plx_work_outbox(map, number);
+	const struct plx_work_entry *at;
+	struct plx_work_entry e;
 
 	return plx_read_once(&box->seq) == __atomic_load_n(&map->lines[number].seq, __ATOMIC_ACQUIRE) &&
-	       plx_read_once(&box->sent) < plx_read_once(&box->staged);
+	       next_entry(map, box, &at, &e);
 }
 
 /* Did who was about to send it get so far? The lane is that of worker @number. */
-static bool was_sent(struct plx_work_map *map, uint32_t number, const struct plx_work_outbox *box)
+static bool was_sent(struct plx_work_map *map, uint32_t number, const struct plx_work_outbox *box,
+		     const struct plx_work_entry *e)
 {
-	uint32_t lane = map->external + number;
+	uint32_t lane = (map->external + number) * map->ways + (e->priority & (map->ways - 1));
+	uint64_t to = plx_read_once(&box->to);
 
-	return box->pending == box->sent + 1 && box->to < map->hdr->most &&
+	return plx_read_once(&box->pending) == plx_read_once(&box->sent) + 1 && to < map->most &&
 	       !plx_mutant(MUT_WORK_NO_PENDING) &&
-	       plx_lane_sent(&map->inbox_geometry, plx_work_lane(map, (uint32_t)box->to, lane)) > box->pos;
+	       plx_lane_sent(&map->inbox_geometry, plx_work_lane(map, (uint32_t)to, lane)) >
+		       plx_read_once(&box->pos);
 }
 
 int plx_work_flush(struct plx_work_map *map, uint32_t number, struct plx_sender *s)
@@ -88,16 +109,19 @@ int plx_work_flush(struct plx_work_map *map, uint32_t number, struct plx_sender 
 	struct plx_work_outbox *box = plx_work_outbox(map, number);
 
 	while (plx_work_has_outbox(map, number)) {
-		const struct plx_work_element *e = (const void *)(entries(box) + box->sent);
+		const struct plx_work_entry *at;
+		struct plx_work_entry e;
 
-		if (!was_sent(map, number, box)) {
-			int ret = plx_work_put(s, e, box);
+		if (!next_entry(map, box, &at, &e))
+			break;
+		if (!was_sent(map, number, box, &e)) {
+			int ret = plx_work_put(s, &e, at + 1, box);
 
 			if (ret < 0)
 				return ret;
 		}
 		plx_work_barrier();
-		plx_write_once(&box->sent, box->sent + entry_size(e));
+		plx_write_once(&box->sent, box->sent + entry_size(&e));
 	}
 	return 0;
 }

@@ -4,11 +4,12 @@
 
 #include <pthread.h>
 
-#include <plx/mpsc.h>
+#include <plx/envelope.h>
 #include <plx/table.h>
 #include <plx/workers.h>
 
 #include "chan/channel.h"
+#include "chan/post.h"
 #include "work/workers_layout.h"
 
 /* Keep the compiler from moving stores: the machine does not, as far as the one who died is concerned. */
@@ -29,9 +30,20 @@ struct plx_work_map {
 	struct plx_table table;
 	uint64_t reply_stride;
 	uint64_t outbox_bytes; /* of one */
-	uint32_t element;      /* bytes of a message with its head */
+	/* as the header says, but nobody who dies or runs wild can change them */
+	uint32_t most, senders, ways, lanes, size, slot_size, undo_size;
 	uint32_t
-		external; /* seats of senders that are no workers; then those of the workers, then the supervisor's */
+		external; /* seats of senders that are no workers; then the workers', then the supervisor's */
+	uint64_t state_size;
+};
+
+/* A message as it is sent. */
+struct plx_work_letter {
+	uint64_t key;
+	const void *data;
+	uint32_t size, call;
+	uint16_t type, slot;
+	uint8_t priority, caller, flags;
 };
 
 struct plx_sender {
@@ -43,10 +55,10 @@ struct plx_sender {
 	bool dear; /* no membarrier: fences of our own */
 	uint32_t turn;
 	uint64_t chance;
+	uint32_t source; /* as messages call it: our process */
 	uint32_t calls;
 	uint32_t spin; /* looks before we sleep for an answer */
-	unsigned char *bounce;
-	struct plx_spsc_sender lane[PLX_WORKERS_MAX];
+	struct plx_post_sender lane[PLX_WORKERS_MAX];
 };
 
 /* In the worker. */
@@ -55,11 +67,14 @@ struct plx_worker {
 	const struct plx_workers_options *options;
 	struct plx_work_line *line;
 	struct plx_work_undo *undo;
-	struct plx_spsc_receiver control;
-	struct plx_mpsc_receiver inbox;
+	struct plx_post_receiver control;
+	struct plx_post_receiver inbox;
 	struct plx_sender *sender;
 	uint32_t number;
+	uint8_t priority; /* of the message in hand */
 	bool leaving;
+	uint64_t handover; /* as we last saw it; and the moves there were then */
+	uint64_t epoch;
 	uint64_t handled, failed;
 };
 
@@ -80,7 +95,7 @@ struct plx_workers {
 	uint32_t worker_of[PLX_WORKERS_MAX]; /* the other way round */
 	pthread_t thread[PLX_WORKERS_MAX];
 	int32_t owner_thread;
-	struct plx_spsc_sender control[PLX_WORKERS_MAX];
+	struct plx_post_sender control[PLX_WORKERS_MAX];
 	uint32_t asked[PLX_WORKERS_MAX]; /* requests sent */
 	bool ending[PLX_WORKERS_MAX];    /* its end is wanted */
 	/* a handover under way */
@@ -90,7 +105,7 @@ struct plx_workers {
 	bool losing[PLX_WORKERS_MAX];           /* it has to get past its fences first */
 	bool abandoned[PLX_WORKERS_MAX];        /* it will not come back, and has messages or slots */
 	uint32_t forwarding;                    /* whose messages are sent on; UINT32_MAX: nobody's */
-	uint64_t fence[PLX_WORKERS_MAX][PLX_CHANNEL_SEATS_MAX];
+	uint64_t fence[PLX_WORKERS_MAX][PLX_WORK_LANES_MAX];
 	bool gave_up;
 	/* watching */
 	uint64_t looked_ns;
@@ -101,7 +116,10 @@ struct plx_workers {
 	uint64_t freed_ns[PLX_WORKERS_MAX], stay_ns[PLX_WORKERS_MAX];
 	struct plx_partition_move *moves;
 	struct plx_sender *forward;     /* to send on what a quarantined worker did not handle */
-	struct plx_mpsc_receiver *from; /* ... and to take it */
+	struct plx_post_receiver *from; /* ... and to take it */
+	struct plx_post_receiver aside; /* to look at what the dead left */
+	int32_t pid[PLX_WORKERS_MAX];   /* as its birth was told */
+	uint32_t active;
 };
 
 /* ---- work_map.c ----------------------------------------------------------------------------------- */
@@ -122,14 +140,13 @@ static inline void *plx_work_control(const struct plx_work_map *map, uint32_t wo
 
 static inline struct plx_work_undo *plx_work_undo(const struct plx_work_map *map, uint32_t worker)
 {
-	return (struct plx_work_undo *)(void *)(map->undo +
-						worker * (map->hdr->undo_size + map->outbox_bytes));
+	return (struct plx_work_undo *)(void *)(map->undo + worker * (map->undo_size + map->outbox_bytes));
 }
 
 static inline struct plx_work_outbox *plx_work_outbox(const struct plx_work_map *map, uint32_t worker)
 {
 	return (struct plx_work_outbox *)(void *)((unsigned char *)plx_work_undo(map, worker) +
-						  map->hdr->undo_size);
+						  map->undo_size);
 }
 
 static inline struct plx_lane *plx_work_lane(const struct plx_work_map *map, uint32_t worker, uint32_t lane)
@@ -167,15 +184,18 @@ bool plx_work_recover(struct plx_work_map *map, uint32_t worker);
 /** plx_work_run() - be worker @number; returns its exit code. */
 int plx_work_run(struct plx_workers *workers, uint32_t number);
 
-/** plx_work_message() - an element as handlers see it. */
-void plx_work_message(struct plx_message *m, const struct plx_work_element *e, uint32_t lane,
-		      uint64_t number);
+/**
+ * plx_work_message() - what was peeked at in an inbox, as handlers see it. Whatever is there, it says nothing that is not.
+ * @head: set to a copy
+ */
+void plx_work_message(const struct plx_work_map *map, struct plx_message *m, struct plx_work_head *head,
+		      const struct plx_envelope *e, const void *payload);
 /** plx_work_answer() - to a call, if nobody has. Return: 0, -ENOENT (no call), -EMSGSIZE. */
 int plx_work_answer(const struct plx_work_map *map, uint64_t call, int32_t result, const void *data,
 		    uint32_t size);
 
-/** plx_work_take() - handle messages of one lane, at most 64. Return: how many. */
-uint32_t plx_work_take(struct plx_worker *w, uint32_t lane);
+/** plx_work_take() - handle messages, at most 64. Return: how many. */
+uint32_t plx_work_take(struct plx_worker *w);
 
 /* ---- forward.c ------------------------------------------------------------------------------------ */
 
@@ -188,7 +208,7 @@ int plx_work_flush(struct plx_work_map *map, uint32_t number, struct plx_sender 
 /** plx_work_flush_all() - in the worker; waits for room. */
 void plx_work_flush_all(struct plx_worker *w);
 /** plx_work_put() - one entry to the owner of its key, noting in @box where it goes. Return: 0, -EAGAIN (no room), -ENOENT. */
-int plx_work_put(struct plx_sender *s, const struct plx_work_element *e,
+int plx_work_put(struct plx_sender *s, const struct plx_work_entry *e, const void *data,
 		 struct plx_work_outbox *box) plx_must_check;
 
 /** plx_work_limit(), plx_work_place() - in the new worker: limits before, rights after its start hook. Return: 0 or -errno. */
@@ -231,11 +251,11 @@ void plx_work_wake(const struct plx_work_map *map, uint32_t worker);
 void plx_work_ring(struct plx_work_map *map);
 
 /** plx_work_send() - a message to the owner of its key. */
-int plx_work_send(struct plx_sender *s, uint64_t key, uint32_t type, const void *data, uint32_t size,
-		  uint64_t timeout_ns) plx_must_check;
+int plx_work_send(struct plx_sender *s, struct plx_work_letter *letter, uint64_t timeout_ns) plx_must_check;
 /** plx_work_forwarder() - the supervisor's own seat. */
 int plx_work_forwarder(struct plx_workers *w) plx_must_check;
 /** plx_work_forward() - send one message on, ahead of all that is held. Return: 0 or -errno. */
-int plx_work_forward(struct plx_sender *s, const struct plx_work_element *e) plx_must_check;
+int plx_work_forward(struct plx_sender *s, const struct plx_message *m,
+		     const struct plx_work_head *head) plx_must_check;
 
 #endif

@@ -37,18 +37,23 @@ struct plan {
 static void make_plan(struct plan *p, struct plx_work_map *map, const struct plx_workers_options *o)
 {
 	uint16_t lanes = (uint16_t)(o->senders + o->most + 1);
+	uint32_t size = (uint32_t)sizeof(struct plx_work_head) + ((o->size + 7) & ~7u);
 
-	map->element = (uint32_t)sizeof(struct plx_work_element) + ((o->size + 7) & ~7u);
-	p->inbox = (struct plx_channel_shape){ .kind = PLX_CHANNEL_MPSC,
-					       .size = map->element,
+	map->most = o->most;
+	map->senders = lanes;
+	map->ways = o->priorities ? PLX_PRIORITIES : 1;
+	map->lanes = map->senders * map->ways;
+	map->size = o->size;
+	map->slot_size = (o->slot_size + 7) & ~7u;
+	p->inbox = (struct plx_channel_shape){ .kind = o->priorities ? PLX_CHANNEL_PRIORITY
+								     : PLX_CHANNEL_POST,
+					       .size = size,
 					       .count = o->count,
 					       .senders = lanes,
 					       .receivers = 1 };
-	p->control = (struct plx_channel_shape){ .kind = PLX_CHANNEL_SPSC,
-						 .size = map->element,
-						 .count = CONTROL_COUNT,
-						 .senders = 1,
-						 .receivers = 1 };
+	p->control = (struct plx_channel_shape){
+		.kind = PLX_CHANNEL_POST, .size = size, .count = CONTROL_COUNT, .senders = 1, .receivers = 1
+	};
 	p->registry = (struct plx_channel_shape){
 		.kind = PLX_CHANNEL_MPSC, .size = 8, .count = 8, .senders = lanes, .receivers = 1
 	};
@@ -58,8 +63,10 @@ static void make_plan(struct plan *p, struct plx_work_map *map, const struct plx
 	map->outbox_bytes = lines(sizeof(struct plx_work_outbox) + o->forward_size);
 	map->reply_stride = sizeof(struct plx_work_reply) + lines(o->size);
 	p->undo = lines(sizeof(struct plx_work_undo) + o->undo_size);
-	p->slots = lines((uint64_t)PLX_PARTITION_SLOTS * ((o->slot_size + 7) & ~7u));
+	p->slots = lines((uint64_t)PLX_PARTITION_SLOTS * map->slot_size);
 	p->state = lines(o->state_size);
+	map->undo_size = (uint32_t)p->undo;
+	map->state_size = p->state;
 	memcpy(p->blocks,
 	       (struct plx_block[]){
 		       { .name = "pool", .size = sizeof(struct plx_workers_hdr) },
@@ -124,15 +131,16 @@ static int fill(struct plx_work_map *map, const struct plan *p, const struct plx
 	*map->hdr = (struct plx_workers_hdr){
 		.layout = PLX_WORKERS_LAYOUT,
 		.most = o->most,
-		.senders = o->senders + o->most + 1,
-		.size = o->size,
+		.senders = map->senders,
+		.size = map->size,
 		.count = o->count,
-		.slot_size = (o->slot_size + 7) & ~7u,
-		.undo_size = (uint32_t)p->undo,
-		.state_size = p->state,
+		.slot_size = map->slot_size,
+		.undo_size = map->undo_size,
+		.state_size = map->state_size,
 		.strategy = o->strategy,
 		.threads = o->threads,
 		.outbox_size = map->outbox_bytes,
+		.ways = map->ways,
 	};
 	map->external = o->senders;
 	map->memory_begin = (uint64_t)(map->slots - (unsigned char *)map->seg.base);
@@ -171,7 +179,7 @@ uint64_t plx_work_backlog(const struct plx_work_map *map, uint32_t worker)
 {
 	uint64_t n = 0;
 
-	for (uint32_t l = 0; l < map->hdr->senders; l++) {
+	for (uint32_t l = 0; l < map->lanes; l++) {
 		struct plx_lane *lane = plx_work_lane(map, worker, l);
 		uint64_t taken = __atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE);
 

@@ -1,11 +1,11 @@
 /*
- * worker_loop.c - the life of a worker: start, then requests ahead of messages, messages lane by lane, sleep, stop.
+ * worker_loop.c - the life of a worker: start, then requests ahead of messages, the urgent ones first, sleep, stop.
  *
  *	place, limits ─► start hook ─► rights ─► READY ─┐
  *	   ┌─────────────────────────────────────────────┘
- *	   └─► requests? ─► messages, at most 64 of a lane ─► idle hook ─► sleep ─┐
- *	       ▲  └─ stop ─► stop hook ─► exit 0                                  │
- *	       └──────────────────────────────────────────────────────────────────┘
+ *	   └─► requests? ─► messages, at most 64 ─► idle hook ─► sleep ─┐
+ *	       ▲  └─ stop ─► stop hook ─► exit 0                        │
+ *	       └────────────────────────────────────────────────────────┘
  *
  * A message is handled where it lies, and acknowledged when it is finished (commit.c). One whose slot is still on its way
  * to us stops its lane, not the others, until the old owner has finished.
@@ -20,10 +20,9 @@
 #include "base/mutant.h"
 #include "base/sandbox.h"
 #include "base/sys.h"
-#include "chan/lane.h"
 #include "chan/wait.h"
 
-#define TURN     64u /* messages of a lane before the next one's turn */
+#define TURN     64u /* messages before we look after other things */
 #define SLEEP_NS 1000000000ull
 
 /* ---- what others see ------------------------------------------------------------------------------ */
@@ -52,78 +51,98 @@ static void count(struct plx_worker *w)
 /* ---- messages ------------------------------------------------------------------------------------- */
 
 /* Is its slot ours now, but the old owner not done with it? */
-static bool held(const struct plx_worker *w, const struct plx_work_element *e)
+static bool held(const struct plx_worker *w, const struct plx_work_head *head)
 {
 	const struct plx_work_map *map = w->map;
 
-	if (e->slot & PLX_WORK_AHEAD || plx_mutant(MUT_WORK_NOT_HELD))
+	if (head->flags & PLX_WORK_AHEAD || head->slot >= PLX_PARTITION_SLOTS ||
+	    plx_mutant(MUT_WORK_NOT_HELD))
 		return false;
 	/* HO2 acquire: pairs with HO1 at the end of a handover; what the old owner did is seen */
 	if (!(__atomic_load_n(&map->hdr->handover, __ATOMIC_ACQUIRE) & 1))
 		return false;
-	return plx_read_once(&map->hdr->held[e->slot / 64]) >> (e->slot % 64) & 1 &&
-	       plx_partition_owner(&map->partition, e->slot) == w->number;
+	return plx_read_once(&map->hdr->held[head->slot / 64]) >> (head->slot % 64) & 1 &&
+	       plx_partition_owner(&map->partition, head->slot) == w->number;
 }
 
-static void handle(struct plx_worker *w, struct plx_spsc_receiver *rx, uint32_t lane,
-		   const struct plx_work_element *e)
+static void handle(struct plx_worker *w, const struct plx_message *m)
 {
 	struct plx_work_line *line = w->line;
-	struct plx_message m;
+	uint32_t lane = w->inbox.current;
 	int ret;
 
-	plx_work_message(&m, e, lane, rx->taken);
-
-	plx_write_once(&line->hand_taken, rx->taken);
+	plx_write_once(&line->hand_taken, m->number);
 	plx_work_barrier();
 	plx_write_once(&line->hand_lane, lane + 1);
 	plx_work_barrier();
-	ret = w->options->hooks.handle(w, &m, w->options->hooks.arg);
+	w->priority = m->priority;
+	ret = w->options->hooks.handle(w, m, w->options->hooks.arg);
 	plx_work_barrier();
 	if (plx_unlikely(ret < 0)) {
 		plx_work_back(w->map, w->undo, line->seq);
 		plx_work_unstage(w->map, w->number, line->seq);
 		w->failed++;
 	}
-	if (plx_unlikely(m.call != 0))
-		(void)plx_work_answer(w->map, m.call, ret < 0 ? ret : 0, NULL, 0);
-	plx_work_commit(line, lane, rx->taken + 1);
+	if (plx_unlikely(m->call != 0))
+		(void)plx_work_answer(w->map, m->call, ret < 0 ? ret : 0, NULL, 0);
+	plx_work_commit(line, lane, m->number + 1);
 	if (plx_unlikely(plx_work_outbox(w->map, w->number)->seq == line->seq))
 		plx_work_flush_all(w);
-	plx_spsc_release(rx, 1);
+	plx_post_release(&w->inbox);
 	plx_work_barrier();
 	plx_write_once(&line->hand_lane, 0);
 	w->handled++;
 }
 
-uint32_t plx_work_take(struct plx_worker *w, uint32_t lane)
+/*
+ * A message that is held stops its lane, not the others. We look again when the handover is over, or another begins; and when
+ * owners change, for while they do a slot that we lose is held, and still ours: only for a moment.
+ */
+static void look_again(struct plx_worker *w)
 {
-	struct plx_spsc_receiver *rx = &w->inbox.lane[lane];
-	uint32_t done = 0, n;
+	uint64_t handover = __atomic_load_n(&w->map->hdr->handover, __ATOMIC_ACQUIRE), epoch = 0;
 
-	while (done < TURN) {
-		const struct plx_work_element *e = plx_spsc_peek(rx, &n);
+	if (plx_unlikely(handover & 1) && !plx_mutant(MUT_WORK_PASSES_FOR_GOOD))
+		epoch = plx_partition_epoch(&w->map->partition);
+	if (plx_likely(handover == w->handover && epoch == w->epoch))
+		return;
+	w->handover = handover;
+	w->epoch = epoch;
+	plx_post_pass_none(&w->inbox);
+}
 
-		if (!e || held(w, e))
+uint32_t plx_work_take(struct plx_worker *w)
+{
+	uint32_t done = 0;
+
+	look_again(w);
+	while (done < TURN && !plx_worker_asked(w)) {
+		struct plx_envelope e;
+		const void *payload = plx_post_peek(&w->inbox, &e);
+		struct plx_work_head head;
+		struct plx_message m;
+
+		if (!payload)
 			break;
-		handle(w, rx, lane, e);
+		plx_work_message(w->map, &m, &head, &e, payload);
+		if (plx_unlikely(held(w, &head))) {
+			plx_post_pass(&w->inbox);
+			continue;
+		}
+		handle(w, &m);
 		done++;
-		if (plx_unlikely(plx_worker_asked(w)))
-			break;
 	}
 	return done;
 }
 
 static uint32_t take_turn(struct plx_worker *w)
 {
-	uint32_t done = 0;
+	uint32_t done;
 
-	if (!plx_mpsc_next(&w->inbox)) /* also finds new lanes */
+	if (!plx_post_any(&w->inbox))
 		return 0;
 	show(w, PLX_WORKER_BUSY);
-	for (uint32_t i = 0; i < w->inbox.count && !plx_worker_asked(w); i++)
-		done += plx_work_take(w, w->inbox.order[i]);
-	w->inbox.taken += done;
+	done = plx_work_take(w);
 	if (done)
 		count(w);
 	return done;
@@ -133,10 +152,10 @@ static uint32_t take_turn(struct plx_worker *w)
 
 bool plx_worker_asked(const struct plx_worker *w)
 {
-	return plx_lane_holds(&w->control);
+	return plx_post_holds(&w->control, 0);
 }
 
-static int obey(struct plx_worker *w, const struct plx_work_element *e)
+static int obey(struct plx_worker *w, const struct plx_envelope *e, const void *data)
 {
 	const struct plx_worker_hooks *h = &w->options->hooks;
 
@@ -144,7 +163,7 @@ static int obey(struct plx_worker *w, const struct plx_work_element *e)
 	case PLX_REQUEST_PING: return 0;
 	case PLX_REQUEST_PAUSE: /* line->paused says which; a successor sees it, too */
 	case PLX_REQUEST_RESUME: return 0;
-	case PLX_REQUEST_CONFIGURE: return h->configure ? h->configure(w, e + 1, e->size, h->arg) : -ENOSYS;
+	case PLX_REQUEST_CONFIGURE: return h->configure ? h->configure(w, data, e->length, h->arg) : -ENOSYS;
 	case PLX_REQUEST_STOP: w->leaving = true; return 0;
 	default: return -EINVAL;
 	}
@@ -152,16 +171,16 @@ static int obey(struct plx_worker *w, const struct plx_work_element *e)
 
 static void take_requests(struct plx_worker *w)
 {
-	const struct plx_work_element *e;
-	uint32_t n;
+	struct plx_envelope e;
+	const void *data;
 
-	while ((e = plx_spsc_peek(&w->control, &n))) {
-		int ret = obey(w, e);
+	while ((data = plx_post_peek(&w->control, &e))) {
+		int ret = obey(w, &e, data);
 
-		plx_spsc_release(&w->control, 1);
+		plx_post_release(&w->control);
 		plx_write_once(&w->line->answer, ret);
 		/* AN1 release: pairs with AN2; the answer is there */
-		__atomic_store_n(&w->line->answered, (uint32_t)w->control.taken, __ATOMIC_RELEASE);
+		__atomic_store_n(&w->line->answered, (uint32_t)w->control.from[0].next, __ATOMIC_RELEASE);
 		plx_work_ring(w->map);
 	}
 }
@@ -173,42 +192,18 @@ static bool paused(const struct plx_worker *w)
 	return plx_read_once(&w->line->paused) != 0;
 }
 
-/* Is there something that can be handled now? Held messages are not. */
-static bool has_work(struct plx_worker *w)
-{
-	if (paused(w) || !plx_mpsc_next(&w->inbox))
-		return false;
-	if (!(__atomic_load_n(&w->map->hdr->handover, __ATOMIC_ACQUIRE) & 1))
-		return true;
-	for (uint32_t i = 0; i < w->inbox.count; i++) {
-		struct plx_spsc_receiver *rx = &w->inbox.lane[w->inbox.order[i]];
-		uint32_t n;
-		const struct plx_work_element *e = plx_spsc_peek(rx, &n);
-
-		if (e && !held(w, e))
-			return true;
-	}
-	return false;
-}
-
 static bool ready(void *of)
 {
 	struct plx_worker *w = of;
 
-	return plx_worker_asked(w) || has_work(w);
+	look_again(w);
+	return plx_worker_asked(w) || (!paused(w) && plx_post_any(&w->inbox));
 }
 
 /* Before we sleep, senders have to know of all the room there is. */
 static int never_ends(void *of)
 {
-	struct plx_worker *w = of;
-
-	for (uint32_t i = 0; i < w->inbox.count; i++) {
-		struct plx_spsc_receiver *rx = &w->inbox.lane[w->inbox.order[i]];
-
-		if (!plx_lane_told(rx))
-			plx_spsc_tell(rx);
-	}
+	plx_post_tell_all(&((struct plx_worker *)of)->inbox);
 	return 0;
 }
 
@@ -250,14 +245,14 @@ static void work(struct plx_worker *w)
 static int open_channels(struct plx_worker *w)
 {
 	struct plx_work_map *map = w->map;
-	int ret = plx_spsc_receiver_open(&w->control, plx_work_control(map, w->number), map->control_bytes);
+	int ret = plx_post_receiver_open(&w->control, plx_work_control(map, w->number), map->control_bytes);
 
 	if (ret == 0)
-		ret = plx_mpsc_receiver_open(&w->inbox, plx_work_inbox(map, w->number), map->inbox_bytes);
+		ret = plx_post_receiver_open(&w->inbox, plx_work_inbox(map, w->number), map->inbox_bytes);
 	if (w->line->answered !=
-	    (uint32_t)w->control.taken) /* a predecessor took it and died of it, or after it */
+	    (uint32_t)w->control.from[0].next) /* a predecessor took it and died of it, or after it */
 		plx_write_once(&w->line->answer, -EOWNERDEAD);
-	__atomic_store_n(&w->line->answered, (uint32_t)w->control.taken, __ATOMIC_RELEASE);
+	__atomic_store_n(&w->line->answered, (uint32_t)w->control.from[0].next, __ATOMIC_RELEASE);
 	return ret;
 }
 
@@ -302,8 +297,8 @@ int plx_work_run(struct plx_workers *workers, uint32_t number)
 			w->options->hooks.stop(w, w->options->hooks.arg);
 	}
 	plx_sender_close(w->sender);
-	plx_spsc_receiver_leave(&w->control);
-	plx_mpsc_receiver_leave(&w->inbox);
+	plx_post_receiver_leave(&w->control);
+	plx_post_receiver_leave(&w->inbox);
 	if (code == 0 || w->options->threads) /* else the supervisor says how it is */
 		show(w, PLX_WORKER_STOPPED);
 	plx_work_ring(w->map);
@@ -325,14 +320,14 @@ uint32_t plx_worker_life(const struct plx_worker *w)
 
 void *plx_worker_slot(struct plx_worker *w, uint32_t slot)
 {
-	uint32_t size = w->map->hdr->slot_size;
+	uint32_t size = w->map->slot_size;
 
 	return size && slot < PLX_PARTITION_SLOTS ? w->map->slots + (uint64_t)slot * size : NULL;
 }
 
 void *plx_worker_state(struct plx_worker *w)
 {
-	return w->map->hdr->state_size ? w->map->state + w->number * w->map->hdr->state_size : NULL;
+	return w->map->state_size ? w->map->state + w->number * w->map->state_size : NULL;
 }
 
 int plx_worker_note(struct plx_worker *w, void *at, uint32_t size)

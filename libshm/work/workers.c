@@ -49,6 +49,7 @@ static void *run_thread(void *arg)
 static int spawn(struct plx_workers *w, uint32_t number)
 {
 	struct plx_child child = { .name = w->name, .run = run_process, .arg = &w->birth[number] };
+	struct plx_child_info info;
 	int ret;
 
 	if (!w->supervisor) {
@@ -62,6 +63,8 @@ static int spawn(struct plx_workers *w, uint32_t number)
 		w->child[number] = NOBODY;
 	else
 		w->worker_of[w->child[number]] = number;
+	if (ret == 0 && plx_supervisor_child(w->supervisor, w->child[number], &info) == 0)
+		w->pid[number] = info.pid;
 	return ret;
 }
 
@@ -103,7 +106,7 @@ int plx_work_start(struct plx_workers *w, uint32_t number)
 	if (ret < 0)
 		return ret;
 	plx_write_once(&line->in_use, 1);
-	plx_write_once(&w->map.hdr->active, w->map.hdr->active + 1);
+	plx_write_once(&w->map.hdr->active, ++w->active);
 	return 0;
 }
 
@@ -147,48 +150,60 @@ static bool lives(const struct plx_workers *w, uint32_t worker)
 	       (info.state == PLX_CHILD_RUNNING || info.state == PLX_CHILD_WAITING);
 }
 
-int plx_work_ask(struct plx_workers *w, uint32_t worker, uint32_t request, const void *data, uint32_t size,
-		 uint64_t timeout_ns)
+/* Write a request down and wake the worker. Return: 0, or why there is no room for it. */
+static int post_request(struct plx_workers *w, uint32_t worker, uint32_t request, const void *data,
+			uint32_t size, uint64_t end_ns)
 {
-	struct plx_work_line *line = &w->map.lines[worker];
-	uint64_t end_ns = plx_work_deadline(timeout_ns);
-	struct plx_work_element *e;
-	uint32_t n, number;
+	struct plx_post_sender *tx = &w->control[worker];
+	void *at;
 
-	while (!(e = plx_spsc_reserve(&w->control[worker], &n))) {
+	while (!(at = plx_post_reserve(tx))) {
 		int ret = plx_work_wait(w, end_ns);
 
 		if (ret < 0)
 			return ret;
 	}
-	*e = (struct plx_work_element){ .type = request, .size = (uint16_t)size, .slot = PLX_WORK_NO_SLOT };
+	plx_post_stamp(tx);
 	if (size)
-		memcpy(e + 1, data, size);
-	plx_spsc_commit(&w->control[worker], 1);
-	number = ++w->asked[worker];
+		memcpy(at, data, size);
+	plx_post_commit(tx, (uint16_t)request, 0, (uint16_t)size);
+	w->asked[worker]++;
 	__atomic_signal_fence(
 		__ATOMIC_SEQ_CST); /* it fences before it sleeps, and looks again: chan/wait.c */
 	plx_work_wake(&w->map, worker);
-	/* AN2 acquire: pairs with AN1 */
-	while ((int32_t)(__atomic_load_n(&line->answered, __ATOMIC_ACQUIRE) - number) < 0) {
-		int ret = lives(w, worker) ? plx_work_wait(w, end_ns) : -EOWNERDEAD;
+	return 0;
+}
 
-		if (ret < 0)
-			return ret;
+int plx_work_ask(struct plx_workers *w, uint32_t worker, uint32_t request, const void *data, uint32_t size,
+		 uint64_t timeout_ns)
+{
+	const struct plx_work_line *line = &w->map.lines[worker];
+	uint64_t end_ns = plx_work_deadline(timeout_ns);
+	int ret = post_request(w, worker, request, data, size, end_ns);
+	int32_t missing;
+
+	/* AN2 acquire: pairs with AN1 */
+	while (ret == 0 &&
+	       (missing = (int32_t)(w->asked[worker] - __atomic_load_n(&line->answered, __ATOMIC_ACQUIRE)))) {
+		ret = lives(w, worker) ? plx_work_wait(w, end_ns) : -EOWNERDEAD;
+		if (missing < 0) /* it answers what nobody asked */
+			ret = -EBADMSG;
 	}
-	return plx_read_once(&line->answer);
+	if (ret == 0)
+		ret = plx_read_once(&line->answer);
+	return ret <= 0 ? ret : -EBADMSG;
 }
 
 static bool exists(const struct plx_workers *w, uint32_t worker)
 {
-	return worker < w->map.hdr->most && plx_read_once(&w->map.lines[worker].in_use);
+	return worker < w->map.most && plx_read_once(&w->map.lines[worker].in_use);
 }
 
 /* One, or all of them. */
 static int set_paused(struct plx_workers *w, uint32_t worker, uint32_t paused, uint64_t timeout_ns)
 {
 	uint32_t first = worker == UINT32_MAX ? 0 : worker,
-		 last = worker == UINT32_MAX ? w->map.hdr->most - 1 : worker;
+		 last = worker == UINT32_MAX ? w->map.most - 1 : worker;
 	int ret = worker != UINT32_MAX && !exists(w, worker) ? -ENOENT : 0;
 
 	for (uint32_t i = first; i <= last && ret == 0; i++) {
@@ -229,7 +244,7 @@ int plx_workers_configure(struct plx_workers *w, uint32_t worker, const void *da
 {
 	if (!exists(w, worker))
 		return -ENOENT;
-	if (size > w->map.hdr->size)
+	if (size > w->map.size)
 		return -EMSGSIZE;
 	return plx_work_ask(w, worker, PLX_REQUEST_CONFIGURE, data, size, timeout_ns);
 }
@@ -244,14 +259,14 @@ static bool all_finished(const struct plx_workers *w)
 {
 	uint64_t taken = 0, sent = 0;
 
-	for (uint32_t i = 0; i < w->map.hdr->most; i++)
-		for (uint32_t l = 0; l < w->map.hdr->senders; l++)
+	for (uint32_t i = 0; i < w->map.most; i++)
+		for (uint32_t l = 0; l < w->map.lanes; l++)
 			taken += __atomic_load_n(&plx_work_lane(&w->map, i, l)->taken, __ATOMIC_ACQUIRE);
-	for (uint32_t i = 0; i < w->map.hdr->most; i++) /* of one that died after a message and before that */
+	for (uint32_t i = 0; i < w->map.most; i++) /* of one that died after a message and before that */
 		if (plx_work_has_outbox(&w->map, i))
 			return false;
-	for (uint32_t i = 0; i < w->map.hdr->most; i++)
-		for (uint32_t l = 0; l < w->map.hdr->senders; l++)
+	for (uint32_t i = 0; i < w->map.most; i++)
+		for (uint32_t l = 0; l < w->map.lanes; l++)
 			sent += plx_lane_sent(&w->map.inbox_geometry, plx_work_lane(&w->map, i, l));
 	return taken == sent;
 }
@@ -279,7 +294,7 @@ int plx_workers_stop(struct plx_workers *w, uint64_t timeout_ns)
 
 	plx_write_once(&w->map.hdr->closing, 1);
 	plx_work_settle(w);
-	for (uint32_t i = 0; i < w->map.hdr->most; i++)
+	for (uint32_t i = 0; i < w->map.most; i++)
 		plx_write_once(&w->map.lines[i].paused, 0);
 	do {
 		ret = plx_work_settled(w, true) ? 0 : plx_work_wait(w, end_ns);
@@ -290,7 +305,7 @@ int plx_workers_stop(struct plx_workers *w, uint64_t timeout_ns)
 			break;
 	}
 	/* those that have been asked already stop while we ask the others */
-	for (uint32_t i = 0; i < w->map.hdr->most && ret == 0; i++)
+	for (uint32_t i = 0; i < w->map.most && ret == 0; i++)
 		plx_work_end(w, i, END_NS);
 	plx_workers_close(w);
 	return ret;
@@ -302,13 +317,13 @@ void plx_workers_close(struct plx_workers *w)
 		return;
 	if (!w->supervisor && w->map.hdr) {
 		plx_write_once(&w->map.hdr->closing, 1);
-		for (uint32_t i = 0; i < w->map.hdr->most; i++)
+		for (uint32_t i = 0; i < w->map.most; i++)
 			plx_work_end(w, i, END_NS);
 	}
 	plx_supervisor_close(w->supervisor);
 	plx_sender_close(w->forward);
 	for (uint32_t i = 0; i < PLX_WORKERS_MAX; i++)
-		plx_spsc_sender_leave(&w->control[i]);
+		plx_post_sender_leave(&w->control[i]);
 	plx_segment_close(&w->map.seg);
 	free(w->from);
 	free(w->moves);
@@ -356,7 +371,7 @@ static int open_parts(struct plx_workers *w)
 	if (!w->options.threads)
 		ret = plx_supervisor_open(&w->supervisor, &so);
 	for (uint32_t i = 0; i < w->options.most && ret == 0; i++)
-		ret = plx_spsc_sender_open(&w->control[i], plx_work_control(&w->map, i), w->map.control_bytes,
+		ret = plx_post_sender_open(&w->control[i], plx_work_control(&w->map, i), w->map.control_bytes,
 					   0);
 	return ret;
 }
@@ -414,9 +429,9 @@ int plx_workers_open(struct plx_workers **out, const struct plx_workers_options 
 static void add_stats(const struct plx_workers *w, uint32_t i, struct plx_workers_stats *stats)
 {
 	const struct plx_table *t = &w->map.table;
-	const struct plx_seat *seat = plx_seat_at(plx_work_inbox(&w->map, i), false, 0, w->map.hdr->senders);
+	const struct plx_seat *seat = plx_seat_at(plx_work_inbox(&w->map, i), false, 0, w->map.senders);
 
-	for (uint32_t l = 0; l < w->map.hdr->senders; l++)
+	for (uint32_t l = 0; l < w->map.lanes; l++)
 		stats->sent += plx_lane_sent(&w->map.inbox_geometry, plx_work_lane(&w->map, i, l));
 	stats->handled += plx_read_once(&w->map.lines[i].seq);
 	stats->failed += plx_table_get(t, i, PLX_WORK_FAILED);
@@ -430,9 +445,9 @@ static void add_stats(const struct plx_workers *w, uint32_t i, struct plx_worker
 int plx_workers_stats(const struct plx_workers *w, uint32_t worker, struct plx_workers_stats *stats)
 {
 	*stats = (struct plx_workers_stats){ .moved = plx_read_once(&w->map.hdr->moved) };
-	if (worker != UINT32_MAX && worker >= w->map.hdr->most)
+	if (worker != UINT32_MAX && worker >= w->map.most)
 		return -ENOENT;
-	for (uint32_t i = 0; i < w->map.hdr->most; i++)
+	for (uint32_t i = 0; i < w->map.most; i++)
 		if (worker == UINT32_MAX || worker == i)
 			add_stats(w, i, stats);
 	return 0;
@@ -440,7 +455,7 @@ int plx_workers_stats(const struct plx_workers *w, uint32_t worker, struct plx_w
 
 uint32_t plx_workers_state(const struct plx_workers *w, uint32_t worker, int32_t *pid)
 {
-	if (worker >= w->map.hdr->most)
+	if (worker >= w->map.most)
 		return PLX_WORKER_NONE;
 	if (pid)
 		*pid = (int32_t)plx_table_get(&w->map.table, worker, PLX_WORK_PID);
@@ -459,14 +474,12 @@ const struct plx_segment *plx_workers_segment(const struct plx_workers *w)
 
 void *plx_workers_slot(const struct plx_workers *w, uint32_t slot)
 {
-	uint32_t size = w->map.hdr->slot_size;
+	uint32_t size = w->map.slot_size;
 
 	return size && slot < PLX_PARTITION_SLOTS ? w->map.slots + (uint64_t)slot * size : NULL;
 }
 
 void *plx_workers_memory(const struct plx_workers *w, uint32_t worker)
 {
-	return w->map.hdr->state_size && worker < w->map.hdr->most
-		       ? w->map.state + worker * w->map.hdr->state_size
-		       : NULL;
+	return w->map.state_size && worker < w->map.most ? w->map.state + worker * w->map.state_size : NULL;
 }

@@ -20,25 +20,27 @@
 #define SLICE_NS 1000000ull
 #define ID_MASK  0x3fffffffu
 
-void plx_work_message(struct plx_message *m, const struct plx_work_element *e, uint32_t lane, uint64_t number)
+void plx_work_message(const struct plx_work_map *map, struct plx_message *m, struct plx_work_head *head,
+		      const struct plx_envelope *e, const void *payload)
 {
-	*m = (struct plx_message){
-		.key = e->key,
-		.data = e + 1,
-		.size = e->size,
-		.type = e->type,
-		.slot = e->slot == PLX_WORK_NO_SLOT ? e->slot : e->slot & ~PLX_WORK_AHEAD,
-		.sender = lane,
-		.number = number,
-	};
-	if (e->type & PLX_WORK_CALL && e->size >= sizeof(struct plx_work_call)) {
-		const struct plx_work_call *call = (const struct plx_work_call *)(const void *)(e + 1);
+	uint32_t lane = (uint32_t)(e->id >> 56) - 1, size;
 
-		m->type &= ~PLX_WORK_CALL;
-		m->data = call + 1;
-		m->size -= (uint32_t)sizeof(*call);
-		m->call = (uint64_t)(call->lane + 1) << 32 | call->id;
-	}
+	plx_copy_once(head, payload, sizeof(*head));
+	size = e->length > sizeof(*head) ? e->length - (uint32_t)sizeof(*head) : 0;
+	*m = (struct plx_message){
+		.id = e->id,
+		.time_ns = e->time_ns,
+		.key = e->key,
+		.data = (const unsigned char *)payload + sizeof(*head),
+		.size = size < map->size ? size : map->size,
+		.type = e->type,
+		.slot = head->slot,
+		.sender = lane / map->ways,
+		.source = e->source,
+		.priority = e->priority,
+		.number = e->id & 0xffffffffffffffull,
+		.call = head->caller ? (uint64_t)head->caller << 32 | head->call : 0,
+	};
 }
 
 /* ---- the worker ------------------------------------------------------------------------------------- */
@@ -49,9 +51,9 @@ int plx_work_answer(const struct plx_work_map *map, uint64_t call, int32_t resul
 	uint32_t lane = (uint32_t)(call >> 32) - 1, id = (uint32_t)call, state;
 	struct plx_work_reply *reply;
 
-	if (call == 0 || lane >= map->hdr->senders)
+	if (call == 0 || lane >= map->senders)
 		return -ENOENT;
-	if (size > map->hdr->size)
+	if (size > map->size)
 		return -EMSGSIZE;
 	reply = plx_work_reply(map, lane);
 	state = id << 2 | PLX_REPLY_ASKED;
@@ -153,30 +155,28 @@ int plx_sender_call(struct plx_sender *s, uint64_t key, uint32_t type, const voi
 		    void *to, uint32_t *to_size, uint64_t timeout_ns)
 {
 	struct plx_work_reply *reply = plx_work_reply(s->map, s->seat.number);
-	struct plx_work_call call = { .lane = s->seat.number, .id = s->calls = (s->calls + 1) & ID_MASK };
-	uint32_t room = to_size ? *to_size : 0;
+	struct plx_work_letter l = { .key = key,
+				     .data = data,
+				     .size = size,
+				     .call = s->calls = (s->calls + 1) & ID_MASK,
+				     .type = (uint16_t)type,
+				     .caller = (uint8_t)(s->seat.number + 1) };
+	uint32_t room = to_size ? *to_size : 0, got;
 	int ret;
 
-	if (size + sizeof(call) > s->map->hdr->size || size > s->map->hdr->size)
+	if (size > s->map->size)
 		return -EMSGSIZE;
-	if (type & PLX_WORK_CALL)
+	if (type > UINT16_MAX)
 		return -EINVAL;
-	if (!s->bounce)
-		s->bounce = malloc(s->map->hdr->size + sizeof(call));
-	if (!s->bounce)
-		return -ENOMEM;
-	memcpy(s->bounce, &call, sizeof(call));
-	if (size)
-		memcpy(s->bounce + sizeof(call), data, size);
-	__atomic_store_n(&reply->state, call.id << 2 | PLX_REPLY_ASKED, __ATOMIC_RELEASE);
-	ret = plx_work_send(s, key, type | PLX_WORK_CALL, s->bounce, size + (uint32_t)sizeof(call),
-			    timeout_ns);
+	__atomic_store_n(&reply->state, l.call << 2 | PLX_REPLY_ASKED, __ATOMIC_RELEASE);
+	ret = plx_work_send(s, &l, timeout_ns);
 	if (ret == 0)
-		ret = wait_for_answer(s, reply, call.id, plx_work_deadline(timeout_ns));
+		ret = wait_for_answer(s, reply, l.call, plx_work_deadline(timeout_ns));
 	if (ret < 0)
 		return ret;
 	if (to_size) {
-		*to_size = plx_read_once(&reply->size);
+		got = plx_read_once(&reply->size);
+		*to_size = got < s->map->size ? got : s->map->size;
 		memcpy(to, reply + 1, *to_size < room ? *to_size : room);
 	}
 	return plx_read_once(&reply->result);

@@ -10,13 +10,14 @@
 #include <string.h>
 
 #include <plx/channel.h>
+#include <plx/envelope.h>
 
 #include "base/atomic.h"
 #include "base/size.h"
 #include "work/partition_layout.h"
 #include "work/workers_layout.h"
 
-#define LANES_MAX 60u
+#define SEATS_MAX 60u
 
 /* A copy of what the header says, with the room each worker has in each block. */
 struct view {
@@ -40,10 +41,10 @@ static const char *header_fault(struct view *v)
 	if (v->hdr.magic != PLX_WORKERS_MAGIC || v->hdr.layout != PLX_WORKERS_LAYOUT)
 		return "pool: no magic: not a pool, or not a whole one";
 	if (v->hdr.most == 0 || v->hdr.most > PLX_WORKERS_MAX || v->hdr.senders <= v->hdr.most ||
-	    v->hdr.senders > LANES_MAX || v->hdr.size > PLX_WORK_SIZE_MAX || v->hdr.slot_size % 8 ||
+	    v->hdr.senders > SEATS_MAX || v->hdr.size > PLX_WORK_SIZE_MAX || v->hdr.slot_size % 8 ||
 	    v->hdr.state_size % PLX_LINE || v->hdr.undo_size % PLX_LINE ||
 	    v->hdr.undo_size < sizeof(struct plx_work_undo) || v->hdr.strategy > PLX_REST_FOR_ONE ||
-	    v->hdr.threads > 1)
+	    v->hdr.threads > 1 || (v->hdr.ways != 1 && v->hdr.ways != PLX_PRIORITIES))
 		return "pool: its shape makes no sense";
 	if (v->hdr.closing > 1 || v->hdr.active > v->hdr.most)
 		return "pool: more workers than there can be";
@@ -88,13 +89,13 @@ static const char *blocks_fault(struct view *v)
 
 static const char *line_fault(const struct view *v, const struct plx_work_line *line)
 {
+	uint32_t lanes = v->hdr.senders * v->hdr.ways;
+
 	if (plx_read_once(&line->state) > PLX_WORKER_QUARANTINE || plx_read_once(&line->in_use) > 1 ||
 	    plx_read_once(&line->paused) > 1)
 		return "pool: a worker is in no known state";
-	if (plx_read_once(&line->hand_lane) > v->hdr.senders ||
-	    plx_read_once(&line->record[0].lane) >= v->hdr.senders ||
-	    plx_read_once(&line->record[1].lane) >= v->hdr.senders ||
-	    plx_read_once(&line->deadly.lane) >= v->hdr.senders)
+	if (plx_read_once(&line->hand_lane) > lanes || plx_read_once(&line->record[0].lane) >= lanes ||
+	    plx_read_once(&line->record[1].lane) >= lanes || plx_read_once(&line->deadly.lane) >= lanes)
 		return "pool: a worker has a message of a lane that is not there";
 	return NULL;
 }

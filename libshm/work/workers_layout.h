@@ -7,8 +7,9 @@
  *	worker      for each worker: what it has in hand, what it has finished, what it was asked
  *	sender      for each sender: is it routing just now?
  *	registry    a channel of which only the seats are used: who is which sender
- *	control     for each worker a channel from the supervisor (plx/spsc.h)
- *	inbox       for each worker a channel from all senders (plx/mpsc.h); a message is a struct plx_work_element
+ *	control     for each worker a channel from the supervisor: envelopes (plx/envelope.h), their type is a request
+ *	inbox       for each worker a channel from all senders: envelopes, each with a struct plx_work_head before its bytes;
+ *	            with priorities, if the pool has them
  *	reply       for each sender: the answer to what it calls
  *	undo        for each worker: what the memory was before the message in hand
  *	slots       memory of slots
@@ -27,18 +28,19 @@
 #include <plx/workers.h>
 
 #define PLX_WORKERS_MAGIC   0x6c6f6f70u /* "pool" */
-#define PLX_WORKERS_LAYOUT  1u
-#define PLX_WORKERS_VERSION 1u /* of the segment's kind */
-#define PLX_WORK_SIZE_MAX   32768u
-#define PLX_WORK_NO_SLOT    0xffffu /* of an element: to this worker, whatever the key */
-#define PLX_WORK_AHEAD      0x8000u /* bit of an element's slot: sent on by the supervisor, never held */
+#define PLX_WORKERS_LAYOUT  2u
+#define PLX_WORKERS_VERSION 2u      /* of the segment's kind */
+#define PLX_WORK_SIZE_MAX   16368u  /* an envelope says at most 16383 */
+#define PLX_WORK_NO_SLOT    0xffffu /* to this worker, whatever the key */
+#define PLX_WORK_AHEAD      1u      /* flag of a head: sent on by the supervisor, never held */
+#define PLX_WORK_LANES_MAX  240u
 
 struct plx_workers_hdr {
 	/* line 0: read-only once made */
 	uint32_t magic; /* PLX_WORKERS_MAGIC */
 	uint32_t layout;
 	uint32_t most;    /* workers */
-	uint32_t senders; /* lanes of each inbox */
+	uint32_t senders; /* seats of each inbox */
 	uint32_t size;    /* bytes of a message */
 	uint32_t count;   /* messages of a lane */
 	uint32_t slot_size;
@@ -47,7 +49,8 @@ struct plx_workers_hdr {
 	uint32_t strategy;
 	uint32_t threads;
 	uint64_t outbox_size; /* of a worker, with its header */
-	uint64_t reserved;
+	uint32_t ways;        /* lanes of each seat: 1, or 4 with priorities */
+	uint32_t reserved;
 	/* line 1: the supervisor */
 	uint32_t closing;  /* 1: senders are refused */
 	uint32_t active;   /* workers that take messages */
@@ -111,20 +114,14 @@ struct plx_work_bracket {
 };
 static_assert(sizeof(struct plx_work_bracket) == PLX_LINE, "protocol.md: pool, sender");
 
-struct plx_work_element {
-	uint64_t key;
-	uint32_t type;
-	uint16_t size; /* of what follows */
-	uint16_t slot; /* and PLX_WORK_AHEAD; or PLX_WORK_NO_SLOT */
+/* Before the bytes of a message in an inbox; the rest is in its envelope. */
+struct plx_work_head {
+	uint16_t slot;  /* or PLX_WORK_NO_SLOT */
+	uint8_t caller; /* 1 + the seat of who waits for an answer; 0: nobody does */
+	uint8_t flags;  /* PLX_WORK_AHEAD */
+	uint32_t call;  /* number of the caller's call */
 };
-static_assert(sizeof(struct plx_work_element) == 16, "protocol.md: pool, message");
-
-#define PLX_WORK_CALL (1u << 31) /* of a type: a struct plx_work_call precedes the data */
-
-struct plx_work_call {
-	uint32_t lane; /* of the caller */
-	uint32_t id;   /* of its calls */
-};
+static_assert(sizeof(struct plx_work_head) == 8, "protocol.md: pool, message");
 
 /* A caller's room for one answer. */
 struct plx_work_reply {
@@ -141,7 +138,7 @@ static_assert(sizeof(struct plx_work_reply) == PLX_LINE, "protocol.md: pool, rep
 #define PLX_REPLY_WRITING  1u
 #define PLX_REPLY_ANSWERED 2u
 
-/* What a worker is asked: type, in a struct plx_work_element. */
+/* What a worker is asked: the type of an envelope. */
 enum plx_work_request {
 	PLX_REQUEST_PING = 1,
 	PLX_REQUEST_PAUSE = 2,
@@ -162,9 +159,18 @@ struct plx_work_undo {
 static_assert(sizeof(struct plx_work_undo) == PLX_LINE, "protocol.md: pool, undo");
 
 /*
- * What the handler of message seq forwards, to be sent when that one is finished (forward.c). Entries are elements, padded to 8.
- * It lies behind the undo log.
+ * What the handler of message seq forwards, to be sent when that one is finished (forward.c): entries, each with its bytes,
+ * padded to 8. It lies behind the undo log.
  */
+struct plx_work_entry {
+	uint64_t key;
+	uint16_t type;
+	uint16_t size; /* of what follows */
+	uint8_t priority;
+	uint8_t reserved[3];
+};
+static_assert(sizeof(struct plx_work_entry) == 16, "protocol.md: pool, outbox");
+
 struct plx_work_outbox {
 	uint64_t seq;
 	uint64_t staged; /* bytes of entries; stored after the entry */

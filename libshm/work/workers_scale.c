@@ -30,7 +30,7 @@
 static bool sender_lives(const struct plx_workers *w, uint32_t number)
 {
 	const struct plx_seat *seat = plx_seat_at((struct plx_channel *)w->map.registry, true, number,
-						  w->map.hdr->senders);
+						  w->map.senders);
 
 	return plx_owner_alive(plx_read_once(&seat->owner));
 }
@@ -40,7 +40,7 @@ void plx_work_settle(struct plx_workers *w)
 	/* the far half of the fence in go_in() */
 	plx_chan_fence();
 	w->settling = true;
-	for (uint32_t i = 0; i < w->map.hdr->senders; i++)
+	for (uint32_t i = 0; i < w->map.senders; i++)
 		/* BR2 acquire: pairs with BR1 */
 		w->inside[i] = __atomic_load_n(&w->map.brackets[i].inside, __ATOMIC_ACQUIRE);
 	/* mostly they are through in no time */
@@ -52,7 +52,7 @@ bool plx_work_settled(struct plx_workers *w, bool thorough)
 {
 	if (!w->settling)
 		return true;
-	for (uint32_t i = 0; i < w->map.hdr->senders; i++) {
+	for (uint32_t i = 0; i < w->map.senders; i++) {
 		if (!(w->inside[i] & 1))
 			continue;
 		if (__atomic_load_n(&w->map.brackets[i].inside, __ATOMIC_ACQUIRE) == w->inside[i] &&
@@ -76,7 +76,7 @@ static void count_slots(struct plx_workers *w)
 		if (owner < PLX_PARTITION_OWNERS)
 			count[owner]++;
 	}
-	for (uint32_t i = 0; i < w->map.hdr->most; i++)
+	for (uint32_t i = 0; i < w->map.most; i++)
 		plx_table_set(&w->map.table, i, PLX_WORK_SLOTS, count[i]);
 }
 
@@ -89,7 +89,7 @@ static void begin_handover(struct plx_workers *w, int count)
 		const struct plx_partition_move *m = &w->moves[i];
 		uint64_t *word = &hdr->held[m->slot / 64];
 
-		if (m->from >= hdr->most) /* nobody's: nothing to wait for */
+		if (m->from >= w->map.most) /* nobody's: nothing to wait for */
 			continue;
 		plx_write_once(word, *word | 1ull << (m->slot % 64));
 		w->losing[m->from] = true;
@@ -103,25 +103,29 @@ static void begin_handover(struct plx_workers *w, int count)
 	plx_write_once(&hdr->moved, hdr->moved + (uint64_t)count);
 	count_slots(w);
 	plx_work_settle(w);
+	for (uint32_t i = 0; i < w->map.most;
+	     i++) /* who fell asleep between the two stores thinks that all is held */
+		if (w->losing[i])
+			plx_work_wake(&w->map, i);
 }
 
 /* Nothing more will come to the old owners for what they lost: how far do their lanes reach? */
 static void set_fences(struct plx_workers *w)
 {
 	w->fenced = true;
-	for (uint32_t i = 0; i < w->map.hdr->most; i++)
-		for (uint32_t l = 0; l < w->map.hdr->senders && w->losing[i]; l++)
+	for (uint32_t i = 0; i < w->map.most; i++)
+		for (uint32_t l = 0; l < w->map.lanes && w->losing[i]; l++)
 			w->fence[i][l] = plx_lane_sent(&w->map.inbox_geometry, plx_work_lane(&w->map, i, l));
 }
 
 int plx_work_rebalance(struct plx_workers *w, const uint32_t *weights)
 {
-	int count = plx_partition_plan(&w->map.partition, weights, w->map.hdr->most, w->moves);
+	int count = plx_partition_plan(&w->map.partition, weights, w->map.most, w->moves);
 
 	if (count < 0)
 		return count;
 	begin_handover(w, count);
-	for (uint32_t i = 0; i < w->map.hdr->most; i++) /* who goes finishes all it has, slots or not */
+	for (uint32_t i = 0; i < w->map.most; i++) /* who goes finishes all it has, slots or not */
 		w->losing[i] = w->losing[i] || (weights[i] == 0 && w->child[i] != NOBODY);
 	return 0;
 }
@@ -129,7 +133,7 @@ int plx_work_rebalance(struct plx_workers *w, const uint32_t *weights)
 /* A worker that died between finishing a message and sending what that one forwarded still has to: its successor does. */
 static bool past_fences(struct plx_workers *w, uint32_t worker)
 {
-	for (uint32_t l = 0; l < w->map.hdr->senders; l++)
+	for (uint32_t l = 0; l < w->map.lanes; l++)
 		if (__atomic_load_n(&plx_work_lane(&w->map, worker, l)->taken, __ATOMIC_ACQUIRE) <
 		    w->fence[worker][l])
 			return false;
@@ -147,7 +151,7 @@ static void end_handover(struct plx_workers *w)
 	__atomic_store_n(&hdr->handover, hdr->handover + 1, __ATOMIC_RELEASE);
 	w->moving = false;
 	plx_chan_fence();
-	for (uint32_t i = 0; i < hdr->most; i++)
+	for (uint32_t i = 0; i < w->map.most; i++)
 		plx_work_wake(&w->map, i);
 	plx_work_ring(&w->map);
 }
@@ -159,12 +163,12 @@ void plx_work_abandon(struct plx_workers *w, uint32_t number)
 	struct plx_work_line *line = &w->map.lines[number];
 
 	if (plx_read_once(&line->in_use))
-		plx_write_once(&w->map.hdr->active, w->map.hdr->active - 1);
+		plx_write_once(&w->map.hdr->active, --w->active);
 	plx_write_once(&line->in_use, 0);
 	__atomic_store_n(&line->state, PLX_WORKER_QUARANTINE, __ATOMIC_RELEASE);
 	plx_table_set(&w->map.table, number, PLX_WORK_STATE, PLX_WORKER_QUARANTINE);
 	w->abandoned[number] = true;
-	if (w->map.hdr->active == 0)
+	if (w->active == 0)
 		w->gave_up = true;
 }
 
@@ -179,10 +183,10 @@ static int begin_forwarding(struct plx_workers *w, uint32_t number)
 	if (ret == 0 && !w->from)
 		ret = -ENOMEM;
 	if (ret == 0)
-		ret = plx_mpsc_receiver_open(w->from, plx_work_inbox(&w->map, number), w->map.inbox_bytes);
+		ret = plx_post_receiver_open(w->from, plx_work_inbox(&w->map, number), w->map.inbox_bytes);
 	if (ret < 0)
 		return ret;
-	for (uint32_t i = 0; i < w->map.hdr->most; i++)
+	for (uint32_t i = 0; i < w->map.most; i++)
 		weights[i] = plx_read_once(&w->map.lines[i].in_use);
 	ret = plx_work_rebalance(w, weights);
 	w->losing[number] = false;
@@ -193,15 +197,18 @@ static int begin_forwarding(struct plx_workers *w, uint32_t number)
 /* As many as there is room for. Return: true: that was all. */
 static bool forward(struct plx_workers *w)
 {
-	const struct plx_work_element *e;
-	uint32_t n;
+	struct plx_work_head head;
+	struct plx_envelope e;
+	struct plx_message m;
+	const void *payload;
 
 	if (plx_work_flush(&w->map, w->forwarding, w->forward) < 0)
 		return false;
-	while ((e = plx_mpsc_peek(w->from, &n))) {
-		if (plx_work_forward(w->forward, e) < 0)
+	while ((payload = plx_post_peek(w->from, &e))) {
+		plx_work_message(&w->map, &m, &head, &e, payload);
+		if (plx_work_forward(w->forward, &m, &head) < 0)
 			return false;
-		plx_mpsc_release(w->from, 1);
+		plx_post_release(w->from);
 	}
 	return true;
 }
@@ -209,18 +216,19 @@ static bool forward(struct plx_workers *w)
 /* The new owners first handle what was sent on. */
 static void end_forwarding(struct plx_workers *w)
 {
-	uint32_t lane = w->map.external + w->map.hdr->most;
+	uint32_t first = (w->map.external + w->map.most) * w->map.ways;
 
-	plx_mpsc_receiver_leave(w->from);
+	plx_post_receiver_leave(w->from);
 	w->abandoned[w->forwarding] = false;
 	w->forwarding = NOBODY;
-	for (uint32_t i = 0; i < w->map.hdr->most; i++) {
+	for (uint32_t i = 0; i < w->map.most; i++) {
 		if (!plx_read_once(&w->map.lines[i].in_use))
 			continue;
 		if (!w->losing[i])
 			memset(w->fence[i], 0, sizeof(w->fence[i]));
 		w->losing[i] = true;
-		w->fence[i][lane] = plx_lane_sent(&w->map.inbox_geometry, plx_work_lane(&w->map, i, lane));
+		for (uint32_t l = first; l < first + w->map.ways; l++)
+			w->fence[i][l] = plx_lane_sent(&w->map.inbox_geometry, plx_work_lane(&w->map, i, l));
 	}
 }
 
@@ -239,12 +247,12 @@ bool plx_work_handover(struct plx_workers *w)
 		end_forwarding(w);
 	}
 	if (w->moving) {
-		for (uint32_t i = 0; i < w->map.hdr->most; i++)
+		for (uint32_t i = 0; i < w->map.most; i++)
 			if (w->losing[i] && !w->abandoned[i] && !past_fences(w, i))
 				return false;
 		end_handover(w);
 	}
-	for (uint32_t i = 0; i < w->map.hdr->most; i++)
+	for (uint32_t i = 0; i < w->map.most; i++)
 		if (w->abandoned[i])
 			return begin_forwarding(w, i) == 0 ? plx_work_handover(w) : false;
 	return true;
@@ -265,7 +273,7 @@ static int wait_for_handover(struct plx_workers *w, uint64_t end_ns)
 
 static uint32_t lowest_free(const struct plx_workers *w)
 {
-	for (uint32_t i = 0; i < w->map.hdr->most; i++)
+	for (uint32_t i = 0; i < w->map.most; i++)
 		if (w->child[i] == NOBODY && !w->abandoned[i])
 			return i;
 	return NOBODY;
@@ -273,7 +281,7 @@ static uint32_t lowest_free(const struct plx_workers *w)
 
 static int grow(struct plx_workers *w, uint32_t n)
 {
-	for (uint32_t active = w->map.hdr->active; active < n; active++) {
+	for (uint32_t active = w->active; active < n; active++) {
 		uint32_t number = lowest_free(w);
 		int ret = number == NOBODY ? -EINVAL : plx_work_start(w, number);
 
@@ -286,11 +294,11 @@ static int grow(struct plx_workers *w, uint32_t n)
 /* The highest numbers take no more messages. */
 static void choose_leavers(struct plx_workers *w, uint32_t n)
 {
-	for (uint32_t i = w->map.hdr->most; i-- > 0 && w->map.hdr->active > n;) {
+	for (uint32_t i = w->map.most; i-- > 0 && w->active > n;) {
 		if (!plx_read_once(&w->map.lines[i].in_use))
 			continue;
 		plx_write_once(&w->map.lines[i].in_use, 0);
-		plx_write_once(&w->map.hdr->active, w->map.hdr->active - 1);
+		plx_write_once(&w->map.hdr->active, --w->active);
 	}
 }
 
@@ -300,7 +308,7 @@ int plx_workers_scale(struct plx_workers *w, uint32_t n, uint64_t timeout_ns)
 	uint32_t weights[PLX_WORKERS_MAX];
 	int ret;
 
-	if (n == 0 || n > w->map.hdr->most)
+	if (n == 0 || n > w->map.most)
 		return -EINVAL;
 	ret = wait_for_handover(w, end_ns);
 	if (ret == 0)
@@ -308,12 +316,12 @@ int plx_workers_scale(struct plx_workers *w, uint32_t n, uint64_t timeout_ns)
 	if (ret < 0)
 		return ret;
 	choose_leavers(w, n);
-	for (uint32_t i = 0; i < w->map.hdr->most; i++)
+	for (uint32_t i = 0; i < w->map.most; i++)
 		weights[i] = plx_read_once(&w->map.lines[i].in_use);
 	ret = plx_work_rebalance(w, weights);
 	if (ret == 0)
 		ret = wait_for_handover(w, end_ns);
-	for (uint32_t i = 0; i < w->map.hdr->most && ret == 0; i++)
+	for (uint32_t i = 0; i < w->map.most && ret == 0; i++)
 		if (weights[i] == 0 && w->child[i] != NOBODY)
 			plx_work_end(w, i, timeout_ns);
 	return ret;
@@ -324,7 +332,7 @@ int plx_workers_move(struct plx_workers *w, uint32_t slot, uint32_t to, uint64_t
 	uint64_t end_ns = plx_work_deadline(timeout_ns);
 	int ret;
 
-	if (slot >= plx_partition_slots(&w->map.partition) || to >= w->map.hdr->most ||
+	if (slot >= plx_partition_slots(&w->map.partition) || to >= w->map.most ||
 	    !plx_read_once(&w->map.lines[to].in_use))
 		return -EINVAL;
 	ret = wait_for_handover(w, end_ns);

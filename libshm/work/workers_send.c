@@ -14,10 +14,10 @@
 #include "base/atomic.h"
 #include "base/mutant.h"
 #include "base/sys.h"
-#include "chan/lane.h"
 #include "chan/seat.h"
 #include "chan/wait.h"
 
+#define FRESH    64u        /* messages of a lane between two looks at the clock */
 #define SLICE_NS 2000000ull /* the supervisor's own sends look after the workers meanwhile */
 #define LOOK_NS  100000000ull
 
@@ -48,47 +48,55 @@ static void go_out(struct plx_sender *s)
 
 static int open_lane(struct plx_sender *s, uint32_t worker)
 {
-	struct plx_spsc_sender *tx = &s->lane[worker];
+	struct plx_post_sender *tx = &s->lane[worker];
 	struct plx_channel *c = plx_work_inbox(s->map, worker);
 	uint32_t number = s->seat.number;
-	struct plx_geometry g;
+	struct plx_geometry g, seats;
 	int ret;
 
 	if (tx->end.channel)
 		return 0;
 	ret = plx_geometry_read(&g, c, s->map->inbox_bytes);
+	seats = g;
 	/* a worker's lane is its own, and its successor goes on in it: as in a channel of one sender it need not be empty */
 	if (number >= s->map->external)
-		g.kind = PLX_CHANNEL_SPSC;
+		seats.kind = PLX_CHANNEL_SPSC;
 	if (ret == 0)
-		ret = plx_seat_take(&tx->end, c, &g, true, number, number + 1, number);
+		ret = plx_seat_take(&tx->end, c, &seats, true, number, number + 1, s->source);
 	if (ret == 0) {
-		plx_lane_send(tx, c, &g, number);
+		plx_post_ways(tx, c, &g, number);
+		plx_post_stamp(tx);
 		__atomic_fetch_or(&c->lanes_used, 1ull << number, __ATOMIC_SEQ_CST);
 	}
 	return ret;
 }
 
-/* Into the lane of @worker; false: no room. Inside the bracket. */
-static bool put(struct plx_sender *s, uint32_t worker, uint32_t slot, uint64_t key, uint32_t type,
-		const void *data, uint32_t size)
+static struct plx_post_way *way_of(struct plx_sender *s, uint32_t worker, uint8_t priority)
 {
-	struct plx_spsc_sender *tx = &s->lane[worker];
-	struct plx_work_element *e;
-	uint32_t n;
+	return &s->lane[worker].way[priority & (s->map->ways - 1)];
+}
+
+/* Into the lane of @worker; false: no room. Inside the bracket. */
+static bool put(struct plx_sender *s, uint32_t worker, const struct plx_work_letter *l)
+{
+	struct plx_post_sender *tx = &s->lane[worker];
+	struct plx_post_way *way = way_of(s, worker, l->priority);
+	struct plx_work_head *head;
 
 	if (plx_unlikely(!tx->end.channel) && open_lane(s, worker) < 0)
 		return false;
-	e = plx_spsc_reserve(tx, &n);
-	if (plx_unlikely(!e))
+	head = plx_post_reserve_on(tx, way);
+	if (plx_unlikely(!head))
 		return false;
-	e->key = key;
-	e->type = type;
-	e->size = (uint16_t)size;
-	e->slot = (uint16_t)slot;
-	if (size)
-		memcpy(e + 1, data, size);
-	plx_spsc_commit(tx, 1);
+	/* now and then, and when its receiver has to be woken, which is dear anyway: who sends seldom sends to sleepers */
+	if (plx_unlikely(way->next % FRESH == 0 || plx_read_once(tx->attention) != 0))
+		plx_post_stamp(tx);
+	*head = (struct plx_work_head){
+		.slot = l->slot, .caller = l->caller, .flags = l->flags, .call = l->call
+	};
+	if (l->size)
+		memcpy(head + 1, l->data, l->size);
+	plx_post_commit_on(tx, way, l->type, l->priority, l->key, (uint16_t)(sizeof(*head) + l->size));
 	return true;
 }
 
@@ -96,7 +104,7 @@ static bool put(struct plx_sender *s, uint32_t worker, uint32_t slot, uint64_t k
 
 static bool takes_messages(const struct plx_sender *s, uint32_t worker)
 {
-	return worker < s->map->hdr->most && plx_read_once(&s->map->lines[worker].in_use);
+	return worker < s->map->most && plx_read_once(&s->map->lines[worker].in_use);
 }
 
 /* What we have before each worker: what they have not taken of ours; who takes nothing is full. */
@@ -105,12 +113,16 @@ static uint32_t least_loaded(struct plx_sender *s)
 	uint64_t loads[PLX_WORKERS_MAX];
 	uint32_t who[PLX_WORKERS_MAX], n = 0;
 
-	for (uint32_t i = 0; i < s->map->hdr->most; i++) {
-		struct plx_lane *lane = plx_work_lane(s->map, i, s->seat.number);
-
+	for (uint32_t i = 0; i < s->map->most; i++) {
 		if (!takes_messages(s, i))
 			continue;
-		loads[n] = plx_lane_sent(&s->map->inbox_geometry, lane) - plx_read_once(&lane->taken);
+		loads[n] = 0;
+		for (uint32_t way = 0; way < s->map->ways; way++) {
+			struct plx_lane *lane = plx_work_lane(s->map, i, s->seat.number * s->map->ways + way);
+
+			loads[n] += plx_lane_sent(&s->map->inbox_geometry, lane) -
+				    plx_read_once(&lane->taken);
+		}
 		who[n++] = i;
 	}
 	s->chance = plx_key_u64(s->chance, 1);
@@ -119,29 +131,29 @@ static uint32_t least_loaded(struct plx_sender *s)
 
 static uint32_t next_in_turn(struct plx_sender *s)
 {
-	for (uint32_t i = 0; i < s->map->hdr->most; i++)
-		if (takes_messages(s, plx_turn(&s->turn, s->map->hdr->most)))
+	for (uint32_t i = 0; i < s->map->most; i++)
+		if (takes_messages(s, plx_turn(&s->turn, s->map->most)))
 			return s->turn;
 	return PLX_PARTITION_NOBODY;
 }
 
-static uint32_t owner_of(struct plx_sender *s, uint64_t key, uint32_t *slot)
+static uint32_t owner_of(struct plx_sender *s, uint64_t key, uint16_t *slot)
 {
 	switch (s->partition.kind) {
 	case PLX_PARTITION_TURN: *slot = PLX_WORK_NO_SLOT; return next_in_turn(s);
 	case PLX_PARTITION_LEAST: *slot = PLX_WORK_NO_SLOT; return least_loaded(s);
 	default: break;
 	}
-	*slot = plx_partition_slot(&s->partition, key);
+	*slot = (uint16_t)plx_partition_slot(&s->partition, key);
 	/* HO3 acquire: pairs with the stores of a handover; the receiver of what we send sees that the slot is held */
 	return __atomic_load_n(&s->partition.owner[*slot], __ATOMIC_ACQUIRE);
 }
 
 /* ---- waiting for room ----------------------------------------------------------------------------- */
 
-static int wait_for_room(struct plx_sender *s, uint32_t worker, uint64_t end_ns)
+static int wait_for_room(struct plx_sender *s, uint32_t worker, uint8_t priority, uint64_t end_ns)
 {
-	struct plx_spsc_sender *tx = &s->lane[worker];
+	struct plx_post_sender *tx = &s->lane[worker];
 	uint64_t now_ns = plx_now_ns(), slice = s->owner ? SLICE_NS : LOOK_NS;
 	int ret;
 
@@ -158,14 +170,12 @@ static int wait_for_room(struct plx_sender *s, uint32_t worker, uint64_t end_ns)
 		(void)!plx_futex_wait(&s->map->hdr->bell, plx_read_once(&s->map->hdr->bell), 1000000);
 		return 0;
 	}
-	ret = plx_sender_wait(tx, slice);
+	ret = plx_post_wait_room(tx, priority & (s->map->ways - 1), slice);
 	return ret == -ETIMEDOUT || ret == -EAGAIN ? 0 : ret;
 }
 
-static int try_once(struct plx_sender *s, uint32_t *worker, bool choose, uint64_t key, uint32_t type,
-		    const void *data, uint32_t size)
+static int try_once(struct plx_sender *s, uint32_t *worker, bool choose, struct plx_work_letter *l)
 {
-	uint32_t slot = PLX_WORK_NO_SLOT;
 	int ret = -EAGAIN;
 
 	go_in(s);
@@ -173,22 +183,22 @@ static int try_once(struct plx_sender *s, uint32_t *worker, bool choose, uint64_
 		ret = -ESHUTDOWN;
 	else if (!choose && !takes_messages(s, *worker)) /* it may have gone while we waited */
 		ret = -ENOENT;
-	else if (choose && (*worker = owner_of(s, key, &slot)) >= s->map->hdr->most)
+	else if (choose && (*worker = owner_of(s, l->key, &l->slot)) >= s->map->most)
 		ret = -ENOENT;
-	else if (put(s, *worker, slot, key, type, data, size))
+	else if (put(s, *worker, l))
 		ret = 0;
 	go_out(s);
 	return ret;
 }
 
-static int send_until(struct plx_sender *s, uint32_t worker, bool choose, uint64_t key, uint32_t type,
-		      const void *data, uint32_t size, uint64_t timeout_ns)
+static int send_until(struct plx_sender *s, uint32_t worker, bool choose, struct plx_work_letter *l,
+		      uint64_t timeout_ns)
 {
 	uint64_t end_ns = 0;
 	int ret;
 
 	for (;;) {
-		ret = try_once(s, &worker, choose, key, type, data, size);
+		ret = try_once(s, &worker, choose, l);
 		if (plx_likely(ret == 0)) {
 			plx_write_once(&s->bracket->sent, s->bracket->sent + 1);
 			return 0;
@@ -197,34 +207,49 @@ static int send_until(struct plx_sender *s, uint32_t worker, bool choose, uint64
 			return ret;
 		if (end_ns == 0)
 			end_ns = plx_work_deadline(timeout_ns);
-		ret = wait_for_room(s, worker, end_ns);
+		ret = wait_for_room(s, worker, l->priority, end_ns);
 		if (ret < 0)
 			return ret;
 	}
 }
 
-static int send_one(struct plx_sender *s, uint32_t worker, bool choose, uint64_t key, uint32_t type,
-		    const void *data, uint32_t size, uint64_t timeout_ns)
+/* May it be sent? Its slot is filled in as if it had none. */
+static inline int write_letter(const struct plx_sender *s, struct plx_work_letter *l, uint8_t priority,
+			       uint64_t key, uint32_t type, const void *data, uint32_t size)
 {
-	if (plx_unlikely(size > s->map->hdr->size))
+	if (plx_unlikely(size > s->map->size))
 		return -EMSGSIZE;
-	if (plx_unlikely(type & PLX_WORK_CALL))
+	if (plx_unlikely(type > UINT16_MAX || (priority > 0 && priority >= s->map->ways)))
 		return -EINVAL;
-	return send_until(s, worker, choose, key, type, data, size, timeout_ns);
+	*l = (struct plx_work_letter){ .key = key,
+				       .data = data,
+				       .size = size,
+				       .type = (uint16_t)type,
+				       .slot = PLX_WORK_NO_SLOT,
+				       .priority = priority };
+	return 0;
 }
 
-int plx_work_send(struct plx_sender *s, uint64_t key, uint32_t type, const void *data, uint32_t size,
-		  uint64_t timeout_ns)
+int plx_work_send(struct plx_sender *s, struct plx_work_letter *l, uint64_t timeout_ns)
 {
-	return send_until(s, 0, true, key, type, data, size, timeout_ns);
+	return send_until(s, 0, true, l, timeout_ns);
 }
 
 /* ---- public --------------------------------------------------------------------------------------- */
 
+int plx_sender_send_priority(struct plx_sender *s, uint8_t priority, uint64_t key, uint32_t type,
+			     const void *data, uint32_t size, uint64_t timeout_ns)
+{
+	struct plx_work_letter l;
+	int ret = write_letter(s, &l, priority, key, type, data, size);
+
+	return plx_likely(ret == 0) ? send_until(s, 0, true, &l, timeout_ns) : ret;
+}
+
 int plx_sender_send(struct plx_sender *s, uint64_t key, uint32_t type, const void *data, uint32_t size,
 		    uint64_t timeout_ns)
 {
-	return send_one(s, 0, true, key, type, data, size, timeout_ns);
+	return plx_sender_send_priority(s, 0, key, type, data, size, timeout_ns);
 }
 
 int plx_sender_send_bytes(struct plx_sender *s, const void *key, size_t key_size, uint32_t type,
@@ -244,23 +269,32 @@ int plx_sender_send_bytes(struct plx_sender *s, const void *key, size_t key_size
 		hash = p->hash == PLX_PARTITION_HOSTILE ? plx_key_hostile(key, key_size, p->secret)
 							: plx_key_bytes(key, key_size, p->seed);
 	}
-	return send_one(s, 0, true, hash, type, data, size, timeout_ns);
+	return plx_sender_send_priority(s, 0, hash, type, data, size, timeout_ns);
 }
 
 int plx_sender_send_to(struct plx_sender *s, uint32_t worker, uint64_t key, uint32_t type, const void *data,
 		       uint32_t size, uint64_t timeout_ns)
 {
-	return send_one(s, worker, false, key, type, data, size, timeout_ns);
+	struct plx_work_letter l;
+	int ret = write_letter(s, &l, 0, key, type, data, size);
+
+	return ret == 0 ? send_until(s, worker, false, &l, timeout_ns) : ret;
+}
+
+static bool has_room(struct plx_sender *s, uint32_t worker, uint8_t priority)
+{
+	return open_lane(s, worker) == 0 &&
+	       plx_post_reserve_on(&s->lane[worker], way_of(s, worker, priority));
 }
 
 /* Is there room at all of them? *@full is one where there is none. */
 static bool room_everywhere(struct plx_sender *s, uint32_t *full)
 {
-	for (uint32_t i = 0; i < s->map->hdr->most; i++) {
+	for (uint32_t i = 0; i < s->map->most; i++) {
 		if (!takes_messages(s, i))
 			continue;
 		*full = i;
-		if (open_lane(s, i) < 0 || !plx_sender_has_room(&s->lane[i]))
+		if (!has_room(s, i, 0))
 			return false;
 	}
 	return true;
@@ -270,16 +304,13 @@ int plx_sender_broadcast(struct plx_sender *s, uint64_t key, uint32_t type, cons
 			 uint64_t timeout_ns)
 {
 	uint64_t end_ns = plx_work_deadline(timeout_ns);
+	struct plx_work_letter l;
 	uint32_t full = 0;
-	int count = 0;
+	int count = 0, ret = write_letter(s, &l, 0, key, type, data, size);
 
-	if (size > s->map->hdr->size)
-		return -EMSGSIZE;
-	if (type & PLX_WORK_CALL)
-		return -EINVAL;
+	if (ret < 0)
+		return ret;
 	for (;;) {
-		int ret;
-
 		go_in(s);
 		if (plx_read_once(&s->map->hdr->closing)) {
 			go_out(s);
@@ -288,50 +319,60 @@ int plx_sender_broadcast(struct plx_sender *s, uint64_t key, uint32_t type, cons
 		if (room_everywhere(s, &full))
 			break;
 		go_out(s);
-		ret = timeout_ns ? wait_for_room(s, full, end_ns) : -EAGAIN;
+		ret = timeout_ns ? wait_for_room(s, full, 0, end_ns) : -EAGAIN;
 		if (ret < 0)
 			return ret;
 	}
-	for (uint32_t i = 0; i < s->map->hdr->most; i++)
+	for (uint32_t i = 0; i < s->map->most; i++)
 		if (takes_messages(s, i))
-			count += put(s, i, PLX_WORK_NO_SLOT, key, type, data, size);
+			count += put(s, i, &l);
 	go_out(s);
 	plx_write_once(&s->bracket->sent, s->bracket->sent + (uint64_t)count);
 	return count ? count : -ENOENT;
 }
 
-int plx_work_put(struct plx_sender *s, const struct plx_work_element *e, struct plx_work_outbox *box)
+int plx_work_put(struct plx_sender *s, const struct plx_work_entry *e, const void *data,
+		 struct plx_work_outbox *box)
 {
-	uint32_t to, slot;
+	struct plx_work_letter l = {
+		.key = e->key, .data = data, .size = e->size, .type = e->type, .priority = e->priority & 3
+	};
 	int ret = -ENOENT;
+	uint32_t to;
 
 	go_in(s);
-	to = owner_of(s, e->key, &slot);
-	if (to < s->map->hdr->most) {
-		ret = open_lane(s, to);
-		if (ret == 0 && !plx_sender_has_room(&s->lane[to]))
-			ret = -EAGAIN;
-	}
+	to = owner_of(s, e->key, &l.slot);
+	if (to < s->map->most)
+		ret = has_room(s, to, l.priority) ? 0 : -EAGAIN;
 	if (ret == 0) {
 		plx_write_once(&box->to, to);
-		plx_write_once(&box->pos, plx_lane_sent(&s->map->inbox_geometry, s->lane[to].lane));
+		plx_write_once(&box->pos, way_of(s, to, l.priority)->next);
 		plx_work_barrier();
 		plx_write_once(&box->pending, box->sent + 1);
 		plx_work_barrier();
-		ret = put(s, to, slot, e->key, e->type, e + 1, e->size) ? 0 : -EAGAIN;
+		ret = put(s, to, &l) ? 0 : -EAGAIN;
 	}
 	go_out(s);
 	return ret;
 }
 
-int plx_work_forward(struct plx_sender *s, const struct plx_work_element *e)
+int plx_work_forward(struct plx_sender *s, const struct plx_message *m, const struct plx_work_head *head)
 {
-	uint32_t slot = e->slot & ~PLX_WORK_AHEAD, to;
+	struct plx_work_letter l = { .key = m->key,
+				     .data = m->data,
+				     .size = m->size,
+				     .call = head->call,
+				     .type = (uint16_t)m->type,
+				     .slot = head->slot,
+				     .priority = m->priority,
+				     .caller = head->caller,
+				     .flags = PLX_WORK_AHEAD };
+	uint32_t to = m->slot < PLX_PARTITION_SLOTS ? plx_partition_owner(&s->partition, m->slot)
+						    : next_in_turn(s);
 
-	to = e->slot == PLX_WORK_NO_SLOT ? next_in_turn(s) : plx_partition_owner(&s->partition, slot);
-	if (to >= s->map->hdr->most || !takes_messages(s, to))
+	if (to >= s->map->most || !takes_messages(s, to))
 		return -ENOENT;
-	return put(s, to, e->slot | PLX_WORK_AHEAD, e->key, e->type, e + 1, e->size) ? 0 : -EAGAIN;
+	return put(s, to, &l) ? 0 : -EAGAIN;
 }
 
 /* ---- becoming one --------------------------------------------------------------------------------- */
@@ -348,6 +389,7 @@ static int open_sender(struct plx_sender **out, struct plx_work_map *map, uint32
 		return -ENOMEM;
 	s->map = map;
 	s->partition = map->partition;
+	s->source = (uint32_t)plx_sys_pid();
 	s->dear = !(plx_sys_barriers() & PLX_SYS_BARRIER_GLOBAL);
 	ret = plx_geometry_read(&g, map->registry, map->registry_bytes);
 	if (ret == 0)
@@ -364,8 +406,7 @@ static int open_sender(struct plx_sender **out, struct plx_work_map *map, uint32
 	s->calls = plx_read_once(&plx_work_reply(map, s->seat.number)->state) >>
 		   2; /* of who sat here before */
 	s->chance = plx_now_ns();
-	s->turn = (uint32_t)plx_key_u64(s->chance, 2) %
-		  map->hdr->most; /* not all begin with the same worker */
+	s->turn = (uint32_t)plx_key_u64(s->chance, 2) % map->most; /* not all begin with the same worker */
 	*out = s;
 	return 0;
 }
@@ -382,9 +423,16 @@ int plx_sender_open(struct plx_sender **out, struct plx_workers *w)
 
 int plx_work_forwarder(struct plx_workers *w)
 {
-	uint32_t seat = w->map.external + w->map.hdr->most;
+	uint32_t seat = w->map.external + w->map.most;
 
 	return w->forward ? 0 : open_sender(&w->forward, &w->map, seat, seat + 1);
+}
+
+void plx_sender_stamp(struct plx_sender *s)
+{
+	for (uint32_t i = 0; i < s->map->most; i++)
+		if (s->lane[i].end.channel)
+			plx_post_stamp(&s->lane[i]);
 }
 
 struct plx_sender *plx_worker_sender(struct plx_worker *w)
@@ -401,8 +449,7 @@ void plx_sender_close(struct plx_sender *s)
 	if (!s)
 		return;
 	for (uint32_t i = 0; i < PLX_WORKERS_MAX; i++)
-		plx_mpsc_sender_leave(&s->lane[i]);
+		plx_post_sender_leave(&s->lane[i]);
 	plx_seat_leave(&s->seat);
-	free(s->bounce);
 	free(s);
 }

@@ -13,7 +13,6 @@
 #include "base/atomic.h"
 #include "base/place.h"
 #include "base/sys.h"
-#include "chan/lane.h"
 
 #define NOBODY   UINT32_MAX
 #define POISON   3u
@@ -32,26 +31,38 @@ uint64_t plx_work_deadline(uint64_t timeout_ns)
 
 /* ---- after a death -------------------------------------------------------------------------------- */
 
+/* What a worker that is gone left in its inbox, seen from its seat without taking that. */
+static struct plx_post_receiver *look_into(struct plx_workers *w, uint32_t worker)
+{
+	struct plx_channel *c = plx_work_inbox(&w->map, worker);
+
+	w->aside.end = (struct plx_end){ .channel = c };
+	plx_post_lanes(&w->aside, c, &w->map.inbox_geometry);
+	return &w->aside;
+}
+
 /* The message that nobody survives: shown to whom it may concern, and taken. */
 static void put_aside(struct plx_workers *w, uint32_t worker)
 {
 	struct plx_work_line *line = &w->map.lines[worker];
-	struct plx_spsc_receiver rx = { .size = 0 };
-	const struct plx_work_element *e;
+	struct plx_post_receiver *rx = look_into(w, worker);
+	uint64_t lane = plx_read_once(&line->deadly.lane);
+	struct plx_work_head head;
+	struct plx_envelope e;
 	struct plx_message m;
-	uint32_t n;
+	const void *payload;
 
-	plx_lane_receive(&rx, plx_work_inbox(&w->map, worker), &w->map.inbox_geometry,
-			 (uint32_t)line->deadly.lane);
-	e = plx_spsc_peek(&rx, &n);
-	if (!e) /* cannot be */
+	if (lane >= w->map.lanes || !plx_post_holds(rx, (uint32_t)lane)) /* cannot be */
 		return;
-	plx_work_message(&m, e, (uint32_t)line->deadly.lane, rx.taken);
+	rx->current = (uint32_t)lane;
+	rx->turn = 1;
+	payload = plx_post_peek(rx, &e);
+	plx_work_message(&w->map, &m, &head, &e, payload);
 	if (w->options.poison)
 		w->options.poison(w->options.arg, &m);
 	if (m.call)
 		(void)plx_work_answer(&w->map, m.call, -EOWNERDEAD, NULL, 0);
-	plx_spsc_release(&rx, 1);
+	plx_post_release(rx);
 	line->attempts = 0;
 	plx_table_set(&w->map.table, worker, PLX_WORK_POISON,
 		      plx_table_get(&w->map.table, worker, PLX_WORK_POISON) + 1);
@@ -62,7 +73,7 @@ static void repair(void *arg, uint32_t child, const struct plx_exit *how)
 	struct plx_workers *w = arg;
 	uint32_t worker = w->worker_of[child], poison = w->options.restart.poison;
 	struct plx_work_line *line = &w->map.lines[worker];
-	int32_t pid = (int32_t)plx_table_get(&w->map.table, worker, PLX_WORK_PID);
+	int32_t pid = w->pid[worker]; /* what it wrote itself may be anything */
 
 	(void)how;
 	if (plx_work_recover(&w->map, worker) && line->attempts >= (poison ? poison : POISON))
@@ -72,7 +83,7 @@ static void repair(void *arg, uint32_t child, const struct plx_exit *how)
 	plx_table_set(&w->map.table, worker, PLX_WORK_STATE, PLX_WORKER_DEAD);
 	(void)plx_channel_bury(plx_work_control(&w->map, worker), pid);
 	(void)plx_channel_bury(w->map.registry, pid);
-	for (uint32_t i = 0; i < w->map.hdr->most; i++)
+	for (uint32_t i = 0; i < w->map.most; i++)
 		(void)plx_channel_bury(plx_work_inbox(&w->map, i), pid);
 }
 
@@ -104,6 +115,7 @@ static void on_event(struct plx_workers *w, const struct plx_supervise_event *ev
 
 	switch (event->what) {
 	case PLX_SUPERVISE_RESTARTED:
+		w->pid[worker] = event->pid;
 		plx_table_set(&w->map.table, worker, PLX_WORK_RESTARTS,
 			      plx_table_get(&w->map.table, worker, PLX_WORK_RESTARTS) + 1);
 		w->together[worker] = false;
@@ -149,7 +161,7 @@ static void kill_if_stuck(struct plx_workers *w, uint32_t worker, uint64_t now_n
 static void place(struct plx_workers *w, uint32_t worker, uint64_t passed_ns)
 {
 	const struct plx_channel *c = plx_work_inbox(&w->map, worker);
-	uint64_t slept = plx_read_once(&plx_seat_at(c, false, 0, w->map.hdr->senders)->parked);
+	uint64_t slept = plx_read_once(&plx_seat_at(c, false, 0, w->map.senders)->parked);
 	uint64_t seq = plx_read_once(&w->map.lines[worker].seq);
 	uint64_t naps = slept - w->slept[worker], messages = seq - w->handled[worker];
 	bool many = messages * 1000000000 / passed_ns >= CHATTY;
@@ -186,7 +198,7 @@ static void watch(struct plx_workers *w)
 	    (w->options.stuck_ns && w->options.stuck_ns < WATCH_NS ? w->options.stuck_ns : WATCH_NS))
 		return;
 	w->looked_ns = now_ns;
-	for (uint32_t i = 0; i < w->map.hdr->most; i++) {
+	for (uint32_t i = 0; i < w->map.most; i++) {
 		if (w->child[i] == NOBODY)
 			continue;
 		if (w->options.stuck_ns)

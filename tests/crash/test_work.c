@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "chan/lane.h"
 #include "tests/support/step.h"
 #include "tests/support/support.h"
 #include "work/partition_layout.h"
@@ -63,7 +62,7 @@ struct world {
 	struct plx_work_map map;
 	struct plx_workers_options options;
 	struct plx_worker worker;
-	struct plx_spsc_sender tx[LANES];
+	struct plx_post_sender tx[LANES];
 	struct tally before[SLOTS], after[SLOTS]; /* the model */
 	uint64_t taken[LANES];
 	uint32_t lane;
@@ -139,17 +138,22 @@ static struct plx_lane *lane_of(struct world *w)
 	return plx_work_lane(&w->map, 0, w->lane);
 }
 
+/* A view of the inbox as it is now; what the worker sends to itself is left to make_room(). */
+static void receive(struct world *w)
+{
+	plx_post_lanes(&w->worker.inbox, (struct plx_channel *)w->shared->inbox[0], &w->map.inbox_geometry);
+	w->worker.inbox.passed[0] = 1u << LANES;
+}
+
 /* A new worker, with nothing but the memory. */
 static void succeed(struct world *w)
 {
 	struct plx_worker *wk = &w->worker;
 
 	for (uint32_t i = 0; i < WORKERS; i++)
-		plx_lane_send(&w->sender.lane[i], (struct plx_channel *)w->shared->inbox[i],
+		plx_post_ways(&w->sender.lane[i], (struct plx_channel *)w->shared->inbox[i],
 			      &w->map.inbox_geometry, LANES);
-	for (uint32_t i = 0; i < LANES; i++)
-		plx_lane_receive(&wk->inbox.lane[i], (struct plx_channel *)w->shared->inbox[0],
-				 &w->map.inbox_geometry, i);
+	receive(w);
 	wk->handled = wk->failed = 0;
 	plx_work_flush_all(wk);
 }
@@ -178,12 +182,12 @@ static const char *died(void *arg)
 		    !is(w, w->before))
 			return "recovering twice is not like recovering once";
 		succeed(w);
-		if (plx_work_take(&w->worker, w->lane) != 1)
+		if (plx_work_take(&w->worker) != 1)
 			return "it does not come again";
 	} else {
 		(void)plx_work_recover(&w->map, 0);
 		succeed(w);
-		if (plx_work_take(&w->worker, w->lane) != 0)
+		if (plx_work_take(&w->worker) != 0)
 			return "it comes again, and was acknowledged";
 	}
 	return finished(w);
@@ -206,7 +210,7 @@ static void call_handle(void *arg)
 {
 	struct world *w = arg;
 
-	plx_work_take(&w->worker, w->lane);
+	plx_work_take(&w->worker);
 }
 
 static void call_recover(void *arg)
@@ -264,7 +268,7 @@ static void make_room(struct world *w)
 		struct plx_lane *lane = plx_work_lane(&w->map, i, w->sender.seat.number);
 
 		lane->taken = plx_lane_sent(&w->map.inbox_geometry, lane);
-		lane->head = lane->taken / w->map.inbox_geometry.per;
+		lane->head = lane->taken;
 		w->sent[i] = sent_to(w, i);
 	}
 }
@@ -308,12 +312,13 @@ static void die_somewhere(struct world *w)
 static const char *step(struct stepper *st, struct world *w)
 {
 	struct step_op op = { NULL, died, nothing, resumed, w };
-	_Alignas(8) unsigned char element[40] = { 0 };
+	struct plx_work_head *head;
 	const char *wrong;
 
 	make_room(w);
-	for (uint32_t i = 0; i < LANES; i++) /* as it does before it sleeps */
-		plx_spsc_tell(&w->worker.inbox.lane[i]);
+	/* it has taken what went to itself, and tells of all the room as before it sleeps */
+	receive(w);
+	plx_post_tell_all(&w->worker.inbox);
 	if (roll(w, 4) == 0)
 		return step_send(st, w);
 	w->lane = (uint32_t)roll(w, LANES);
@@ -323,12 +328,12 @@ static const char *step(struct stepper *st, struct world *w)
 				   .bytes = (uint8_t)roll(w, 256),
 				   .forwards = (uint8_t)roll(w, 3),
 				   .key = roll(w, 1000) };
-	*(struct plx_work_element *)(void *)element = (struct plx_work_element){ .key = 1,
-										 .size = sizeof(w->order),
-										 .slot = 1 };
-	memcpy(element + sizeof(struct plx_work_element), &w->order, sizeof(w->order));
-	if (!plx_spsc_try_send(&w->tx[w->lane], element))
+	head = plx_post_reserve(&w->tx[w->lane]);
+	if (!head)
 		return "there is no room";
+	*head = (struct plx_work_head){ .slot = 1 };
+	memcpy(head + 1, &w->order, sizeof(w->order));
+	plx_post_commit(&w->tx[w->lane], 1, 1, sizeof(*head) + sizeof(w->order));
 	w->taken[w->lane] = lane_of(w)->taken;
 	expect(w);
 	w->what = roll(w, 4) ? HANDLE : RECOVER;
@@ -342,9 +347,9 @@ static const char *step(struct stepper *st, struct world *w)
 static void make_world(struct world *w, struct shared *s)
 {
 	struct plx_channel_shape inbox = {
-		.kind = PLX_CHANNEL_MPSC, .size = 40, .count = 16, .senders = LANES + 1
+		.kind = PLX_CHANNEL_POST, .size = 48, .count = 16, .senders = LANES + 1
 	};
-	struct plx_channel_shape control = { .kind = PLX_CHANNEL_SPSC, .size = 40, .count = 4 };
+	struct plx_channel_shape control = { .kind = PLX_CHANNEL_POST, .size = 48, .count = 4, .senders = 1 };
 
 	memset(w, 0, sizeof(*w));
 	memset(s, 0, sizeof(*s));
@@ -358,10 +363,11 @@ static void make_world(struct world *w, struct shared *s)
 	w->map.inbox_bytes = sizeof(s->inbox[0]);
 	w->map.memory_begin = offsetof(struct shared, tally);
 	w->map.memory_end = offsetof(struct shared, tally) + sizeof(s->tally);
-	s->hdr.most = WORKERS;
-	s->hdr.senders = LANES + 1;
-	s->hdr.size = 24;
-	s->hdr.undo_size = sizeof(s->undo) + UNDO;
+	w->map.most = WORKERS;
+	w->map.senders = w->map.lanes = LANES + 1;
+	w->map.ways = 1;
+	w->map.size = 40;
+	w->map.undo_size = sizeof(s->undo) + UNDO;
 	w->options.hooks.handle = handle;
 	w->options.hooks.arg = w;
 	w->worker.map = &w->map;
@@ -374,10 +380,10 @@ static void make_world(struct world *w, struct shared *s)
 		assert_int_equal(plx_channel_init(s->inbox[i], sizeof(s->inbox[i]), &inbox), 0);
 	assert_int_equal(plx_channel_init(s->control, sizeof(s->control), &control), 0);
 	assert_int_equal(plx_geometry_read(&w->map.inbox_geometry, s->inbox[0], sizeof(s->inbox[0])), 0);
-	assert_int_equal(plx_spsc_receiver_open(&w->worker.control, s->control, sizeof(s->control)), 0);
-	assert_int_equal(plx_mpsc_receiver_open(&w->worker.inbox, s->inbox[0], sizeof(s->inbox[0])), 0);
+	assert_int_equal(plx_post_receiver_open(&w->worker.control, s->control, sizeof(s->control)), 0);
+	assert_int_equal(plx_post_receiver_open(&w->worker.inbox, s->inbox[0], sizeof(s->inbox[0])), 0);
 	for (uint32_t i = 0; i < LANES; i++)
-		assert_int_equal(plx_mpsc_sender_open(&w->tx[i], s->inbox[0], sizeof(s->inbox[0]), i), 0);
+		assert_int_equal(plx_post_sender_open(&w->tx[i], s->inbox[0], sizeof(s->inbox[0]), i), 0);
 }
 
 /* A sender with a lane of its own to each worker. */
@@ -392,10 +398,10 @@ static void make_sender(struct world *w, struct shared *s)
 	w->sender.seat.number = LANES;
 	w->map.external = LANES; /* it is that of worker 0 */
 	for (uint32_t i = 0; i < WORKERS; i++) {
-		struct plx_spsc_sender *tx = &w->sender.lane[i];
+		struct plx_post_sender *tx = &w->sender.lane[i];
 
 		while (tx->end.number != LANES || !tx->end.channel) /* the one after those of the others */
-			assert_int_equal(plx_mpsc_sender_open(tx, s->inbox[i], sizeof(s->inbox[i]), 9), 0);
+			assert_int_equal(plx_post_sender_open(tx, s->inbox[i], sizeof(s->inbox[i]), 9), 0);
 	}
 }
 

@@ -63,9 +63,9 @@ static void answers(bool threads)
 	assert_int_equal(plx_sender_call(s, keys[0], 14, NULL, 0, &word, &size, FOREVER), 0);
 	assert_int_equal(size, 0);
 	assert_int_equal(plx_sender_call(s, keys[0], 16, NULL, 0, NULL, NULL, FOREVER), -EMSGSIZE);
-	assert_int_equal(plx_sender_call(s, keys[0], 1, page, 33, NULL, NULL, FOREVER), -EMSGSIZE);
-	assert_int_equal(plx_sender_call(s, keys[0], 1u << 31, "x", 1, NULL, NULL, FOREVER), -EINVAL);
-	assert_int_equal(plx_sender_send(s, keys[0], 1u << 31, "x", 1, FOREVER), -EINVAL);
+	assert_int_equal(plx_sender_call(s, keys[0], 1, page, 41, NULL, NULL, FOREVER), -EMSGSIZE);
+	assert_int_equal(plx_sender_call(s, keys[0], 1u << 16, "x", 1, NULL, NULL, FOREVER), -EINVAL);
+	assert_int_equal(plx_sender_send(s, keys[0], 1u << 16, "x", 1, FOREVER), -EINVAL);
 	assert_int_equal(plx_sender_send(s, keys[9], 1, "x", 1, FOREVER), 0); /* nobody waits */
 	assert_int_equal(plx_workers_drain(w, FOREVER), 0);
 	call(s, keys[9], 1, 2);

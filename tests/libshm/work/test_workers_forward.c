@@ -161,7 +161,7 @@ static int forward_too_much(struct plx_worker *w, const struct plx_message *m, v
 	for (int i = 0; i < 200 && ret == 0; i++)
 		ret = plx_worker_forward(w, m->key, 2, m->data, m->size);
 	if (plx_worker_forward(w, m->key, 2, page, 41) != -EMSGSIZE ||
-	    plx_worker_forward(w, m->key, 1u << 31, page, 4) != -EINVAL)
+	    plx_worker_forward(w, m->key, 1u << 16, page, 4) != -EINVAL)
 		add(&page->errors, 1);
 	return ret;
 }

@@ -161,6 +161,7 @@ static void a_lying_pool_is_refused(void **state)
 	LIE(hdr->slot_size = 1u << 30);
 	LIE(hdr->state_size = 1ull << 60);
 	LIE(hdr->undo_size = 1u << 31);
+	LIE(hdr->ways = 2);
 	LIE(hdr->undo_size = 0);
 	LIE(hdr->closing = 7);
 	LIE(hdr->active = 9);
