@@ -222,8 +222,8 @@ int plx_work_ask(struct plx_workers *w, uint32_t worker, uint32_t request, const
 		 uint64_t timeout_ns) plx_must_check;
 /** plx_work_start() - start worker @number and wait until it is ready. */
 int plx_work_start(struct plx_workers *w, uint32_t number) plx_must_check;
-/** plx_work_end() - a worker that has nothing left: ask it to stop; kill it after a while. */
-void plx_work_end(struct plx_workers *w, uint32_t number, uint64_t timeout_ns);
+/** plx_work_end() - workers (bits) that have nothing left: ask them all to stop; kill them after a while. */
+void plx_work_end(struct plx_workers *w, uint64_t who, uint64_t timeout_ns);
 
 /** plx_work_owners() - slots for those who have weight. Begins a handover. Return: 0 or -errno. */
 int plx_work_rebalance(struct plx_workers *w, const uint32_t *weights) plx_must_check;

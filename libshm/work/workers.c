@@ -110,33 +110,6 @@ int plx_work_start(struct plx_workers *w, uint32_t number)
 	return 0;
 }
 
-void plx_work_end(struct plx_workers *w, uint32_t number, uint64_t timeout_ns)
-{
-	uint32_t child = w->child[number];
-	uint64_t end_ns = plx_work_deadline(timeout_ns < END_NS ? timeout_ns : END_NS);
-	struct plx_child_info info;
-
-	if (child == NOBODY)
-		return;
-	w->ending[number] = true;
-	if (!w->supervisor) {
-		(void)!plx_work_ask(w, number, PLX_REQUEST_STOP, NULL, 0, UINT64_MAX);
-		plx_sys_join(w->thread[number]);
-		w->child[number] = NOBODY;
-		return;
-	}
-	(void)!plx_supervisor_expect(w->supervisor, child);
-	(void)!plx_work_ask(w, number, PLX_REQUEST_STOP, NULL, 0, timeout_ns < END_NS ? timeout_ns : END_NS);
-	while (plx_supervisor_child(w->supervisor, child, &info) == 0 && info.state == PLX_CHILD_RUNNING)
-		if (plx_work_wait(w, end_ns) < 0)
-			break;
-	(void)!plx_supervisor_stop(w->supervisor, child, 0, NULL);
-	w->child[number] = NOBODY;
-	plx_write_once(&w->map.lines[number].state, PLX_WORKER_NONE);
-	plx_table_set(&w->map.table, number, PLX_WORK_STATE, PLX_WORKER_NONE);
-	plx_table_set(&w->map.table, number, PLX_WORK_PID, 0);
-}
-
 /* ---- requests ------------------------------------------------------------------------------------- */
 
 /* Is there a process, or will there be one again? */
@@ -192,6 +165,60 @@ int plx_work_ask(struct plx_workers *w, uint32_t worker, uint32_t request, const
 	if (ret == 0)
 		ret = plx_read_once(&line->answer);
 	return ret <= 0 ? ret : -EBADMSG;
+}
+
+/* ---- the end of workers ----------------------------------------------------------------------------- */
+
+static bool one_runs(const struct plx_workers *w, uint32_t worker)
+{
+	struct plx_child_info info;
+
+	return w->child[worker] != NOBODY &&
+	       plx_supervisor_child(w->supervisor, w->child[worker], &info) == 0 &&
+	       info.state == PLX_CHILD_RUNNING;
+}
+
+static void bury(struct plx_workers *w, uint32_t worker)
+{
+	(void)!plx_supervisor_stop(w->supervisor, w->child[worker], 0, NULL);
+	plx_write_once(&w->map.lines[worker].state, PLX_WORKER_NONE);
+	plx_table_set(&w->map.table, worker, PLX_WORK_STATE, PLX_WORKER_NONE);
+	plx_table_set(&w->map.table, worker, PLX_WORK_PID, 0);
+}
+
+void plx_work_end(struct plx_workers *w, uint64_t who, uint64_t timeout_ns)
+{
+	uint64_t end_ns = plx_work_deadline(timeout_ns < END_NS ? timeout_ns : END_NS);
+
+	for (uint32_t i = 0; i < w->map.most; i++) {
+		if (w->child[i] == NOBODY)
+			who &= ~(1ull << i);
+		if (!(who >> i & 1))
+			continue;
+		w->ending[i] = true;
+		if (w->supervisor)
+			(void)!plx_supervisor_expect(w->supervisor, w->child[i]);
+		(void)!post_request(w, i, PLX_REQUEST_STOP, NULL, 0, end_ns);
+	}
+	/* they go at the same time, and we take them away as they come */
+	for (uint32_t i = 0; i < w->map.most; i++) {
+		int ret = 0;
+
+		if (!(who >> i & 1))
+			continue;
+		while (w->supervisor && one_runs(w, i) && (ret >= 0 || ret == -EINTR)) {
+			uint64_t now_ns = plx_now_ns();
+
+			if (now_ns >= end_ns)
+				break;
+			ret = plx_workers_step(w, end_ns - now_ns);
+		}
+		if (w->supervisor)
+			bury(w, i);
+		else
+			plx_sys_join(w->thread[i]);
+		w->child[i] = NOBODY;
+	}
 }
 
 static bool exists(const struct plx_workers *w, uint32_t worker)
@@ -304,9 +331,8 @@ int plx_workers_stop(struct plx_workers *w, uint64_t timeout_ns)
 		if (ret == 0)
 			break;
 	}
-	/* those that have been asked already stop while we ask the others */
-	for (uint32_t i = 0; i < w->map.most && ret == 0; i++)
-		plx_work_end(w, i, END_NS);
+	if (ret == 0)
+		plx_work_end(w, UINT64_MAX, END_NS);
 	plx_workers_close(w);
 	return ret;
 }
@@ -317,8 +343,7 @@ void plx_workers_close(struct plx_workers *w)
 		return;
 	if (!w->supervisor && w->map.hdr) {
 		plx_write_once(&w->map.hdr->closing, 1);
-		for (uint32_t i = 0; i < w->map.most; i++)
-			plx_work_end(w, i, END_NS);
+		plx_work_end(w, UINT64_MAX, END_NS);
 	}
 	plx_supervisor_close(w->supervisor);
 	plx_sender_close(w->forward);

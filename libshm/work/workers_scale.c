@@ -304,7 +304,7 @@ static void choose_leavers(struct plx_workers *w, uint32_t n)
 
 int plx_workers_scale(struct plx_workers *w, uint32_t n, uint64_t timeout_ns)
 {
-	uint64_t end_ns = plx_work_deadline(timeout_ns);
+	uint64_t end_ns = plx_work_deadline(timeout_ns), who = 0;
 	uint32_t weights[PLX_WORKERS_MAX];
 	int ret;
 
@@ -321,9 +321,10 @@ int plx_workers_scale(struct plx_workers *w, uint32_t n, uint64_t timeout_ns)
 	ret = plx_work_rebalance(w, weights);
 	if (ret == 0)
 		ret = wait_for_handover(w, end_ns);
-	for (uint32_t i = 0; i < w->map.most && ret == 0; i++)
-		if (weights[i] == 0 && w->child[i] != NOBODY)
-			plx_work_end(w, i, timeout_ns);
+	for (uint32_t i = 0; i < w->map.most; i++)
+		who |= (uint64_t)(weights[i] == 0) << i;
+	if (ret == 0)
+		plx_work_end(w, who, timeout_ns);
 	return ret;
 }
 

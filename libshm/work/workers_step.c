@@ -75,12 +75,16 @@ static void repair(void *arg, uint32_t child, const struct plx_exit *how)
 	struct plx_work_line *line = &w->map.lines[worker];
 	int32_t pid = w->pid[worker]; /* what it wrote itself may be anything */
 
-	(void)how;
+	/* it has given its seats back: there are hundreds to look at */
+	bool left = how->signal == 0 && how->code == 0 && plx_read_once(&line->state) == PLX_WORKER_STOPPED;
+
 	if (plx_work_recover(&w->map, worker) && line->attempts >= (poison ? poison : POISON))
 		put_aside(w, worker);
 	plx_write_once(&line->life, line->life + 1);
 	plx_write_once(&line->state, PLX_WORKER_DEAD);
 	plx_table_set(&w->map.table, worker, PLX_WORK_STATE, PLX_WORKER_DEAD);
+	if (left)
+		return;
 	(void)plx_channel_bury(plx_work_control(&w->map, worker), pid);
 	(void)plx_channel_bury(w->map.registry, pid);
 	for (uint32_t i = 0; i < w->map.most; i++)

@@ -1,7 +1,8 @@
 /*
  * bench_workers.c - what a pool of workers costs.
  *
- *	start       from nothing to the first message handled; and a graceful stop of as many workers as there can be
+ *	start       from nothing to the first message handled
+ *	stop        a graceful stop of as many idle workers as there can be, and of two pools of them, beside as many bare children
  *	death       from SIGKILL to a message handled by the successor
  *	idle        processor time of a worker that has nothing to do
  *	messages    through a pool, one sender: bare handler; counting in slot memory with undo
@@ -107,7 +108,7 @@ static int answer(struct plx_worker *w, const struct plx_message *m, void *arg)
 
 /* ---- measurements --------------------------------------------------------------------------------- */
 
-static void start_and_stop(void)
+static void start(void)
 {
 	struct plx_workers_options o = { .hooks = { .handle = stamp }, .workers = 1 };
 	struct plx_workers *w;
@@ -141,17 +142,58 @@ static void start_and_stop(void)
 		plx_workers_close(w);
 	}
 	show("one more worker, half the slots, message, ms", rounds, 1e6, "must 5, aim 1");
-	o.workers = o.most = PLX_WORKERS_MAX;
-	o.count = 16;
+}
+
+/* Children that wait for a word, and are told; and then they are awaited: what a stop cannot be faster than. */
+static void bare_stop(uint32_t n)
+{
+	pid_t pid[2 * PLX_WORKERS_MAX];
+
 	for (int i = 0; i < 11; i++) {
 		uint64_t begin;
 
-		must("open", plx_workers_open(&w, &o));
+		page->word = 0;
+		for (uint32_t k = 0; k < n; k++) {
+			pid[k] = fork();
+			if (pid[k] == 0) {
+				syscall(SYS_futex, &page->word, FUTEX_WAIT, 0, NULL, NULL, 0);
+				_exit(0);
+			}
+		}
+		usleep(20000);
 		begin = plx_now_ns();
-		must("stop", plx_workers_stop(w, FOREVER));
+		__atomic_store_n(&page->word, 1, __ATOMIC_SEQ_CST);
+		syscall(SYS_futex, &page->word, FUTEX_WAKE, n, NULL, NULL, 0);
+		for (uint32_t k = 0; k < n; k++)
+			waitpid(pid[k], NULL, 0);
 		samples[i] = (double)(plx_now_ns() - begin);
 	}
-	show("graceful stop of 32 idle workers, ms", 11, 1e6, "");
+	page->word = 0;
+}
+
+static void stop(uint32_t pools)
+{
+	struct plx_workers_options o = {
+		.hooks = { .handle = stamp }, .workers = PLX_WORKERS_MAX, .most = PLX_WORKERS_MAX, .count = 16
+	};
+	struct plx_workers *w[2];
+	char name[64];
+
+	for (int i = 0; i < 11; i++) {
+		uint64_t begin;
+
+		for (uint32_t k = 0; k < pools; k++)
+			must("open", plx_workers_open(&w[k], &o));
+		usleep(20000); /* all are asleep */
+		begin = plx_now_ns();
+		for (uint32_t k = 0; k < pools; k++)
+			must("stop", plx_workers_stop(w[k], FOREVER));
+		samples[i] = (double)(plx_now_ns() - begin);
+	}
+	snprintf(name, sizeof(name), "graceful stop of %u idle workers, ms", pools * PLX_WORKERS_MAX);
+	show(name, 11, 1e6, pools == 2 ? "must 5" : "");
+	bare_stop(pools * PLX_WORKERS_MAX);
+	show("... of as many bare children, ms", 11, 1e6, "the limit");
 }
 
 static void death(void)
@@ -335,7 +377,10 @@ int main(void)
 	go_first();
 	page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	printf(" start\n");
-	start_and_stop();
+	start();
+	printf(" stop\n");
+	stop(1);
+	stop(2);
 	printf(" death\n");
 	death();
 	printf(" idle\n");
