@@ -31,6 +31,7 @@
 #define PEERS_MAX  32
 #define ROUNDS_MAX 9
 #define TRIPS_MAX  6000
+#define STARTS     7
 #define TIMEOUT_S  20
 
 enum row { P50, P99, S64, S4K, S64K, S1M, FIRST, MEMORY, ROWS };
@@ -144,6 +145,13 @@ static void wait_met(struct mail_peer *p, void *s)
 		usleep(1000);
 }
 
+/* -1, and why */
+static int failed(struct mail_peer *p, const char *what, size_t i)
+{
+	fprintf(stderr, "bench_mail: %s: %s %zu failed: %s\n", p->name, what, i, strerror(errno));
+	return 1;
+}
+
 static int echo(struct mail_peer *p, size_t size)
 {
 	void *r = p->receiver(directory, 0, size), *s = p->sender(directory, 1, size);
@@ -151,10 +159,14 @@ static int echo(struct mail_peer *p, size_t size)
 	if (!r || !s)
 		return 1;
 	meet(1);
-	wait_met(p, s);
 	for (size_t i = 0; i < trips + trips / 8; i++) {
-		if (!take_one(p, r, size) || send_one(p, s, size, i) < 0)
-			return 1;
+		if (!take_one(p, r, size))
+			return failed(p, "echo", i);
+		if (i ==
+		    0) /* only who takes or waits connects: were both to wait here first, they would for ever */
+			wait_met(p, s);
+		if (send_one(p, s, size, i) < 0)
+			return failed(p, "echo", i);
 	}
 	poll(NULL, 0, 50); /* the other one has yet to read */
 	return 0;
@@ -173,7 +185,7 @@ static int ask(struct mail_peer *p, size_t size)
 		uint64_t before = now_ns();
 
 		if (send_one(p, s, size, i) < 0 || take_one(p, r, size) != sum_of(size, i))
-			return 1;
+			return failed(p, "trip", i);
 		if (i >= warm)
 			samples[i - warm] = now_ns() - before;
 	}
@@ -260,7 +272,9 @@ static bool run(const char *path, int (*one)(struct mail_peer *, size_t),
 
 			if (wait(&status) > 0 && status == 0)
 				ok++;
-			else
+			else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+				fprintf(stderr, "bench_mail: %s hangs\n", p->name);
+			if (status != 0)
 				for (int k = 0; k < 2; k++)
 					kill(kid[k], SIGKILL);
 		}
@@ -298,7 +312,7 @@ static int newcomer(const char *path, const char *dir)
 	if (p) {
 		r = p->receiver(dir, 0, 64);
 		if (!r || !take_one(p, r, 64))
-			return 1;
+			return failed(p, "first", 0);
 	}
 	said[0] = (double)now_ns();
 	said[1] = (double)resident();
@@ -355,7 +369,8 @@ static bool first(const char *path)
 
 	if (pid == 0) {
 		struct mail_peer *p = load(path);
-		double empty[2], value[2];
+		double empty[2], value[2], more[STARTS];
+		int n;
 		void *s;
 
 		setpgid(0, 0);
@@ -363,9 +378,14 @@ static bool first(const char *path)
 		if (!p || !p->by_name || (p->make && p->make(directory, 64)))
 			_exit(1);
 		s = p->sender(directory, 0, 64);
-		if (!s || !start("", NULL, NULL, empty) || !start(path, p, s, value))
-			_exit(1);
-		shared->value[0] = value[0] - empty[0];
+		/* who says that it met somebody may mean the one before */
+		for (n = 0; n < (!p->met || p->keeps ? STARTS : 1); n++) {
+			if (!s || !start("", NULL, NULL, empty) || !start(path, p, s, value))
+				_exit(1);
+			more[n] = value[0] - empty[0];
+		}
+		qsort(more, (size_t)n, sizeof(*more), ascending);
+		shared->value[0] = more[n / 2] > 0.001 ? more[n / 2] : 0.001;
 		shared->value[1] = value[1] - empty[1];
 		if (p->forget)
 			p->forget(directory);
@@ -497,10 +517,15 @@ int main(int argc, char **argv)
 			double *v = peers[i].value[row];
 
 			qsort(v, (size_t)rounds, sizeof(*v), ascending);
-			if (v[0] < 0)
+			int bad = 0; /* rounds in which it could not: said when it happened */
+
+			while (bad < rounds && v[bad] < 0)
+				bad++;
+			if (bad > rounds / 2)
 				printf(" %12s", "-");
 			else
-				printf(row < S64 || row == MEMORY ? " %12.0f" : " %12.2f", v[rounds / 2]);
+				printf(row < S64 || row == MEMORY ? " %12.0f" : " %12.2f",
+				       v[bad + (rounds - bad) / 2]);
 		}
 		printf("  %s\n", peers[i].how);
 	}
