@@ -3,51 +3,23 @@
  *
  *	test_fuzz_handshake --seeds FOLDER    writes the seeds, for make fuzz
  */
-#include "tests/support/support.h"
-
 #include "tests/fuzz/fuzz_handshake.c"
 
-#define SEED_MAX  2048
-#define SEEDS_MAX 160
-
-struct seed {
-	size_t size;
-	unsigned char bytes[SEED_MAX];
-};
-
-static struct seed seeds[SEEDS_MAX];
-static size_t seed_count;
-
-static struct seed *seed_new(unsigned char how)
-{
-	struct seed *seed = &seeds[seed_count++];
-
-	assert(seed_count <= SEEDS_MAX);
-	seed->bytes[0] = how;
-	seed->size = 1;
-	return seed;
-}
-
-static void add(struct seed *seed, const void *bytes, size_t size)
-{
-	assert(seed->size + size <= SEED_MAX);
-	memcpy(seed->bytes + seed->size, bytes, size);
-	seed->size += size;
-}
+#include "tests/support/seeds.h"
 
 static void add_datagram(struct seed *seed, unsigned char fds, const void *bytes, uint32_t size)
 {
 	unsigned char head[3] = { fds, (unsigned char)size, (unsigned char)(size >> 8) };
 
-	add(seed, head, 3);
-	add(seed, bytes, size);
+	seed_add(seed, head, 3);
+	seed_add(seed, bytes, size);
 }
 
 static void add_event(struct seed *seed, unsigned char event)
 {
 	unsigned char head[2] = { 0xff, event };
 
-	add(seed, head, 2);
+	seed_add(seed, head, 2);
 }
 
 /* Every message on its own, and the ways a connection goes. */
@@ -64,9 +36,9 @@ static void seeds_make(void)
 	hello_size = plx_hello_encode(hello, &terms);
 	grant_size = plx_grant_encode(grant, &GRANT);
 	refuse_size = plx_refuse_encode(refuse, &refusal);
-	add(seed_new(0), hello, hello_size);
-	add(seed_new(1), grant, grant_size);
-	add(seed_new(2), refuse, refuse_size);
+	seed_add(seed_new(0), hello, hello_size);
+	seed_add(seed_new(1), grant, grant_size);
+	seed_add(seed_new(2), refuse, refuse_size);
 	for (how = 3; how < 32; how += 8) {
 		seed = seed_new(how);
 		add_datagram(seed, 0, hello, hello_size);
@@ -90,7 +62,7 @@ static void seeds_make(void)
 			};
 
 			for (size_t k = 0; k < (what ? 2 : 5); k++)
-				add(seed_new(how), scripts[k], sizeof(scripts[k]));
+				seed_add(seed_new(how), scripts[k], sizeof(scripts[k]));
 		}
 	}
 	{ /* one field wrong in each */
@@ -104,16 +76,16 @@ static void seeds_make(void)
 
 		for (size_t i = 0; i < sizeof(proofs) / 2; i++) {
 			memcpy(s + 5, proofs[i], 2);
-			add(seed_new(6), s, sizeof(s));
+			seed_add(seed_new(6), s, sizeof(s));
 		}
 		for (size_t i = 0; i < sizeof(grants) / 2; i++) {
 			memcpy(s + 5, grants[i], 2);
-			add(seed_new(7), s, sizeof(s));
+			seed_add(seed_new(7), s, sizeof(s));
 		}
 		for (size_t i = 0; i < sizeof(challenges) / 2; i++) {
 			unsigned char c[] = { 0, 0xfe, 1, challenges[i][0], challenges[i][1], 0xff, 0 };
 
-			add(seed_new(7), c, sizeof(c));
+			seed_add(seed_new(7), c, sizeof(c));
 		}
 	}
 	seed = seed_new(5);
@@ -124,109 +96,9 @@ static void seeds_make(void)
 	add_datagram(seed, 0, hello, hello_size);
 }
 
-static uint64_t random_state = 0x9e3779b97f4a7c15;
-
-static uint64_t random_next(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
-/* A few small changes, of the kinds a fuzzer makes. */
-static void mutate(struct seed *seed)
-{
-	static const unsigned char odd[] = { 0, 1, 2, 3, 0x7f, 0x80, 0xfe, 0xff };
-	uint64_t changes = 1 + random_next() % 4;
-
-	while (changes-- > 0 && seed->size > 0) {
-		uint64_t r = random_next();
-		size_t at = (r >> 8) % seed->size, n = 1 + (r >> 40) % 8;
-
-		switch (r % 6) {
-		case 0: seed->bytes[at] ^= (unsigned char)(1 << (r >> 32) % 8); break;
-		case 1: seed->bytes[at] = (unsigned char)(r >> 32); break;
-		case 2: seed->bytes[at] = odd[(r >> 32) % sizeof(odd)]; break;
-		case 3: seed->size = at; break;
-		case 4: /* repeat the rest */
-			if (seed->size + (seed->size - at) <= SEED_MAX)
-				add(seed, seed->bytes + at, seed->size - at);
-			break;
-		default: /* leave some out */
-			if (at + n < seed->size) {
-				memmove(seed->bytes + at, seed->bytes + at + n, seed->size - at - n);
-				seed->size -= n;
-			}
-			break;
-		}
-	}
-}
-
-static void the_seeds_hold(void **state)
-{
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < seed_count; i++)
-		LLVMFuzzerTestOneInput(seeds[i].bytes, seeds[i].size);
-	LLVMFuzzerTestOneInput((const unsigned char *)"", 0);
-}
-
-static void whatever_is_changed_in_a_seed_holds(void **state)
-{
-	struct seed seed;
-	long i;
-
-	(void)state;
-	for (i = 0; i < LONG_LOOP(150000); i++) {
-		seed = seeds[random_next() % seed_count];
-		mutate(&seed);
-		LLVMFuzzerTestOneInput(seed.bytes, seed.size);
-	}
-}
-
-static void noise_holds(void **state)
-{
-	unsigned char noise[64];
-	long i;
-	size_t j;
-
-	(void)state;
-	for (i = 0; i < LONG_LOOP(40000); i++) {
-		for (j = 0; j < sizeof(noise); j++)
-			noise[j] = (unsigned char)(random_next() >> 24);
-		LLVMFuzzerTestOneInput(noise, random_next() % sizeof(noise));
-	}
-}
-
-static int seeds_write(const char *folder)
-{
-	char path[4096];
-	FILE *file;
-	size_t i;
-
-	for (i = 0; i < seed_count; i++) {
-		snprintf(path, sizeof(path), "%s/seed-%02zu", folder, i);
-		file = fopen(path, "we");
-		if (!file || fwrite(seeds[i].bytes, seeds[i].size, 1, file) != 1 || fclose(file) != 0) {
-			perror(path);
-			return 1;
-		}
-	}
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_seeds_hold),
-		cmocka_unit_test(whatever_is_changed_in_a_seed_holds),
-		cmocka_unit_test(noise_holds),
-	};
-
+	seed_changes = 160000;
 	seeds_make();
-	if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
-		return seeds_write(argv[2]);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return seeds_main(argc, argv);
 }
