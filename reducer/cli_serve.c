@@ -46,6 +46,11 @@ static const char help[] =
 	"      --grace TIME       asked to stop: how long the running program may take (default 10)\n"
 	"      --directory DIR    discovery directory (default: $XDG_RUNTIME_DIR/parallax or "
 	"/tmp/parallax-UID)\n"
+	"      --key FILE, --trust FILE  our secret key, and the public ones of those we take programs from "
+	"and "
+	"\n"
+	"                         reply to: nobody else gets anything\n"
+	"      --user NAME, --group NAME  also processes of this user, or in this group: see publisher(1)\n"
 	"  -v, --verbose          a line on stderr for each program\n"
 	"  -h, --help             this text\n"
 	"  -V, --version          the version\n"
@@ -54,12 +59,33 @@ static const char help[] =
 	"publisher\n"
 	"died; 130, 143 after SIGINT, SIGTERM.\n";
 
-enum { OPT_ONCE = 256, OPT_SLOT, OPT_PROGRAM, OPT_RESULT, OPT_GRACE, OPT_DIRECTORY, OPT_QUEUE, OPT_PROGRESS };
+enum {
+	OPT_ONCE = 256,
+	OPT_SLOT,
+	OPT_PROGRAM,
+	OPT_RESULT,
+	OPT_GRACE,
+	OPT_DIRECTORY,
+	OPT_QUEUE,
+	OPT_PROGRESS,
+	OPT_KEY,
+	OPT_TRUST,
+	OPT_USER,
+	OPT_GROUP
+};
 
 #define SLOT_MAX (UINT64_C(1) << 30)
 
+/* Returns 0, or an exit code. */
+static int whom(struct cli_trust *trust, const char *name, const char *value)
+{
+	int ret = cli_trust_option(trust, name, value);
+
+	return ret < 0 ? 0 : ret;
+}
+
 /* One option of the service. Returns 0, -1 when there is no such option, or an exit code. */
-static int take(int option, const char *value, struct job_service_options *opt)
+static int take(int option, const char *value, struct job_service_options *opt, struct cli_trust *trust)
 {
 	uint64_t n;
 	int ret = 0;
@@ -70,6 +96,10 @@ static int take(int option, const char *value, struct job_service_options *opt)
 	case 'v': opt->verbose = true; return 0;
 	case OPT_ONCE: opt->once = true; return 0;
 	case OPT_DIRECTORY: opt->directory = value; return 0;
+	case OPT_KEY: return whom(trust, "key", value);
+	case OPT_TRUST: return whom(trust, "trust", value);
+	case OPT_USER: return whom(trust, "user", value);
+	case OPT_GROUP: return whom(trust, "group", value);
 	case 'S':
 		ret = cli_count(value, 0, 1u << 16, &n);
 		opt->subscribers = ret == 0 ? (uint32_t)n : 0;
@@ -103,7 +133,7 @@ static int take(int option, const char *value, struct job_service_options *opt)
 }
 
 /* Returns -1 to go on, or an exit code. */
-static int parse(int argc, char **argv, struct job_service_options *opt)
+static int parse(int argc, char **argv, struct job_service_options *opt, struct cli_trust *trust)
 {
 	static const struct option longs[] = {
 		CLI_LONG_COMMON,
@@ -119,6 +149,10 @@ static int parse(int argc, char **argv, struct job_service_options *opt)
 		{ "max-result", required_argument, NULL, OPT_RESULT },
 		{ "grace", required_argument, NULL, OPT_GRACE },
 		{ "directory", required_argument, NULL, OPT_DIRECTORY },
+		{ "key", required_argument, NULL, OPT_KEY },
+		{ "trust", required_argument, NULL, OPT_TRUST },
+		{ "user", required_argument, NULL, OPT_USER },
+		{ "group", required_argument, NULL, OPT_GROUP },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -127,7 +161,7 @@ static int parse(int argc, char **argv, struct job_service_options *opt)
 	while ((option = getopt_long(argc, argv, ":i:o:w:j:S:m:g:T:vhV", longs, NULL)) != -1) {
 		ret = cli_common(option, optarg, &opt->net, &opt->limits);
 		if (ret < 0)
-			ret = take(option, optarg, opt);
+			ret = take(option, optarg, opt, trust);
 		if (ret > 0)
 			return ret;
 		if (ret == 0)
@@ -160,17 +194,25 @@ int cli_serve(int argc, char **argv)
 		.subscribers = 1,
 		.jobs = 4,
 	};
+	struct cli_trust trust = { 0 };
+	enum job_end end;
 	int ret, signal;
 
 	cli_common_defaults(&opt.net, &opt.limits);
-	ret = parse(argc, argv, &opt);
+	ret = parse(argc, argv, &opt, &trust);
+	if (ret < 0)
+		ret = cli_trust_open(&trust);
 	if (ret >= 0)
 		return ret;
+	opt.admit = cli_trust_admit(&trust);
+	opt.keys = trust.keys;
 	opt.net.name = "jobs";
 	if (opt.net.memory_max == 0)
 		opt.net.memory_max = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2 /
 				     opt.jobs;
-	switch (job_serve(&opt)) {
+	end = job_serve(&opt);
+	cli_trust_close(&trust);
+	switch (end) {
 	case JOB_END_STREAM: return REDUCER_OK;
 	case JOB_END_SIGNAL: signal = plx_stop_signal(); return 128 + (signal != 0 ? signal : SIGTERM);
 	case JOB_END_DIED: return REDUCER_WORKER;

@@ -439,10 +439,14 @@ static int open_topics(struct plx_client *c, const char *name, const struct plx_
 	struct plx_subscriber_options reading = { .history = PLX_REQUEST_CALLS_MAX,
 						  .type = o->reply_type,
 						  .spin_ns = o->spin_ns,
-						  .directory = o->directory };
+						  .directory = o->directory,
+						  .admit = o->admit,
+						  .keys = o->keys };
 	char topic[80];
 	int ret;
 
+	asking.admit = o->admit;
+	asking.keys = o->keys;
 	snprintf(topic, sizeof(topic), PLX_REQUEST_TOPIC, name);
 	ret = plx_publisher_open(&c->requests, topic, &asking);
 	if (ret < 0)

@@ -211,9 +211,12 @@ int plx_event_listener_open(struct plx_event_listener **out, const char *topic,
 			    const struct plx_event_listener_options *opt)
 {
 	struct plx_event_listener_options o = opt ? *opt : (struct plx_event_listener_options){ 0 };
-	struct plx_subscriber_options s = {
-		.reading = PLX_READ_LOSSY, .history = 1, .spin_ns = o.spin_ns, .directory = o.directory
-	};
+	struct plx_subscriber_options s = { .reading = PLX_READ_LOSSY,
+					    .history = 1,
+					    .spin_ns = o.spin_ns,
+					    .directory = o.directory,
+					    .admit = o.admit,
+					    .keys = o.keys };
 	struct plx_event_listener *l = calloc(1, sizeof(*l));
 	int ret;
 

@@ -76,7 +76,9 @@ int plx_event_notifier_open(struct plx_event_notifier **out, const char *topic,
 					   .slots = SLOTS,
 					   .history = 1,
 					   .full = PLX_FULL_FAIL,
-					   .directory = o.directory };
+					   .directory = o.directory,
+					   .admit = o.admit,
+					   .keys = o.keys };
 	struct plx_event_notifier *n;
 	int ret;
 

@@ -376,9 +376,13 @@ int plx_latest_reader_connect(struct plx_latest_reader *r, uint64_t timeout_ns)
 
 /* ---- open, close ----------------------------------------------------------------------------------- */
 
-int plx_latest_reader_open(struct plx_latest_reader **out, const char *topic, const char *directory)
+int plx_latest_reader_open_with(struct plx_latest_reader **out, const char *topic,
+				const struct plx_latest_reader_options *options)
 {
-	struct plx_subscriber_options opt = { .history = 1, .directory = directory };
+	struct plx_latest_reader_options o = options ? *options : (struct plx_latest_reader_options){ 0 };
+	struct plx_subscriber_options opt = {
+		.history = 1, .directory = o.directory, .admit = o.admit, .keys = o.pinned
+	};
 	struct plx_latest_reader *r = calloc(1, sizeof(*r));
 	int ret;
 
@@ -393,6 +397,13 @@ int plx_latest_reader_open(struct plx_latest_reader **out, const char *topic, co
 	}
 	*out = r;
 	return 0;
+}
+
+int plx_latest_reader_open(struct plx_latest_reader **out, const char *topic, const char *directory)
+{
+	const struct plx_latest_reader_options opt = { .directory = directory };
+
+	return plx_latest_reader_open_with(out, topic, &opt);
 }
 
 void plx_latest_reader_close(struct plx_latest_reader *r)

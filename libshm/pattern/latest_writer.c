@@ -182,7 +182,12 @@ int plx_latest_writer_open(struct plx_latest_writer **out, const char *topic,
 {
 	struct plx_latest_options o = opt ? *opt : (struct plx_latest_options){ 0 };
 	/* history 1 and one slot: the board stays, and whoever joins gets it */
-	struct plx_publisher_options p = { .depth = 2, .slots = 1, .history = 1, .directory = o.directory };
+	struct plx_publisher_options p = { .depth = 2,
+					   .slots = 1,
+					   .history = 1,
+					   .directory = o.directory,
+					   .admit = o.admit,
+					   .keys = o.pinned };
 	struct plx_latest_writer *w = calloc(1, sizeof(*w));
 	int ret;
 

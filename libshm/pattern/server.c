@@ -52,6 +52,8 @@ struct plx_server {
 	bool stuck; /* a client lets us hold less than it sends: do not spin on it */
 	struct plx_server_stats stats;
 	char *directory;
+	struct plx_admit admit;
+	const struct plx_keys *keys;
 	char name[PLX_REQUEST_NAME_MAX + 1];
 };
 
@@ -91,6 +93,8 @@ static int open_replies(struct plx_server *s, struct asker *a)
 
 	o.history =
 		s->calls; /* it connects when it sees the topic: what was answered before must not be missed */
+	o.admit = s->admit;
+	o.keys = s->keys;
 	snprintf(topic, sizeof(topic), PLX_REPLY_TOPIC, s->name, (unsigned long long)a->id);
 	return plx_publisher_open(&a->replies, topic, &o);
 }
@@ -405,6 +409,8 @@ static int settle_options(struct plx_server *s, const char *name, const struct p
 	s->clients_max = o->clients_max ? o->clients_max : CLIENTS;
 	s->linger_ns = o->linger_ns ? o->linger_ns : LINGER_NS;
 	s->reply_type = o->reply_type;
+	s->admit = o->admit;
+	s->keys = o->keys;
 	if (!o->directory)
 		return 0;
 	s->directory = malloc(strlen(o->directory) + 1);
@@ -419,7 +425,9 @@ int plx_server_open(struct plx_server **out, const char *name, const struct plx_
 	struct plx_server_options o = opt ? *opt : (struct plx_server_options){ 0 };
 	struct plx_subscriber_options reading = { .type = o.request_type,
 						  .spin_ns = o.spin_ns,
-						  .directory = o.directory };
+						  .directory = o.directory,
+						  .admit = o.admit,
+						  .keys = o.keys };
 	struct plx_server *s = calloc(1, sizeof(*s));
 	char topic[80];
 	int ret;

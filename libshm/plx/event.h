@@ -2,6 +2,7 @@
 #ifndef PLX_EVENT_H
 #define PLX_EVENT_H
 
+#include <plx/admit.h>
 #include <plx/common.h>
 
 /*
@@ -12,6 +13,7 @@
 
 struct plx_event_notifier;
 struct plx_event_listener;
+struct plx_keys; /* stay the caller's, until close */
 
 #define PLX_EVENT_IDS     64u
 #define PLX_EVENT_BIT(id) (UINT64_C(1) << (id))
@@ -19,15 +21,19 @@ struct plx_event_listener;
 
 /* Zero means the default. */
 struct plx_event_notifier_options {
-	uint32_t ids;          /* events 0 to ids - 1; default 64; fewer make a notification cheaper */
-	const char *directory; /* as in plx_publisher_options */
+	uint32_t ids;                /* events 0 to ids - 1; default 64; fewer make a notification cheaper */
+	const char *directory;       /* as in plx_publisher_options */
+	struct plx_admit admit;      /* who else is admitted, plx/admit.h */
+	const struct plx_keys *keys; /* NULL, or: only with who proves a key it trusts, plx/key.h */
 };
 
 /* Zero means the default. */
 struct plx_event_listener_options {
-	bool past;             /* also what notifiers did before this listener was opened */
-	uint32_t spin_ns;      /* as in plx_subscriber_options */
-	const char *directory; /* as in plx_publisher_options */
+	bool past;                   /* also what notifiers did before this listener was opened */
+	uint32_t spin_ns;            /* as in plx_subscriber_options */
+	const char *directory;       /* as in plx_publisher_options */
+	struct plx_admit admit;      /* who else is admitted, plx/admit.h */
+	const struct plx_keys *keys; /* NULL, or: only with who proves a key it trusts, plx/key.h */
 };
 
 PLX_BEGIN

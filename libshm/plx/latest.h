@@ -2,6 +2,7 @@
 #ifndef PLX_LATEST_H
 #define PLX_LATEST_H
 
+#include <plx/admit.h>
 #include <plx/common.h>
 
 /*
@@ -15,6 +16,7 @@
 
 struct plx_latest_writer;
 struct plx_latest_reader;
+struct plx_keys; /* stay the caller's, until close */
 
 /* Zero means the default. */
 struct plx_latest_options {
@@ -24,7 +26,16 @@ struct plx_latest_options {
 		copies; /* of each value: 2, 4 (default), 8 or 16; a reader is disturbed when so many less two
 				  changes happen while it copies one value */
 	bool wake; /* wake readers in plx_latest_reader_wait() at each change (costs a system call each) */
-	const char *directory; /* as in plx_publisher_options */
+	const char *directory;         /* as in plx_publisher_options */
+	struct plx_admit admit;        /* who else is admitted, plx/admit.h */
+	const struct plx_keys *pinned; /* NULL, or: only with who proves a key it trusts, plx/key.h */
+};
+
+/* Zero means the default. */
+struct plx_latest_reader_options {
+	const char *directory;         /* as in plx_publisher_options */
+	struct plx_admit admit;        /* who else is admitted, plx/admit.h */
+	const struct plx_keys *pinned; /* NULL, or: only with who proves a key it trusts, plx/key.h */
 };
 
 /* What plx_latest_reader_get() says about a value. */
@@ -98,6 +109,10 @@ void plx_latest_writer_close(struct plx_latest_writer *writer);
  */
 int plx_latest_reader_open(struct plx_latest_reader **reader, const char *topic,
 			   const char *directory) plx_must_check;
+
+/** plx_latest_reader_open_with() - the same, with all options; NULL: the defaults. */
+int plx_latest_reader_open_with(struct plx_latest_reader **reader, const char *topic,
+				const struct plx_latest_reader_options *opt) plx_must_check;
 
 /** plx_latest_reader_connect() - wait until there is a board. Return: 0, -ETIMEDOUT, -EINTR. */
 int plx_latest_reader_connect(struct plx_latest_reader *reader, uint64_t timeout_ns) plx_must_check;

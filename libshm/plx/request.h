@@ -2,6 +2,7 @@
 #ifndef PLX_REQUEST_H
 #define PLX_REQUEST_H
 
+#include <plx/admit.h>
 #include <plx/buffer.h>
 #include <plx/publisher.h>
 
@@ -21,6 +22,7 @@
 
 struct plx_server;
 struct plx_client;
+struct plx_keys; /* they and what plx_admit points to stay the caller's, until close */
 
 /* Zero means the default. */
 struct plx_server_options {
@@ -32,6 +34,8 @@ struct plx_server_options {
 	uint32_t spin_ns;      /* as in plx_subscriber_options */
 	uint64_t linger_ns;    /* how long close waits for clients to read what was answered; default 0.1 s */
 	const char *directory; /* as in plx_publisher_options */
+	struct plx_admit admit;      /* who else is admitted, plx/admit.h; for both of its topics */
+	const struct plx_keys *keys; /* NULL, or: only with who proves a key it trusts, plx/key.h */
 };
 
 /* A request that waits for a reply. Its bytes stay until then. */
@@ -53,12 +57,14 @@ struct plx_server_stats {
 
 /* Zero means the default. */
 struct plx_client_options {
-	uint64_t request_size; /* bytes of the largest request; default 4096 */
-	uint32_t calls;        /* calls under way at once; default 32, at most 1024 */
-	uint32_t request_type; /* type id of requests; 0 = bytes */
-	uint32_t reply_type;   /* accept only servers with replies of this type id; 0 = any */
-	uint32_t spin_ns;      /* as in plx_subscriber_options */
-	const char *directory; /* as in plx_publisher_options */
+	uint64_t request_size;       /* bytes of the largest request; default 4096 */
+	uint32_t calls;              /* calls under way at once; default 32, at most 1024 */
+	uint32_t request_type;       /* type id of requests; 0 = bytes */
+	uint32_t reply_type;         /* accept only servers with replies of this type id; 0 = any */
+	uint32_t spin_ns;            /* as in plx_subscriber_options */
+	const char *directory;       /* as in plx_publisher_options */
+	struct plx_admit admit;      /* who else is admitted, plx/admit.h; for both of its topics */
+	const struct plx_keys *keys; /* NULL, or: only with who proves a key it trusts, plx/key.h */
 };
 
 /* How a call ended. */

@@ -401,6 +401,8 @@ static int start(struct service *service)
 	}
 	pub_opt.slot_size = opt->slot_size;
 	pub_opt.directory = opt->directory;
+	pub_opt.admit = opt->admit;
+	pub_opt.keys = opt->keys;
 	ret = plx_publisher_open(&service->pub, opt->output, &pub_opt);
 	if (ret < 0) {
 		cli_error("topic '%s': %s", opt->output, plx_strerror(ret));
@@ -408,6 +410,8 @@ static int start(struct service *service)
 	}
 	service->writer.pub = service->pub;
 	sub_opt.directory = opt->directory;
+	sub_opt.admit = opt->admit;
+	sub_opt.keys = opt->keys;
 	ret = plx_subscriber_open(&service->sub, opt->input, &sub_opt);
 	if (ret < 0)
 		cli_error("topic '%s': %s", opt->input, plx_strerror(ret));

@@ -4,6 +4,8 @@
 #ifndef REDUCER_JOB_SERVICE_H
 #define REDUCER_JOB_SERVICE_H
 
+#include <plx/admit.h>
+
 #include "reducer/net/net.h"
 
 #define JOB_JOBS_MAX  64u
@@ -11,9 +13,11 @@
 #define JOB_QUEUE_MAX 4096u
 
 struct job_service_options {
-	const char *input;     /* topic with programs */
-	const char *output;    /* topic for replies */
-	const char *directory; /* of discovery; NULL for the default */
+	const char *input;           /* topic with programs */
+	const char *output;          /* topic for replies */
+	const char *directory;       /* of discovery; NULL for the default */
+	struct plx_admit admit;      /* who else may send programs and read replies */
+	const struct plx_keys *keys; /* NULL, or: only with who proves a key it trusts */
 	struct net_options net;
 	struct net_limits limits; /* for each program; one may ask for less */
 	uint64_t slot_size;       /* of the output; 0 for the default */

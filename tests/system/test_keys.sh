@@ -75,15 +75,39 @@ fails() {
 }
 chmod 640 bad.key
 head -c 150 sub.key >cut.key && chmod 600 cut.key
-for program in publisher subscriber; do
-	fails 1 "^$program: bad.key: .*mode 0640.*chmod 600" $program -t x --key bad.key --trust pub.pub
-	fails 1 "^$program: cut.key: the key is cut or damaged" $program -t x --key cut.key --trust pub.pub
-	fails 1 "^$program: none.key: " $program -t x --key none.key --trust pub.pub
-	fails 1 "^$program: sub.key: .*secret key" $program -t x --key pub.key --trust sub.key
-	fails 2 "^$program: --key without --trust" $program -t x --key pub.key
-	fails 2 "^$program: --trust without --key" $program -t x --trust pub.pub
-	fails 2 "second" $program -t x --key pub.key --key sub.key
-	fails 2 "no such user" $program -t x --user nobody-of-that-name
-	fails 2 "no such group" $program -t x --group nobody-of-that-name
+declare -A where=([publisher]='-t x' [subscriber]='-t x' [reducer]='-i x -o y')
+for program in publisher subscriber reducer; do
+	fails 1 "^$program: bad.key: .*mode 0640.*chmod 600" $program ${where[$program]} --key bad.key --trust pub.pub
+	fails 1 "^$program: cut.key: the key is cut or damaged" $program ${where[$program]} --key cut.key --trust pub.pub
+	fails 1 "^$program: none.key: " $program ${where[$program]} --key none.key --trust pub.pub
+	fails 1 "^$program: sub.key: .*secret key" $program ${where[$program]} --key pub.key --trust sub.key
+	fails 2 "^$program: --key without --trust" $program ${where[$program]} --key pub.key
+	fails 2 "^$program: --trust without --key" $program ${where[$program]} --trust pub.pub
+	fails 2 "second" $program ${where[$program]} --key pub.key --key sub.key
+	fails 2 "no such user" $program ${where[$program]} --user nobody-of-that-name
+	fails 2 "no such group" $program ${where[$program]} --group nobody-of-that-name
 done
+
+# the reducer takes programs from, and replies to, nobody but who proves a key
+printf '@main = 41\n' >one.hvm
+shmctl key new red.key >red.pub
+serve() {
+	reducer -i keys/in -o keys/out -w 1 -j 1 -S 1 --once --key red.key --trust pub.pub --trust sub.pub 2>red.err & server=$!
+}
+serve
+timeout 20 subscriber -t keys/out --key sub.key --trust red.pub -o replies 2>sub.err & reader=$!
+timeout 20 publisher -t keys/in --whole --key pub.key --trust red.pub one.hvm 2>pub.err
+same 'a program with a key is taken' 0 $?
+wait $reader
+same 'its reply is read with one' 0 $?
+wait $server
+same 'the reducer ends' 0 $?
+says 'the reply is there' replies '"result": *"41"'
+serve
+timeout 20 subscriber -t keys/out --timeout 0.7 -o replies 2>sub.err
+same 'without a key no reply is read' 5 $?
+timeout 20 publisher -t keys/in --whole --timeout 0.7 one.hvm 2>pub.err
+same 'nor is a program taken' 1 "$(($? != 0))"
+kill $server
+wait $server
 finish
