@@ -216,16 +216,36 @@ void plx_channel_gone(struct plx_channel *c)
 
 /* ---- totals ---------------------------------------------------------------------------------------- */
 
+static uint64_t word_of(const struct plx_geometry *g, struct plx_lane *lane, uint64_t cell)
+{
+	return plx_read_once((uint64_t *)(void *)(plx_cells_of(lane) + (cell & (g->cells - 1)) * g->stride));
+}
+
+uint64_t plx_lane_full(const struct plx_geometry *g, struct plx_lane *lane)
+{
+	uint64_t tail = plx_read_once(&lane->tail), end = tail + g->cells;
+
+	/* tail is told now and then: the cells say the rest */
+	while (tail < end && word_of(g, lane, tail) == ((tail + 1) << 8 | g->per))
+		tail++;
+	return tail;
+}
+
 uint64_t plx_lane_sent(const struct plx_geometry *g, struct plx_lane *lane)
 {
-	uint64_t tail = plx_read_once(&lane->tail);
-	uint64_t word = plx_read_once(
-		(uint64_t *)(void *)(plx_cells_of(lane) + (tail & (g->cells - 1)) * g->stride));
+	uint64_t tail, word;
 
 	if (g->kind == PLX_CHANNEL_RING)
+		return plx_read_once(&lane->tail);
+	if (g->kind == PLX_CHANNEL_POST || g->kind == PLX_CHANNEL_PRIORITY) {
+		tail = plx_read_once(&lane->tail);
+		for (uint64_t end = tail + g->cells;
+		     tail < end && word_of(g, lane, tail) >> 56 == (uint8_t)(tail / g->cells + 1);)
+			tail++;
 		return tail;
-	if (g->kind == PLX_CHANNEL_POST || g->kind == PLX_CHANNEL_PRIORITY)
-		return tail + ((uint8_t)(word >> 56) == (uint8_t)(tail / g->cells + 1));
+	}
+	tail = plx_lane_full(g, lane);
+	word = word_of(g, lane, tail);
 	return tail * g->per + (word >> 8 == tail + 1 ? word & 255 : 0);
 }
 

@@ -44,7 +44,9 @@ static inline unsigned char *plx_cells_of(struct plx_lane *lane)
 /** plx_channel_gone() - nobody will receive any more. */
 void plx_channel_gone(struct plx_channel *c);
 
-/* Elements in a lane of packed cells: sent so far. */
+/* Cells of a lane of packed cells that are full, or were; its tail may not say it yet. */
+uint64_t plx_lane_full(const struct plx_geometry *g, struct plx_lane *lane);
+/* Elements of a lane, messages: sent so far. */
 uint64_t plx_lane_sent(const struct plx_geometry *g, struct plx_lane *lane);
 
 #endif

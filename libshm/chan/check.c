@@ -36,7 +36,7 @@ static const char *packed_fault(const struct plx_geometry *g, struct plx_lane *l
 			return "a cell says that it holds none, or more than it can";
 		highest = number > highest ? number : highest;
 	}
-	tail = __atomic_load_n(&lane->tail, __ATOMIC_ACQUIRE);
+	tail = plx_lane_full(g, lane);
 	sent = plx_lane_sent(g, lane);
 	if (taken > sent)
 		return "more was taken than was sent";

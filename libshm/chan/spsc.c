@@ -22,24 +22,38 @@
 
 /* ---- lanes: chan/lane.h ---------------------------------------------------------------------------- */
 
-static uint64_t *cell_at(const struct plx_spsc_sender *tx, uint64_t cell)
+/* What a sender fills that has not begun a cell: full. */
+static const uint64_t begun_none = 255;
+
+static uint64_t word_at(const struct plx_spsc_sender *tx, uint64_t cell)
 {
-	return (uint64_t *)(void *)(tx->cells + (cell & tx->mask) * tx->stride);
+	return plx_read_once((const uint64_t *)(const void *)(tx->cells + (cell & tx->mask) * tx->stride));
+}
+
+static void stand_at(struct plx_spsc_sender *tx, uint64_t cell)
+{
+	tx->word = tx->cells + (cell & tx->mask) * tx->stride;
+	tx->base = (cell + 1) << 8;
+}
+
+/* No cell was begun, and none will be: the next one, whichever it is, is not free. */
+static void stand_nowhere(struct plx_spsc_sender *tx)
+{
+	tx->word = (unsigned char *)(uintptr_t)&begun_none;
+	tx->base = 0;
+	tx->seen = 0 - tx->mask - 1;
 }
 
 void plx_lane_send(struct plx_spsc_sender *tx, struct plx_channel *c, const struct plx_geometry *g,
 		   uint32_t number)
 {
 	struct plx_lane *lane = plx_lane_at(c, g, number);
-	uint64_t cell = plx_read_once(&lane->tail);
+	uint64_t cell = plx_lane_full(g, lane);
 	struct plx_end end = tx->end;
-	uint64_t word;
-	uint32_t count;
 
 	*tx = (struct plx_spsc_sender){
 		.attention = &c->to_senders,
 		.size = g->size,
-		.cell = cell,
 		.mask = g->cells - 1,
 		.cells = plx_cells_of(lane),
 		.stride = g->stride,
@@ -49,21 +63,17 @@ void plx_lane_send(struct plx_spsc_sender *tx, struct plx_channel *c, const stru
 		.head = &lane->head,
 		.end = end,
 	};
+	/* who filled cells may have died before it said so */
+	plx_write_once(tx->tail, cell);
+	/* a cell that our predecessor had not begun may not be free yet: we are at the end of the one before it */
+	if (word_at(tx, cell) >> 8 == cell + 1 || plx_mutant(MUT_CHAN_CELL_NOT_ASKED_FOR))
+		stand_at(tx, cell);
+	else if (cell > 0)
+		stand_at(tx, cell - 1);
+	else
+		stand_nowhere(tx);
 	/* SP4 acquire: pairs with SP3 */
 	tx->seen = __atomic_load_n(tx->head, __ATOMIC_ACQUIRE);
-	word = plx_read_once(cell_at(tx, cell));
-	count = word >> 8 == cell + 1 ? word & 255 : 0;
-	/* a cell that our predecessor had not begun may not be free yet: we are at the end of the one before it */
-	if (count == 0 && !plx_mutant(MUT_CHAN_CELL_NOT_ASKED_FOR)) {
-		tx->cell = --cell;
-		count = tx->per;
-	}
-	tx->word = cell_at(tx, cell);
-	tx->next = (cell + 1) << 8 | count;
-	tx->left = tx->per - count;
-	if (tx->left == 0) /* who filled it may have died before it said so */
-		plx_write_once(tx->tail, cell + 1);
-	tx->at = (unsigned char *)(tx->word + 1) + (uint64_t)count * tx->size;
 }
 
 void plx_lane_receive(struct plx_spsc_receiver *rx, struct plx_channel *c, const struct plx_geometry *g,
@@ -91,8 +101,6 @@ void plx_lane_receive(struct plx_spsc_receiver *rx, struct plx_channel *c, const
 	rx->cell = rx->taken / rx->per;
 	rx->got = plx_mutant(MUT_CHAN_CELL_TAKEN_ANEW) ? 0 : (uint32_t)(rx->taken % rx->per);
 	rx->ack = rx->cell + rx->every;
-	rx->word = (const uint64_t *)(const void *)(rx->cells + (rx->cell & rx->mask) * rx->stride);
-	rx->at = (const unsigned char *)(rx->word + 1) + (uint64_t)rx->got * rx->size;
 }
 
 bool plx_lane_told(struct plx_spsc_receiver *rx)
@@ -119,13 +127,16 @@ bool plx_lane_holds(const struct plx_spsc_receiver *rx)
 bool plx_sender_has_room(void *of)
 {
 	struct plx_spsc_sender *tx = (struct plx_spsc_sender *)of;
+	uint64_t next = tx->base >> 8;
 
 	if (tx->end.closed)
 		return false;
-	if (tx->left == 0 && tx->cell + 1 - tx->seen > tx->mask)
+	if (plx_spsc_filled(tx) < tx->per)
+		return true;
+	if (next - tx->seen > tx->mask)
 		/* SP4 acquire: pairs with SP3 */
 		tx->seen = __atomic_load_n(tx->head, __ATOMIC_ACQUIRE);
-	return tx->left > 0 || tx->cell + 1 - tx->seen <= tx->mask;
+	return next - tx->seen <= tx->mask;
 }
 
 /* ---- attention ------------------------------------------------------------------------------------- */
@@ -145,8 +156,7 @@ void plx_spsc_attend(struct plx_spsc_sender *tx)
 
 	if (attention & (PLX_CHANNEL_CLOSED | PLX_CHANNEL_GONE) && !tx->end.closed) {
 		plx_sender_refuse(&tx->end);
-		tx->left = 0;
-		tx->seen = tx->cell - tx->mask; /* full for ever */
+		stand_nowhere(tx);
 	}
 	if (attention & ~(PLX_CHANNEL_CLOSED | PLX_CHANNEL_GONE))
 		plx_chan_wake(tx->end.channel, true, UINT64_MAX);
@@ -154,14 +164,13 @@ void plx_spsc_attend(struct plx_spsc_sender *tx)
 
 bool plx_spsc_full(struct plx_spsc_sender *tx)
 {
-	/* SP4 acquire: pairs with SP3; the receiver is done with the cell we reuse */
-	tx->seen = __atomic_load_n(tx->head, __ATOMIC_ACQUIRE);
 	if (tx->end.closed || (plx_read_once(tx->attention) & (PLX_CHANNEL_CLOSED | PLX_CHANNEL_GONE))) {
 		plx_spsc_attend(tx);
-		tx->seen = tx->cell - tx->mask; /* full for ever */
 		return false;
 	}
-	return tx->cell + 1 - tx->seen <= tx->mask;
+	/* SP4 acquire: pairs with SP3; the receiver is done with the cell we reuse */
+	tx->seen = __atomic_load_n(tx->head, __ATOMIC_ACQUIRE);
+	return (tx->base >> 8) - tx->seen <= tx->mask;
 }
 
 void plx_spsc_wake_sender(struct plx_spsc_receiver *rx)
@@ -233,6 +242,11 @@ int plx_spsc_send_wait(struct plx_spsc_sender *tx, const void *element, uint64_t
 			return ret;
 	} while (!plx_spsc_try_send(tx, element));
 	return 0;
+}
+
+int plx_spsc_send_word_wait(struct plx_spsc_sender *tx, uint64_t element, uint64_t timeout_ns)
+{
+	return plx_spsc_send_wait(tx, &element, timeout_ns);
 }
 
 int plx_spsc_send_many(struct plx_spsc_sender *tx, const void *elements, uint32_t n, uint64_t timeout_ns)

@@ -25,9 +25,11 @@
 #include "chan/seat.h"
 #include <plx/process.h>
 
-#define SPIN_NS     10000u
-#define SPIN_MIN_NS 500u
-#define CALM_NS     2000u
+#define SPIN_NS 10000u
+#ifndef SPIN_MIN_NS
+#define SPIN_MIN_NS 100u
+#endif
+#define CALM_NS 2000u
 #define SLICE_NS                                                                                             \
 	20000000ull /* a first sleep, at most, later ones eight times that; then we look who is alive */
 #define SHORT_NS 1000000ull /* ... where there is no membarrier */
@@ -216,11 +218,10 @@ static int park(struct plx_end *end, const struct plx_chan_question *q, uint64_t
 
 /* ---- spinning -------------------------------------------------------------------------------------- */
 
-static bool pause_for(struct plx_end *end, const struct plx_chan_question *q, uint32_t pauses)
+static bool pause_for(const struct plx_chan_question *q, uint32_t pauses, uint32_t polls)
 {
-	(void)end;
 	for (uint32_t i = 0; i < pauses; i++) {
-		if (i % POLLS == 0 && q->ready(q->of))
+		if (i % polls == 0 && q->ready(q->of))
 			return true;
 		plx_relax();
 	}
@@ -254,25 +255,27 @@ static bool spin(struct plx_end *end, const struct plx_chan_question *q)
 		 least = us * SPIN_MIN_NS / 1000 + 1;
 	bool found;
 
-	if (q->progress) {
+	if (end->spin < least)
+		end->spin = most;
+	if (q->progress && end->spin > least) {
 		choose_calm(end, q);
 		for (uint32_t i = 0; i < end->calm; i++)
 			plx_relax();
-		if (pause_for(end, q, us / 4)) {
+		/* an answer may be on its way: it is worth looking all the time, but not for long */
+		if (pause_for(q, us / 2, 1)) {
 			end->streak = end->streak < 1024 ? end->streak + 1 : end->streak;
 			return true;
 		}
 		end->streak = end->streak < 0 ? end->streak + 1 : 0;
 	}
-	if (end->spin < least)
-		end->spin = most;
-	found = pause_for(end, q, end->spin);
+	found = pause_for(q, end->spin, POLLS);
 	/* what never helps becomes short; from time to time the whole is tried again */
 	if (found)
 		end->spin = most;
+	else if (end->spin / 2 > least)
+		end->spin /= 2;
 	else
-		end->spin = end->spin / 2 > least ? end->spin / 2
-						  : (*(uint8_t *)&end->mark % 64 == 63 ? most : least);
+		end->spin = ++end->vain % 64 == 0 ? most : least;
 	return found;
 }
 

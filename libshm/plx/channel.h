@@ -58,6 +58,7 @@ struct plx_end {
 	uint32_t generation; /* of the seat: it is ours while this is equal */
 	uint8_t sends;       /* 1: a sender's */
 	uint8_t closed;      /* a sender was told that nothing more shall be sent */
+	uint8_t vain;        /* short spins that found nothing */
 	int16_t streak;      /* how to wait: see chan/wait.c */
 	uint32_t calm;
 	uint32_t spin;

@@ -32,6 +32,7 @@ struct plx_envelope {
 	((uint64_t)(time) | (uint64_t)(type) << 24 | (uint64_t)(length) << 40 | (uint64_t)(priority) << 54 | \
 	 (lap))
 #define PLX_POST_TICK_NS (1u << 20)
+#define PLX_POST_TOLD    16u /* messages between two stores of tail */
 
 struct plx_post_way {
 	uint64_t next; /* where the next message goes */
@@ -122,8 +123,9 @@ static inline void plx_post_commit_on(struct plx_post_sender *tx, struct plx_pos
 	way->next++;
 	if ((way->next & tx->mask) == 0)
 		way->lap += 1ull << 56;
-	/* relaxed: for whoever comes after us, and for tools */
-	__atomic_store_n(way->tail, way->next, __ATOMIC_RELAXED);
+	/* relaxed: for whoever comes after us, and for tools; now and then, the cells say the rest */
+	if (plx_unlikely((way->next & (PLX_POST_TOLD - 1)) == 0))
+		__atomic_store_n(way->tail, way->next, __ATOMIC_RELAXED);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (plx_unlikely(__atomic_load_n(tx->attention, __ATOMIC_RELAXED) != 0))
 		plx_post_attend(tx);
@@ -154,9 +156,9 @@ static inline bool plx_post_try_send(struct plx_post_sender *tx, uint16_t type, 
 	if (plx_unlikely(!at))
 		return false;
 	if (plx_likely(length == 48))
-		memcpy(at, payload, 48);
+		plx_words_copy(at, payload, 48);
 	else
-		memcpy(at, payload, length < tx->size ? length : tx->size);
+		plx_element_put(at, payload, length < tx->size ? length : tx->size);
 	plx_post_commit_on(tx, &tx->way[0], type, 0, key, length);
 	return true;
 }
@@ -169,7 +171,7 @@ static inline bool plx_priority_try_send(struct plx_post_sender *tx, uint8_t pri
 
 	if (plx_unlikely(!at))
 		return false;
-	memcpy(at, payload, length < tx->size ? length : tx->size);
+	plx_element_put(at, payload, length < tx->size ? length : tx->size);
 	plx_post_commit_on(tx, &tx->way[priority & 3], type, priority, key, length);
 	return true;
 }

@@ -131,7 +131,7 @@ static inline bool plx_mpmc_try_send(struct plx_mpmc_sender *tx, const void *ele
 
 	if (plx_unlikely(!at))
 		return false;
-	plx_element_copy(at, element, tx->size);
+	plx_element_put(at, element, tx->size);
 	plx_mpmc_commit(tx, position);
 	return true;
 }

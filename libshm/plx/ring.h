@@ -60,7 +60,7 @@ static inline bool plx_ring_put(struct plx_ring_sender *tx, const void *element)
 	/* cached; RG4 acquire in plx_ring_full() */
 	if (plx_unlikely(tx->next - tx->seen > tx->mask) && !plx_ring_full(tx, 1))
 		return false;
-	plx_element_copy(tx->elements + (tx->next & tx->mask) * tx->size, element, tx->size);
+	plx_element_put(tx->elements + (tx->next & tx->mask) * tx->size, element, tx->size);
 	tx->next++;
 	return true;
 }
@@ -136,7 +136,10 @@ static inline uint32_t plx_ring_put_many(struct plx_ring_sender *tx, const void 
 
 		if (!to)
 			break;
-		memcpy(to, from, (uint64_t)k * tx->size);
+		if ((uint64_t)k * tx->size <= 512)
+			plx_words_copy(to, from, k * tx->size); /* it may have been written just now */
+		else
+			memcpy(to, from, (uint64_t)k * tx->size);
 		from += (uint64_t)k * tx->size;
 		tx->next += k;
 		done += k;

@@ -13,45 +13,41 @@
  * Fast paths are inline and have neither fences, nor clocks, nor words that both sides write.
  */
 struct plx_spsc_sender {
-	unsigned char *at;         /* where the next element goes */
-	uint64_t *word;            /* first word of that cell */
-	uint64_t next;             /* ... as it stands: (cell + 1) << 8 | elements */
+	unsigned char *word; /* the cell that we fill; how many are in it is said there, and nowhere else */
+	uint64_t base;       /* its first word without that: (cell + 1) << 8 */
 	const uint64_t *attention; /* not 0: somebody sleeps, or the channel closes */
-	uint32_t left;             /* elements that still fit into the cell */
+	uint32_t per;              /* elements in a cell */
 	uint32_t size;
-	uint64_t cell;
 	uint64_t seen; /* cells the receiver is done with, as we last saw */
 	uint64_t mask; /* cells - 1 */
 	unsigned char *cells;
+	uint64_t *tail;  /* of the lane: ours to write */
 	uint32_t stride; /* bytes of a cell */
-	uint32_t per;    /* elements in it */
-	struct plx_lane *lane;
-	uint64_t *tail; /* of the lane: ours to write */
 	const uint64_t *head;
+	struct plx_lane *lane;
 	struct plx_end end;
 };
 
 struct plx_spsc_receiver {
 	const unsigned char *at; /* the next element */
-	const uint64_t *word;
-	uint64_t taken;       /* elements */
-	uint64_t *taken_word; /* ... where others can see it */
-	uint32_t left;        /* elements that are there, at @at */
+	uint64_t taken;          /* elements */
+	uint64_t *taken_word;    /* ... where others can see it */
+	uint32_t left;           /* elements that are there, at @at */
 	uint32_t size;
 	uint32_t got; /* elements of this cell that were seen */
 	uint32_t per;
 	uint64_t cell;
-	uint64_t known; /* cells that are full, as the sender says */
-	uint32_t flow;  /* cells that were there when we came, in a row */
+	uint64_t known; /* cells before this one are full, as the sender says */
 	uint64_t ack;   /* the next cell at which the sender is told */
 	uint64_t mask;
 	const unsigned char *cells;
 	uint32_t stride;
-	uint32_t every; /* cells between two such */
-	struct plx_lane *lane;
+	uint32_t flow;  /* cells that were there when we came, in a row */
+	uint32_t every; /* cells between two tells */
 	uint64_t *head; /* ours to write */
 	const uint64_t *tail;
 	const uint64_t *attention;
+	struct plx_lane *lane;
 	struct plx_end end;
 };
 
@@ -96,6 +92,52 @@ static inline void plx_line_soon(const void *line)
 #endif
 }
 
+#define PLX_SPSC_AHEAD 8u /* cells that the sender asks for before it writes them */
+#define PLX_SPSC_TOLD  8u /* cells between two stores of tail */
+
+/*
+ * Copy what somebody wrote just now, 8 bytes at a time: a wider load cannot be served by narrower stores that have not reached
+ * the cache yet. It waits for them, and so for the lines of all messages before.
+ */
+static inline void plx_words_copy(void *to, const void *from, uint32_t bytes)
+{
+	unsigned char *t = (unsigned char *)to;
+	const unsigned char *f = (const unsigned char *)from;
+	uint64_t a, b;
+
+	for (; bytes >= 16; bytes -= 16, t += 16, f += 16) {
+		memcpy(&a, f, 8);
+		memcpy(&b, f + 8, 8);
+		__asm__("" : "+r"(a), "+r"(b)); /* no wider loads, compiler */
+		memcpy(t, &a, 8);
+		memcpy(t + 8, &b, 8);
+	}
+	if (bytes >= 8) {
+		memcpy(&a, f, 8);
+		memcpy(t, &a, 8);
+		bytes -= 8;
+		t += 8;
+		f += 8;
+	}
+	if (bytes > 0)
+		memcpy(t, f, bytes);
+}
+
+static inline void plx_element_put(void *to, const void *from, uint32_t size)
+{
+	if (plx_likely(size == 8)) {
+		memcpy(to, from, 8);
+		return;
+	}
+	__asm__(""
+		: "+r"(to),
+		  "+r"(from)); /* the compiler sees an object of 8 bytes and warns of what is not reached */
+	if (size <= 64)
+		plx_words_copy(to, from, size);
+	else
+		memcpy(to, from, size);
+}
+
 /* Copies of the sizes that matter are some instructions; the others call memcpy(). */
 static inline void plx_element_copy(void *to, const void *from, uint32_t size)
 {
@@ -114,6 +156,15 @@ static inline void plx_element_copy(void *to, const void *from, uint32_t size)
 		memcpy(to, from, size);
 }
 
+static inline void plx_elements_put(void *to, const void *from, uint32_t size, uint32_t n)
+{
+	__asm__("" : "+r"(to), "+r"(from));
+	if (plx_likely(size <= 64))
+		plx_words_copy(to, from, size * n);
+	else
+		memcpy(to, from, size);
+}
+
 static inline void plx_elements_copy(void *to, const void *from, uint32_t size, uint32_t n)
 {
 	__asm__("" : "+r"(to), "+r"(from));
@@ -128,34 +179,44 @@ plx_cold void plx_spsc_attend(struct plx_spsc_sender *tx);
 plx_cold bool plx_spsc_full(struct plx_spsc_sender *tx);
 plx_cold void plx_spsc_wake_sender(struct plx_spsc_receiver *rx);
 
+/*
+ * The sender writes nothing of its own while it fills a line. A processor sends stores to its cache in their order, and gathers
+ * only those to one line that follow each other: with a counter of ours stored between, each element would go there by itself,
+ * and 7 to a line would be three times slower. So how many are in the cell is loaded from the cell.
+ */
+static inline uint32_t plx_spsc_filled(const struct plx_spsc_sender *tx)
+{
+	/* the receiver may have taken the line: it has to come back, for writing, before it is read */
+	plx_line_soon(tx->word);
+	/* relaxed: ours */
+	uint64_t filled = __atomic_load_n((const uint64_t *)(const void *)tx->word, __ATOMIC_RELAXED) ^
+			  tx->base;
+
+	return filled < 256 ? (uint32_t)filled : 0; /* of a lap ago: we have not begun it */
+}
+
 /* Begin the next cell; false when there is none. */
 static inline bool plx_spsc_cell(struct plx_spsc_sender *tx)
 {
-	uint64_t cell = tx->cell + 1;
+	uint64_t cell = tx->base >> 8;
 
 	/* cached; SP4 acquire in plx_spsc_full() */
 	if (plx_unlikely(cell - tx->seen > tx->mask) && !plx_spsc_full(tx))
 		return false;
-	tx->cell = cell;
-	tx->word = (uint64_t *)(void *)(tx->cells + (cell & tx->mask) * tx->stride);
-	plx_line_soon(tx->cells + ((cell + 8) & tx->mask) * tx->stride);
-	tx->at = (unsigned char *)(tx->word + 1);
-	tx->next = (cell + 1) << 8;
-	tx->left = tx->per;
+	tx->word = tx->cells + (cell & tx->mask) * tx->stride;
+	tx->base = (cell + 1) << 8;
+	plx_line_soon(tx->cells + ((cell + PLX_SPSC_AHEAD) & tx->mask) * tx->stride);
 	return true;
 }
 
-/* Publish @n elements that are in their place. */
-static inline void plx_spsc_publish(struct plx_spsc_sender *tx, uint32_t n)
+/* Publish what makes @filled of the cell. */
+static inline void plx_spsc_publish(struct plx_spsc_sender *tx, uint32_t filled)
 {
-	tx->at += (uint64_t)n * tx->size;
-	tx->left -= n;
-	tx->next += n;
 	/* SP1 release: pairs with SP2; who sees the number sees the elements */
-	__atomic_store_n(tx->word, tx->next, __ATOMIC_RELEASE);
-	/* relaxed, a hint; and for whoever comes after us, and for tools: the cells themselves say the rest */
-	if (tx->left == 0)
-		__atomic_store_n(tx->tail, tx->cell + 1, __ATOMIC_RELAXED);
+	__atomic_store_n((uint64_t *)(void *)tx->word, tx->base + filled, __ATOMIC_RELEASE);
+	/* SP5 release: pairs with SP6; who sees it need not look at those cells' words. Now and then, also for who comes after us */
+	if (filled == tx->per && (tx->base >> 8 & (PLX_SPSC_TOLD - 1)) == 0)
+		__atomic_store_n(tx->tail, tx->base >> 8, __ATOMIC_RELEASE);
 }
 
 /* After a store that a sleeper waits for. It pays for the fence: chan/wait.c */
@@ -177,46 +238,55 @@ static inline void plx_spsc_tell(struct plx_spsc_receiver *rx)
 		plx_spsc_wake_sender(rx);
 }
 
-/* Is the next cell one that is not full? Asks the sender's line, not the cell. */
+#define PLX_SPSC_FLOW 4u
+
+/* How far are cells full? Asks the sender's line, not the cells. */
+static inline uint64_t plx_spsc_known(struct plx_spsc_receiver *rx, uint64_t cell)
+{
+	if (cell >= rx->known)
+		rx->known = __atomic_load_n(rx->tail, __ATOMIC_ACQUIRE); /* SP6 acquire: pairs with SP5 */
+	return rx->known;
+}
+
+static inline const unsigned char *plx_spsc_cell_at(const struct plx_spsc_receiver *rx, uint64_t cell)
+{
+	return rx->cells + (cell & rx->mask) * rx->stride;
+}
+
+/* Is the next cell one that is not known to be full? */
 static inline bool plx_spsc_written(struct plx_spsc_receiver *rx)
 {
 	uint64_t cell = rx->cell + (rx->got == rx->per);
 
-	if (cell >= rx->known)
-		rx->known = __atomic_load_n(rx->tail, __ATOMIC_RELAXED);
-	return cell >= rx->known;
+	return cell >= plx_spsc_known(rx, cell);
 }
-
-#define PLX_SPSC_FLOW 4u
 
 /* Look for more; false when there is nothing. */
 static inline bool plx_spsc_more(struct plx_spsc_receiver *rx)
 {
+	const unsigned char *at;
 	uint64_t word;
 	uint32_t n;
 
 	if (rx->got == rx->per) {
 		rx->cell++;
 		rx->got = 0;
-		rx->word = (const uint64_t *)(const void *)(rx->cells + (rx->cell & rx->mask) * rx->stride);
-		rx->at = (const unsigned char *)(rx->word + 1);
 		if (plx_unlikely(rx->cell >= rx->ack))
 			plx_spsc_tell(rx);
 		/* in a stream: ask once how far it goes, and fetch what is full; never what is being written */
-		if (rx->cell >= rx->known && rx->flow >= PLX_SPSC_FLOW)
-			rx->known = __atomic_load_n(rx->tail, __ATOMIC_RELAXED);
-		if (rx->cell + PLX_SPSC_FLOW < rx->known)
-			__builtin_prefetch(rx->cells + ((rx->cell + PLX_SPSC_FLOW) & rx->mask) * rx->stride,
-					   0, 3);
+		if (rx->flow >= PLX_SPSC_FLOW && rx->cell + PLX_SPSC_FLOW < plx_spsc_known(rx, rx->cell))
+			__builtin_prefetch(plx_spsc_cell_at(rx, rx->cell + PLX_SPSC_FLOW), 0, 3);
 		rx->flow++;
 	}
+	at = plx_spsc_cell_at(rx, rx->cell);
 	/* SP2 acquire: pairs with SP1 */
-	word = __atomic_load_n(rx->word, __ATOMIC_ACQUIRE);
+	word = __atomic_load_n((const uint64_t *)(const void *)at, __ATOMIC_ACQUIRE);
 	n = (uint32_t)(word & 255) - rx->got;
 	if (word >> 8 != rx->cell + 1 || n == 0) {
 		rx->flow = 0;
 		return false;
 	}
+	rx->at = at + 8 + (uint64_t)rx->got * rx->size;
 	rx->left = n;
 	rx->got += n;
 	return true;
@@ -233,10 +303,31 @@ static inline bool plx_spsc_more(struct plx_spsc_receiver *rx)
  */
 static inline bool plx_spsc_try_send(struct plx_spsc_sender *tx, const void *element)
 {
-	if (plx_unlikely(tx->left == 0) && !plx_spsc_cell(tx))
-		return false;
-	plx_element_copy(tx->at, element, tx->size);
-	plx_spsc_publish(tx, 1);
+	uint32_t filled = plx_spsc_filled(tx);
+
+	if (plx_unlikely(filled >= tx->per)) {
+		if (!plx_spsc_cell(tx))
+			return false;
+		filled = 0;
+	}
+	plx_element_put(tx->word + 8 + (uint64_t)filled * tx->size, element, tx->size);
+	plx_spsc_publish(tx, filled + 1);
+	plx_spsc_flush(tx);
+	return true;
+}
+
+/** plx_spsc_try_send_word() - the same with an element of 8 bytes by value, which need not be in memory for that. */
+static inline bool plx_spsc_try_send_word(struct plx_spsc_sender *tx, uint64_t element)
+{
+	uint32_t filled = plx_spsc_filled(tx);
+
+	if (plx_unlikely(filled >= tx->per)) {
+		if (!plx_spsc_cell(tx))
+			return false;
+		filled = 0;
+	}
+	memcpy(tx->word + 8 + (uint64_t)filled * 8, &element, 8);
+	plx_spsc_publish(tx, filled + 1);
 	plx_spsc_flush(tx);
 	return true;
 }
@@ -245,26 +336,55 @@ static inline bool plx_spsc_try_send(struct plx_spsc_sender *tx, const void *ele
 static inline uint32_t plx_spsc_try_send_many(struct plx_spsc_sender *tx, const void *elements, uint32_t n)
 {
 	const unsigned char *from = (const unsigned char *)elements;
-	uint32_t done = 0;
+	const uint32_t per = tx->per, size = tx->size;
+	uint32_t done = 0, filled = plx_spsc_filled(tx);
+	/* in registers: see plx_spsc_filled() */
+	uint64_t base = tx->base, mask = tx->mask, stride = tx->stride, free = tx->seen + mask;
+	unsigned char *word = tx->word, *cells = tx->cells;
 
 	while (done < n) {
 		uint32_t k = n - done;
 
-		if (tx->left == 0 && !plx_spsc_cell(tx))
-			break;
-		if (k > tx->left)
-			k = tx->left;
-		plx_elements_copy(tx->at, from, tx->size, k);
-		from += (uint64_t)k * tx->size;
-		plx_spsc_publish(tx, k);
+		if (filled >= per) {
+			uint64_t cell = base >> 8;
+
+			if (plx_unlikely((int64_t)(cell - free) > 0)) {
+				tx->word = word;
+				tx->base = base;
+				if (done > 0) /* SP5 release: pairs with SP6 */
+					__atomic_store_n(tx->tail, cell, __ATOMIC_RELEASE);
+				if (!plx_spsc_full(tx)) {
+					plx_spsc_flush(tx);
+					return done;
+				}
+				free = tx->seen + mask;
+			}
+			word = cells + (cell & mask) * stride;
+			base = (cell + 1) << 8;
+			plx_line_soon(cells + ((cell + PLX_SPSC_AHEAD) & mask) * stride);
+			filled = 0;
+		}
+		if (k > per - filled)
+			k = per - filled;
+		plx_elements_put(word + 8 + (uint64_t)filled * size, from, size, k);
+		from += (uint64_t)k * size;
+		filled += k;
+		/* SP1 release: pairs with SP2 */
+		__atomic_store_n((uint64_t *)(void *)word, base + filled, __ATOMIC_RELEASE);
 		done += k;
 	}
+	/* SP5 release: pairs with SP6; once for all cells that became full */
+	if (done > 0 && (filled == per || base != tx->base))
+		__atomic_store_n(tx->tail, (base >> 8) - (filled < per), __ATOMIC_RELEASE);
+	tx->word = word;
+	tx->base = base;
 	plx_spsc_flush(tx);
 	return done;
 }
 
 /* Out of line parts of the two below. */
 int plx_spsc_send_wait(struct plx_spsc_sender *tx, const void *element, uint64_t timeout_ns) plx_must_check;
+int plx_spsc_send_word_wait(struct plx_spsc_sender *tx, uint64_t element, uint64_t timeout_ns) plx_must_check;
 int plx_spsc_recv_wait(struct plx_spsc_receiver *rx, void *element, uint64_t timeout_ns) plx_must_check;
 
 /**
@@ -279,6 +399,14 @@ static inline int plx_spsc_send(struct plx_spsc_sender *tx, const void *element,
 	return plx_likely(plx_spsc_try_send(tx, element)) ? 0 : plx_spsc_send_wait(tx, element, timeout_ns);
 }
 
+/** plx_spsc_send_word() - the same for an element of 8 bytes by value. */
+static inline int plx_spsc_send_word(struct plx_spsc_sender *tx, uint64_t element, uint64_t timeout_ns)
+{
+	return plx_likely(plx_spsc_try_send_word(tx, element))
+		       ? 0
+		       : plx_spsc_send_word_wait(tx, element, timeout_ns);
+}
+
 /** plx_spsc_send_many() - all @n; Return: how many were sent, or when none, the reason as above. */
 int plx_spsc_send_many(struct plx_spsc_sender *tx, const void *elements, uint32_t n,
 		       uint64_t timeout_ns) plx_must_check;
@@ -291,16 +419,21 @@ int plx_spsc_send_many(struct plx_spsc_sender *tx, const void *elements, uint32_
  */
 static inline void *plx_spsc_reserve(struct plx_spsc_sender *tx, uint32_t *n)
 {
-	if (tx->left == 0 && !plx_spsc_cell(tx))
-		return NULL;
-	*n = tx->left;
-	return tx->at;
+	uint32_t filled = plx_spsc_filled(tx);
+
+	if (plx_unlikely(filled >= tx->per)) {
+		if (!plx_spsc_cell(tx))
+			return NULL;
+		filled = 0;
+	}
+	*n = tx->per - filled;
+	return tx->word + 8 + (uint64_t)filled * tx->size;
 }
 
 /** plx_spsc_commit() - send the first @n of them. */
 static inline void plx_spsc_commit(struct plx_spsc_sender *tx, uint32_t n)
 {
-	plx_spsc_publish(tx, n);
+	plx_spsc_publish(tx, plx_spsc_filled(tx) + n);
 	plx_spsc_flush(tx);
 }
 
@@ -344,6 +477,30 @@ static inline bool plx_spsc_try_recv(struct plx_spsc_receiver *rx, void *element
 	return true;
 }
 
+/* Of cells that are full, as many as @n elements hold. Return: elements. */
+static inline uint32_t plx_spsc_take_cells(struct plx_spsc_receiver *rx, unsigned char *to, uint32_t n)
+{
+	const uint32_t per = rx->per, size = rx->size;
+	uint64_t cell = rx->cell + 1, first = cell, end = plx_spsc_known(rx, cell), most = n / per;
+
+	end = end < cell + most ? end : cell + most;
+	end = end < rx->ack ? end : rx->ack;
+	for (; cell < end; cell++) {
+		const unsigned char *at = plx_spsc_cell_at(rx, cell);
+
+		__builtin_prefetch(plx_spsc_cell_at(rx, cell + PLX_SPSC_FLOW), 0, 3);
+		plx_elements_copy(to, at + 8, size, per);
+		to += (uint64_t)per * size;
+	}
+	if (cell == first)
+		return 0;    /* tail is told now and then: it may lie behind us */
+	rx->cell = cell - 1; /* and got == per: we are at its end */
+	rx->taken += (cell - first) * per;
+	/* release: as in plx_spsc_release() */
+	__atomic_store_n(rx->taken_word, rx->taken, __ATOMIC_RELEASE);
+	return (uint32_t)(cell - first) * per;
+}
+
 /** plx_spsc_try_recv_many() - at most @n. Return: how many. */
 static inline uint32_t plx_spsc_try_recv_many(struct plx_spsc_receiver *rx, void *elements, uint32_t n)
 {
@@ -351,13 +508,22 @@ static inline uint32_t plx_spsc_try_recv_many(struct plx_spsc_receiver *rx, void
 	uint32_t done = 0;
 
 	while (done < n) {
-		uint32_t k = n - done;
+		uint32_t k;
 
-		/* what the sender writes just now is left to the next call */
-		if (rx->left == 0 && ((done > 0 && plx_spsc_written(rx)) || !plx_spsc_more(rx)))
-			break;
-		if (k > rx->left)
-			k = rx->left;
+		if (rx->left == 0 && rx->got == rx->per && n - done >= rx->per && rx->flow >= PLX_SPSC_FLOW) {
+			k = plx_spsc_take_cells(rx, to, n - done);
+			to += (uint64_t)k * rx->size;
+			done += k;
+			if (k > 0)
+				continue;
+		}
+		if (rx->left == 0) {
+			/* in a stream, what the sender writes just now is left to the next call */
+			if ((done > 0 && rx->flow >= PLX_SPSC_FLOW && plx_spsc_written(rx)) ||
+			    !plx_spsc_more(rx))
+				break;
+		}
+		k = n - done < rx->left ? n - done : rx->left;
 		plx_elements_copy(to, rx->at, rx->size, k);
 		to += (uint64_t)k * rx->size;
 		plx_spsc_release(rx, k);

@@ -242,7 +242,7 @@ struct row {
 	const char *name;
 	struct plx_channel_shape shape;
 	int senders, receivers;
-	uint32_t batch; /* 1: one per call */
+	uint32_t batch; /* 1: one per call; 0: the same, by value or in place */
 	enum places places;
 	enum regime regime;
 	double must, aim;
@@ -270,6 +270,15 @@ static inline void slow_down(enum regime regime, uint32_t n)
 
 static unsigned char many[256 * 64];
 
+/* What is sent was written just before: a message that lies ready in the cache for ever is no message. */
+static inline void write_many(uint64_t i, uint32_t n)
+{
+	uint32_t size = now.row->shape.size;
+
+	for (uint32_t k = 0; k < n; k++)
+		*(uint64_t *)(void *)(many + (uint64_t)k * size) = i + k;
+}
+
 static void lane_send(void *arg)
 {
 	struct plx_spsc_sender tx;
@@ -279,9 +288,14 @@ static void lane_send(void *arg)
 	must("sender", now.row->shape.kind == PLX_CHANNEL_MPSC
 			       ? plx_mpsc_sender_open(&tx, now.at, now.room, 0)
 			       : plx_spsc_sender_open(&tx, now.at, now.room, 0));
-	while (n > 1) {
+	for (uint64_t i = 0; n > 1; i += n) {
+		write_many(i, n);
 		must("send", plx_spsc_send_many(&tx, many, n, FOREVER));
 		slow_down(CHASED, n);
+	}
+	for (uint64_t i = 0; n == 0; i++) {
+		must("send", plx_spsc_send_word(&tx, i, FOREVER));
+		slow_down(CHASED, 1);
 	}
 	for (uint64_t i = 0;; i++) {
 		*(uint64_t *)(void *)many = i;
@@ -346,7 +360,8 @@ static void ring_send(void *arg)
 
 	(void)arg;
 	must("sender", plx_ring_sender_open(&tx, now.at, now.room, 0));
-	for (uint64_t i = 0;; i++) {
+	for (uint64_t i = 0;; i += n) {
+		write_many(i, n);
 		must("send",
 		     n > 1 ? plx_ring_send_many(&tx, many, n, FOREVER) : plx_ring_send(&tx, many, FOREVER));
 		slow_down(CHASED, n);
@@ -373,7 +388,20 @@ static void post_send(void *arg)
 
 	(void)arg;
 	must("sender", plx_post_sender_open(&tx, now.at, now.room, 1));
+	for (uint64_t i = 0; now.row->batch == 0; i++) {
+		uint64_t *at;
+
+		while (!(at = plx_post_reserve(&tx)))
+			must("send", plx_post_wait_room(&tx, 0, FOREVER));
+		for (int k = 0; k < 6; k++)
+			at[k] = i;
+		plx_post_commit(&tx, 3, i, 48);
+		if (i % 256 == 0)
+			plx_post_stamp(&tx);
+		slow_down(CHASED, 1);
+	}
 	for (uint64_t i = 0;; i++) {
+		*(uint64_t *)(void *)many = i;
 		must("send", plx_post_send(&tx, 3, i, many, 48, FOREVER));
 		if (i % 256 == 0)
 			plx_post_stamp(&tx); /* a turn */
@@ -388,6 +416,16 @@ static void post_recv(void *arg)
 
 	(void)arg;
 	must("receiver", plx_post_receiver_open(&rx, now.at, now.room));
+	for (uint64_t sum = 0; now.row->batch == 0;) {
+		const uint64_t *at;
+
+		while (!(at = plx_post_peek(&rx, &envelope)))
+			must("recv", plx_post_wait(&rx, FOREVER));
+		sum += at[0] + at[5];
+		__asm__ __volatile__("" : : "r"(sum));
+		plx_post_release(&rx);
+		slow_down(FULL, 1);
+	}
 	for (;;) {
 		must("recv", plx_post_recv(&rx, &envelope, many, FOREVER));
 		slow_down(FULL, 1);
@@ -624,15 +662,20 @@ static void latencies(void)
 static const struct row rows[] = {
 	{ "spsc 8 B, one per call, full", SPSC(8, 40000), 1, 1, 1, TWO, FULL, 150, 300, 7 },
 	{ "spsc 8 B, one per call, chased", SPSC(8, 40000), 1, 1, 1, TWO, CHASED, 150, 300, 7 },
+	{ "spsc word, one per call, full", SPSC(8, 40000), 1, 1, 0, TWO, FULL, 150, 300, 7 },
+	{ "spsc word, one per call, chased", SPSC(8, 40000), 1, 1, 0, TWO, CHASED, 150, 300, 7 },
 	{ "spsc 8 B, batch 32, full", SPSC(8, 40000), 1, 1, 32, TWO, FULL, 440, 650, 7 },
 	{ "spsc 8 B, batch 32, chased", SPSC(8, 40000), 1, 1, 32, TWO, CHASED, 440, 650, 7 },
 	{ "ring 8 B, batch 32, full", RING(8, 40000), 1, 1, 32, TWO, FULL, 440, 650, 8 },
 	{ "ring 8 B, batch 32, chased", RING(8, 40000), 1, 1, 32, TWO, CHASED, 440, 650, 8 },
 	{ "envelope + 48 B, one per call, full", POST(48, 6000), 1, 1, 1, TWO, FULL, 100, 210, 1 },
 	{ "envelope + 48 B, one per call, chased", POST(48, 6000), 1, 1, 1, TWO, CHASED, 100, 210, 1 },
+	{ "envelope + 48 B, in place, full", POST(48, 6000), 1, 1, 0, TWO, FULL, 100, 210, 1 },
+	{ "envelope + 48 B, in place, chased", POST(48, 6000), 1, 1, 0, TWO, CHASED, 100, 210, 1 },
 	{ "ring 64 B, batch 32, full", RING(64, 6000), 1, 1, 32, TWO, FULL, 180, 280, 1 },
 	{ "ring 64 B, batch 32, chased", RING(64, 6000), 1, 1, 32, TWO, CHASED, 180, 280, 1 },
-	{ "spsc 56 B, one per call", SPSC(56, 6000), 1, 1, 1, TWO, EVEN, 0, 0, 1 },
+	{ "spsc 56 B, one per call, full", SPSC(56, 6000), 1, 1, 1, TWO, FULL, 0, 0, 1 },
+	{ "spsc 56 B, one per call, chased", SPSC(56, 6000), 1, 1, 1, TWO, CHASED, 0, 0, 1 },
 	{ "spsc 8 B, one per call, ONE processor", SPSC(8, 1024), 1, 1, 1, ONE, EVEN, 15, 30, 0 },
 	{ "spsc 8 B, batch 32, ONE processor", SPSC(8, 1024), 1, 1, 32, ONE, EVEN, 0, 0, 0 },
 	{ "ring 8 B, batch 32, ONE processor", RING(8, 1024), 1, 1, 32, ONE, EVEN, 0, 0, 0 },
