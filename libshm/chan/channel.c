@@ -258,6 +258,7 @@ static void add_seats(struct plx_channel_stats *stats, const struct plx_channel 
 		stats->full += plx_read_once(&seat->full);
 		stats->empty += plx_read_once(&seat->empty);
 		stats->parked += plx_read_once(&seat->parked);
+		stats->overslept += plx_read_once(&seat->overslept);
 		stats->sent += plx_read_once(&seat->sent);
 		stats->received += plx_read_once(&seat->received);
 	}

@@ -77,7 +77,9 @@ struct plx_seat {
 	/* line 1: what the holders counted */
 	uint64_t full, empty, parked;
 	uint64_t sent, received; /* where positions do not say it (MPMC) */
-	uint64_t reserved1[3];
+	uint64_t
+		overslept; /* sleeps that ended by time, with something there, and nobody on the way to wake */
+	uint64_t reserved1[2];
 };
 static_assert(offsetof(struct plx_seat, sleep) == 8, "protocol.md: channel, seat");
 static_assert(offsetof(struct plx_seat, stamp) == 24, "protocol.md: channel, seat");

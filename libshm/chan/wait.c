@@ -211,6 +211,8 @@ static int park(struct plx_end *end, const struct plx_chan_question *q, uint64_t
 	if (!q->ready(q->of)) {
 		count(&end->seat->parked);
 		ret = plx_futex_wait(&end->seat->sleep, sleep, timeout_ns < most ? timeout_ns : most);
+		if (ret == -ETIMEDOUT && (plx_read_once(bits_of(end)) >> end->number & 1) && q->ready(q->of))
+			count(&end->seat->overslept);
 	}
 	plx_chan_wakes(end);
 	return ret;

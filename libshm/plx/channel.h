@@ -77,6 +77,8 @@ struct plx_channel_stats {
 	uint64_t woken;    /* times somebody was woken */
 	uint64_t skipped;  /* cells given up, because who had claimed them died */
 	uint64_t buried;   /* seats taken back from the dead */
+	uint64_t
+		overslept; /* sleeps that ended by time though something was there: wake-ups that were lost with who died */
 };
 
 /* What plx_channel_info() says, checked, in private memory. */
