@@ -9,6 +9,7 @@
 
 #include <plx/subscriber.h>
 
+#include "base/mutant.h"
 #include "base/sys.h"
 #include "topic/member.h"
 #include "topic/wire.h"
@@ -91,13 +92,16 @@ static int make_alarm(struct plx_member *m, int *fd)
  * Put it among the followers and send it the grant. Where it starts is decided here, and nothing after that can be
  * missed. What fails before the grant is made can still be told.
  */
-static int let_in(struct plx_member *m, struct plx_step *step, struct plx_grant *grant, const int *fds)
+int plx_member_let_in(struct plx_member *m, struct plx_step *step, struct plx_grant *grant, const int *fds)
 {
 	struct plx_publisher *pub = m->pub;
 	int ret;
 
+	if (plx_mutant(MUT_START_OUTSIDE))
+		grant->start = plx_writer_start(&pub->writer, m->host.terms.history);
 	plx_bias_claim(pub->bias);
-	grant->start = plx_writer_start(&pub->writer, m->host.terms.history);
+	if (!plx_mutant(MUT_START_OUTSIDE))
+		grant->start = plx_writer_start(&pub->writer, m->host.terms.history);
 	m->follower = (struct plx_follower){
 		.link = plx_segment_block(&m->link, PLX_LINK_BLOCK_LINK, NULL),
 		.pins = plx_segment_block(&m->link, PLX_LINK_BLOCK_PINS, NULL),
@@ -158,7 +162,7 @@ int plx_member_admit(struct plx_member *m, struct plx_step *step, const struct p
 	if (ret >= 0 && pub->keys)
 		ret = seal(m, &grant, fds);
 	if (ret >= 0)
-		ret = let_in(m, step, &grant, fds);
+		ret = plx_member_let_in(m, step, &grant, fds);
 	if (ret < 0 && step->what == PLX_STEP_ADMIT)
 		plx_host_refuse(&m->host, step, offer, -ret, "the publisher cannot make a link: %s",
 				plx_strerror(ret));

@@ -32,6 +32,10 @@ void plx_member_part(struct plx_publisher *pub, struct plx_member *m, int reason
 int plx_member_admit(struct plx_member *m, struct plx_step *step,
 		     const struct plx_offer *offer) plx_must_check;
 
+/** plx_member_let_in() - the last step of that: among the followers, and the grant is sent. Return: 0 or -errno. */
+int plx_member_let_in(struct plx_member *m, struct plx_step *step, struct plx_grant *grant,
+		      const int *fds) plx_must_check;
+
 /* ---- turned_away.c ---- */
 
 /** plx_member_refused() - count it, and keep it for the user. @text may be empty. */

@@ -1,5 +1,5 @@
 /*
- * test_doors.c - a publisher or a subscriber is killed at each door to the kernel, on its whole way.
+ * test_doors.c - a publisher or a subscriber is killed at each door to the kernel, on its whole way. Timeout: 180
  *
  * What is stepped instruction by instruction makes no system calls; the rest of the way, from opening over the handshake to
  * closing, is nothing but system calls with a little between them. So here a child dies at the first door, the next one
@@ -78,6 +78,58 @@ static bool ended(pid_t pid, int *how)
 	return true;
 }
 
+/* With keys each opens its own, after it was forked: a secret does not travel into a child. */
+static bool keyed;
+
+static struct plx_keys *keys_of(const char *name)
+{
+	struct plx_public_key key;
+	struct plx_keys *keys;
+	char path[600];
+
+	if (!keyed)
+		return NULL;
+	snprintf(path, sizeof(path), "%s/%s.key", directory, name);
+	if (plx_keys_open(&keys, path, NULL) < 0)
+		abort();
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s.key", directory, i ? "pub" : "sub");
+		if (plx_key_public(path, &key, NULL) < 0 || plx_keys_trust_key(keys, &key) < 0)
+			abort();
+	}
+	return keys;
+}
+
+static struct plx_keys *pub_keys, *sub_keys; /* of the parent */
+
+static int setup_with_keys(void **state)
+{
+	struct plx_public_key key;
+	char path[600];
+
+	if (pair_setup(state) < 0)
+		return -1;
+	keyed = true;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s.key", directory, i ? "pub" : "sub");
+		if (plx_key_create(path, &key) < 0)
+			return -1;
+	}
+	pub_keys = keys_of("pub");
+	sub_keys = keys_of("sub");
+	return 0;
+}
+
+static int teardown_with_keys(void **state)
+{
+	plx_keys_close(pub_keys);
+	plx_keys_close(sub_keys);
+	pub_keys = sub_keys = NULL;
+	keyed = false;
+	return pair_teardown(state);
+}
+
 static uint64_t *sent; /* messages the child published, in memory we share with it */
 
 /* ---- the publisher dies ------------------------------------------------------------------------------- */
@@ -93,6 +145,7 @@ static int publish(void *arg)
 	opt.slot_size = 256;
 	opt.history = 4;
 	opt.linger_ns = SECOND / 200;
+	opt.keys = keys_of("pub");
 	die_at(*(int *)arg);
 	CHECK(plx_publisher_open(&pub, TOPIC, &opt) == 0);
 	CHECK(plx_publisher_wait_subscribers(pub, 1, 10 * SECOND) == 0);
@@ -164,6 +217,7 @@ static void successor_is_heard(struct plx_subscriber *sub)
 	struct heard h = { 0 };
 
 	opt.slot_size = 256;
+	opt.keys = pub_keys;
 	pub = publisher(opt);
 	assert_true(connected(sub, 1));
 	assert_int_equal(send_number(pub, 0), 0);
@@ -199,7 +253,7 @@ static void kill_publishers(bool late)
 
 		*sent = 0;
 		pid = start(publish, &door);
-		sub = subscriber(PLX_SUBSCRIBER_DEFAULTS);
+		sub = subscriber((struct plx_subscriber_options){ .keys = sub_keys });
 		listen_to(sub, pid, &h, &how, late);
 		if (how != 0 && how != -SIGKILL)
 			fail_msg("door %d: the publisher ended with %d", door, how);
@@ -248,6 +302,7 @@ static int subscribe(void *arg)
 
 	opt.directory = directory;
 	opt.spin_ns = 0;
+	opt.keys = keys_of("sub");
 	die_at(*(int *)arg);
 	CHECK(plx_subscriber_open(&sub, TOPIC, &opt) == 0);
 	for (int i = 0; i < 3; i++)
@@ -314,6 +369,12 @@ static void alone_again(struct plx_publisher *pub, struct plx_subscriber *other,
 		plx_publisher_drop(pub, &loans[--n]);
 }
 
+static void a_publisher_with_keys_killed_at_any_door_costs_its_subscriber_nothing_but_the_rest(void **state)
+{
+	(void)state;
+	kill_publishers(false);
+}
+
 static void a_subscriber_killed_at_any_door_leaves_everything_to_the_others(void **state)
 {
 	struct plx_publisher_options opt = PLX_PUBLISHER_DEFAULTS;
@@ -328,8 +389,9 @@ static void a_subscriber_killed_at_any_door_leaves_everything_to_the_others(void
 	opt.slots = 8;
 	opt.slot_size = 256;
 	opt.full = PLX_FULL_FAIL;
+	opt.keys = pub_keys;
 	pub = publisher(opt);
-	other = subscriber(PLX_SUBSCRIBER_DEFAULTS);
+	other = subscriber((struct plx_subscriber_options){ .keys = sub_keys });
 	assert_true(connected(other, 1));
 	for (int i = fds = 0; i < 5; i++) { /* the control thread closes what it has sent */
 		sleep_ms(20);
@@ -357,6 +419,11 @@ static void a_subscriber_killed_at_any_door_leaves_everything_to_the_others(void
 	printf("doors: subscriber: %d of %d doors survived\n", door, door);
 }
 
+static void a_subscriber_with_keys_killed_at_any_door_leaves_everything_to_the_others(void **state)
+{
+	a_subscriber_killed_at_any_door_leaves_everything_to_the_others(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -368,6 +435,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_subscriber_killed_at_any_door_leaves_everything_to_the_others, pair_setup,
 			pair_teardown),
+		cmocka_unit_test_setup_teardown(
+			a_publisher_with_keys_killed_at_any_door_costs_its_subscriber_nothing_but_the_rest,
+			setup_with_keys, teardown_with_keys),
+		cmocka_unit_test_setup_teardown(
+			a_subscriber_with_keys_killed_at_any_door_leaves_everything_to_the_others,
+			setup_with_keys, teardown_with_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

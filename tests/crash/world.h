@@ -38,6 +38,7 @@ struct seat {
 	uint64_t mine[1];
 	uint64_t due; /* no message before it may come any more; a reliable reader gets exactly this one */
 	struct plx_buffer held[HANDLES];
+	bool heeds; /* somebody may be let go here: it asks whether that was it, and it was not */
 };
 
 struct world {
@@ -108,11 +109,10 @@ static inline bool intact(const struct plx_buffer *b)
 
 /* ---- making it ---------------------------------------------------------------------------------------- */
 
-/* Reader and publisher meet; what plx_reader_init() allocated moves into the memory. */
-static inline void join(struct world *w, int i, bool reliable, uint32_t history)
+/* Its link is there; a reader begins at @start. What plx_reader_init() allocated moves into the memory. */
+static inline void begin(struct world *w, int i, bool reliable, uint64_t start)
 {
 	struct seat *s = &w->seats[i];
-	uint64_t start = plx_writer_start(&w->pub.writer, history);
 	struct plx_reader_parts parts = {
 		.head = w->head,
 		.log = w->log,
@@ -129,22 +129,7 @@ static inline void join(struct world *w, int i, bool reliable, uint32_t history)
 		.reading = reliable ? PLX_READ_RELIABLE : PLX_READ_LOSSY,
 	};
 
-	memset(s->link, 0, sizeof(*s->link));
-	memset(s->pins, 0, 64);
 	memset(s->held, 0, sizeof(s->held));
-	s->link->slots = w->head->slots;
-	s->link->quota = HELD;
-	s->link->reading = parts.reading;
-	s->member = (struct plx_member){ .pub = &w->pub, .fd = -1, .joined = true };
-	s->member.follower = (struct plx_follower){
-		.link = s->link,
-		.pins = s->pins,
-		.cursor = start,
-		.start = start,
-		.quota = HELD,
-		.reliable = reliable,
-		.polling = true,
-	};
 	assert_int_equal(plx_reader_init(&s->reader, &parts), 0);
 	free(s->reader.mine);
 	free(s->reader.chunks);
@@ -158,6 +143,30 @@ static inline void join(struct world *w, int i, bool reliable, uint32_t history)
 		s->reader.unused = &s->holders[h];
 	}
 	s->due = start;
+}
+
+/* Reader and publisher meet. */
+static inline void join(struct world *w, int i, bool reliable, uint32_t history)
+{
+	struct seat *s = &w->seats[i];
+	uint64_t start = plx_writer_start(&w->pub.writer, history);
+
+	memset(s->link, 0, sizeof(*s->link));
+	memset(s->pins, 0, 64);
+	s->link->slots = w->head->slots;
+	s->link->quota = HELD;
+	s->link->reading = reliable ? PLX_READ_RELIABLE : PLX_READ_LOSSY;
+	s->member = (struct plx_member){ .pub = &w->pub, .fd = -1, .joined = true };
+	s->member.follower = (struct plx_follower){
+		.link = s->link,
+		.pins = s->pins,
+		.cursor = start,
+		.start = start,
+		.quota = HELD,
+		.reliable = reliable,
+		.polling = true,
+	};
+	begin(w, i, reliable, start);
 	assert_int_equal(plx_writer_follow(&w->pub.writer, &s->member.follower), 0);
 }
 
@@ -267,7 +276,11 @@ static inline const char *drain(struct seat *s)
 		case PLX_READER_NOTHING:
 		case PLX_READER_ENDED: return check_held(s);
 		case PLX_READER_QUOTA: wrong = release_all(s); break;
-		case PLX_READER_ATTENTION: wrong = "somebody was let go"; break;
+		case PLX_READER_ATTENTION:
+			if (!s->heeds)
+				wrong = "somebody was let go";
+			plx_reader_heeded(&s->reader);
+			break;
 		case PLX_READER_LAPPED: wrong = "a reliable reader was lapped"; break;
 		case PLX_READER_LIES: wrong = "the publisher seems to lie"; break;
 		default: wrong = "take said something odd"; break;
