@@ -423,6 +423,33 @@ void plx_mpmc_receiver_leave(struct plx_mpmc_receiver *rx)
 	plx_seat_leave(&rx->end);
 }
 
+/* ---- who holds the others up ------------------------------------------------------------------------- */
+
+int32_t plx_mpmc_holder(const void *at, uint64_t room)
+{
+	const struct plx_channel *c = (const struct plx_channel *)at;
+	uint64_t oldest = UINT64_MAX, owner;
+	struct plx_geometry g;
+	int ret = plx_geometry_read(&g, at, room);
+
+	if (ret == 0 && g.kind != PLX_CHANNEL_MPMC)
+		ret = -EPROTO;
+	for (uint64_t i = 0; i < g.cells && ret == 0; i++) {
+		uint64_t word = plx_read_once(
+			plx_mpmc_cell(plx_cells_of(plx_lane_at(c, &g, 0)), i, g.cells - 1, g.stride));
+
+		/* position first, then state and seat: words compare as positions do */
+		if ((PLX_CELL_STATE(word) & 1) && word < oldest)
+			oldest = word;
+	}
+	if (ret < 0 || oldest == UINT64_MAX ||
+	    (oldest & 63) >= (PLX_CELL_STATE(oldest) == PLX_CELL_WRITING ? g.senders : g.receivers))
+		return ret;
+	owner = plx_read_once(
+		&plx_seat_at(c, PLX_CELL_STATE(oldest) == PLX_CELL_WRITING, oldest & 63, g.senders)->owner);
+	return (PLX_OWNER_GEN(owner) & 255) == (oldest >> 8 & 255) ? (int32_t)PLX_OWNER_PID(owner) : 0;
+}
+
 /* ---- burying ----------------------------------------------------------------------------------------- */
 
 void plx_cells_bury(struct plx_channel *c, const struct plx_geometry *g, bool sender, uint32_t number,

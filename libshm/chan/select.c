@@ -8,6 +8,7 @@
 #include <plx/select.h>
 
 #include "base/atomic.h"
+#include "base/mutant.h"
 #include "base/sys.h"
 #include "base/wait.h"
 #include "chan/channel.h"
@@ -66,7 +67,7 @@ static int park(const struct plx_choice *choices, uint32_t n, uint64_t timeout_n
 			ret = plx_futex_wait(words[0], values[0], most < SHORT_NS ? most : SHORT_NS);
 		ret = ret == -EAGAIN ? 0 : ret;
 	}
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = plx_mutant(MUT_CHAN_CHOICE_STILL_SLEEPS) ? 1 : 0; i < n; i++)
 		plx_chan_wakes(choices[i].end);
 	/* the word is raised: report it as every sleep does */
 	if (ret == 0 && plx_read_once(&plx_wait_stop.raised) &&

@@ -58,6 +58,18 @@ PLX_BEGIN
 /** plx_mpmc_sender_open(), plx_mpmc_receiver_open() - take a seat. Return: as plx_mpsc_sender_open(). */
 int plx_mpmc_sender_open(struct plx_mpmc_sender *tx, void *at, uint64_t room, uint32_t source) plx_must_check;
 int plx_mpmc_receiver_open(struct plx_mpmc_receiver *rx, void *at, uint64_t room) plx_must_check;
+/**
+ * plx_mpmc_holder() - who has had a cell in its hands for the longest: the process for which a full ring waits.
+ *
+ * Who is killed there is found and its cell given up. Who is only stopped (SIGSTOP, a debugger, swapped out) may go on at any
+ * moment with a store into that cell, so nobody may use it: the others go round once more, and then wait for it. A supervisor
+ * that cannot wait kills that process, and says so: plx_channel_bury().
+ *
+ * Return: its process id; 0 when nobody has one; -EPROTO, -ERANGE, -EBADMSG.
+ * Safety: any process, at any time; a look, which may be old when it returns.
+ */
+int32_t plx_mpmc_holder(const void *at, uint64_t room) plx_must_check;
+
 /** Give the seat back. May be called twice. When all senders shall end: plx_channel_close(). */
 void plx_mpmc_sender_leave(struct plx_mpmc_sender *tx);
 void plx_mpmc_receiver_leave(struct plx_mpmc_receiver *rx);
