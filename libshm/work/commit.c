@@ -23,7 +23,7 @@
 int plx_work_note(struct plx_work_map *map, struct plx_work_undo *undo, uint64_t seq, void *at, uint32_t size)
 {
 	uint64_t off = (uint64_t)((unsigned char *)at - (unsigned char *)map->seg.base);
-	uint64_t padded = (size + 7ull) & ~7ull, room = map->undo_size - sizeof(*undo);
+	uint64_t padded = (size + 7ull) & ~7ull, room = map->undo_size - sizeof(*undo), used;
 	unsigned char *entry;
 
 	if (off < map->memory_begin || !plx_size_inside(off, size, map->memory_end))
@@ -33,15 +33,16 @@ int plx_work_note(struct plx_work_map *map, struct plx_work_undo *undo, uint64_t
 		plx_work_barrier();
 		plx_write_once(&undo->seq, seq + 1);
 	}
-	if (padded + sizeof(struct plx_work_mark) > room - undo->used)
+	used = plx_read_once(&undo->used);
+	if (used > room || used % 8 != 0 || padded + sizeof(struct plx_work_mark) > room - used)
 		return -ENOSPC;
-	entry = (unsigned char *)(undo + 1) + undo->used;
+	entry = (unsigned char *)(undo + 1) + used;
 	memcpy(entry, at, size);
 	*(struct plx_work_mark *)(void *)(entry + padded) = (struct plx_work_mark){ .off = off,
 										    .size = size };
 	plx_work_barrier();
 	if (!plx_mutant(MUT_WORK_NO_UNDO))
-		plx_write_once(&undo->used, undo->used + padded + sizeof(struct plx_work_mark));
+		plx_write_once(&undo->used, used + padded + sizeof(struct plx_work_mark));
 	plx_work_barrier(); /* and only then may it be changed */
 	return 0;
 }

@@ -36,7 +36,7 @@ int plx_worker_forward(struct plx_worker *w, uint64_t key, uint32_t type, const 
 	struct plx_work_entry e = {
 		.key = key, .type = (uint16_t)type, .size = (uint16_t)size, .priority = w->priority
 	};
-	uint64_t seq = w->line->seq + 1;
+	uint64_t seq = w->line->seq + 1, room = w->map->outbox_bytes - sizeof(*box), staged;
 
 	if (size > w->map->size)
 		return -EMSGSIZE;
@@ -49,13 +49,14 @@ int plx_worker_forward(struct plx_worker *w, uint64_t key, uint32_t type, const 
 		plx_work_barrier();
 		plx_write_once(&box->seq, seq);
 	}
-	if (entry_size(&e) > w->map->outbox_bytes - sizeof(*box) - box->staged)
+	staged = plx_read_once(&box->staged);
+	if (staged > room || staged % 8 != 0 || entry_size(&e) > room - staged)
 		return -ENOSPC;
-	memcpy(entries(box) + box->staged, &e, sizeof(e));
+	memcpy(entries(box) + staged, &e, sizeof(e));
 	if (size)
-		memcpy(entries(box) + box->staged + sizeof(e), data, size);
+		memcpy(entries(box) + staged + sizeof(e), data, size);
 	plx_work_barrier();
-	plx_write_once(&box->staged, box->staged + entry_size(&e));
+	plx_write_once(&box->staged, staged + entry_size(&e));
 	return 0;
 }
 

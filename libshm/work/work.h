@@ -194,6 +194,8 @@ void plx_work_message(const struct plx_work_map *map, struct plx_message *m, str
 int plx_work_answer(const struct plx_work_map *map, uint64_t call, int32_t result, const void *data,
 		    uint32_t size);
 
+/** plx_work_obey() - do what was asked. */
+void plx_work_obey(struct plx_worker *w);
 /** plx_work_take() - handle messages, at most 64. Return: how many. */
 uint32_t plx_work_take(struct plx_worker *w);
 

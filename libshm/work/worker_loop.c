@@ -158,18 +158,19 @@ bool plx_worker_asked(const struct plx_worker *w)
 static int obey(struct plx_worker *w, const struct plx_envelope *e, const void *data)
 {
 	const struct plx_worker_hooks *h = &w->options->hooks;
+	uint32_t size = e->length < w->map->size ? e->length : w->map->size;
 
 	switch (e->type) {
 	case PLX_REQUEST_PING: return 0;
 	case PLX_REQUEST_PAUSE: /* line->paused says which; a successor sees it, too */
 	case PLX_REQUEST_RESUME: return 0;
-	case PLX_REQUEST_CONFIGURE: return h->configure ? h->configure(w, data, e->length, h->arg) : -ENOSYS;
+	case PLX_REQUEST_CONFIGURE: return h->configure ? h->configure(w, data, size, h->arg) : -ENOSYS;
 	case PLX_REQUEST_STOP: w->leaving = true; return 0;
 	default: return -EINVAL;
 	}
 }
 
-static void take_requests(struct plx_worker *w)
+void plx_work_obey(struct plx_worker *w)
 {
 	struct plx_envelope e;
 	const void *data;
@@ -231,7 +232,7 @@ static void work(struct plx_worker *w)
 	const struct plx_worker_hooks *h = &w->options->hooks;
 
 	for (;;) {
-		take_requests(w);
+		plx_work_obey(w);
 		if (w->leaving)
 			return;
 		if (!paused(w) && take_turn(w) > 0)

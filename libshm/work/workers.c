@@ -71,7 +71,9 @@ static int spawn(struct plx_workers *w, uint32_t number)
 static uint32_t state_of(const struct plx_workers *w, uint32_t number)
 {
 	/* WS2 acquire: pairs with WS1 */
-	return __atomic_load_n(&w->map.lines[number].state, __ATOMIC_ACQUIRE);
+	uint32_t state = __atomic_load_n(&w->map.lines[number].state, __ATOMIC_ACQUIRE);
+
+	return state <= PLX_WORKER_QUARANTINE ? state : PLX_WORKER_NONE; /* it wrote what there is not */
 }
 
 static bool is_ready(const struct plx_workers *w, uint32_t number)
