@@ -85,10 +85,13 @@ static void handle(struct plx_worker *w, const struct plx_message *m)
 	}
 	if (plx_unlikely(m->call != 0))
 		(void)plx_work_answer(w->map, m->call, ret < 0 ? ret : 0, NULL, 0);
+	if (plx_mutant(MUT_WORK_RELEASED_FIRST))
+		plx_post_release(&w->inbox);
 	plx_work_commit(line, lane, m->number + 1);
 	if (plx_unlikely(plx_work_outbox(w->map, w->number)->seq == line->seq))
 		plx_work_flush_all(w);
-	plx_post_release(&w->inbox);
+	if (!plx_mutant(MUT_WORK_RELEASED_FIRST))
+		plx_post_release(&w->inbox);
 	plx_work_barrier();
 	plx_write_once(&line->hand_lane, 0);
 	w->handled++;

@@ -1,6 +1,7 @@
 /*
  * test_work.c - a worker dies at each instruction of handling a message, its supervisor at each of recovering from that, and
- * a slot moves at each instruction of sending to it.
+ * a slot moves at each instruction of sending to it, is lost at each of handling its message, and gained at each of waiting
+ * for it.
  *
  * Whatever the instruction: after recovery the memory is as of the last message that was finished, the message in hand comes
  * again if and only if it was not, and the successor ends with the same counts as if nobody had died.
@@ -20,12 +21,11 @@
 #define UNDO    1024u
 #define POINTS  20000
 
-enum what { HANDLE, RECOVER, SEND, WHATS };
+enum what { HANDLE, RECOVER, SEND, LOSE, GAIN, WHATS };
 
 static struct step_count counts[WHATS] = {
-	[HANDLE] = { .name = "handle" },
-	[RECOVER] = { .name = "recover" },
-	[SEND] = { .name = "send" },
+	[HANDLE] = { .name = "handle" }, [RECOVER] = { .name = "recover" }, [SEND] = { .name = "send" },
+	[LOSE] = { .name = "lose" },     [GAIN] = { .name = "gain" },
 };
 
 struct tally {
@@ -143,6 +143,8 @@ static void receive(struct world *w)
 {
 	plx_post_lanes(&w->worker.inbox, (struct plx_channel *)w->shared->inbox[0], &w->map.inbox_geometry);
 	w->worker.inbox.passed[0] = 1u << LANES;
+	w->worker.handover = w->shared->hdr.handover;
+	w->worker.epoch = 0;
 }
 
 /* A new worker, with nothing but the memory. */
@@ -285,6 +287,89 @@ static const char *step_send(struct stepper *st, struct world *w)
 	return step_run(st, &op, &counts[SEND]);
 }
 
+/* ---- handling, while the slot moves ------------------------------------------------------------------- */
+
+/* The first stores of a handover: the slot is held, and its owner the old one for a moment more. */
+static const char *slot_is_lost(void *arg)
+{
+	struct world *w = arg;
+
+	w->shared->hdr.held[0] = 2;
+	w->shared->hdr.handover++;
+	return NULL;
+}
+
+/* Its owner is stored while we are anywhere in between; what came before the fence is ours to handle. */
+static const char *lost(void *arg)
+{
+	struct world *w = arg;
+
+	plx_partition_move(&w->map.partition, 1, 1);
+	(void)plx_work_take(&w->worker);
+	return finished(w);
+}
+
+/* The old owner has got there. */
+static const char *handover_ends(void *arg)
+{
+	struct world *w = arg;
+
+	w->shared->hdr.held[0] = 0;
+	w->shared->hdr.handover++;
+	w->settled = true;
+	return NULL;
+}
+
+/* Not before the old owner is done; and then it is. */
+static const char *gained(void *arg)
+{
+	struct world *w = arg;
+
+	if (!w->settled) {
+		if (lane_of(w)->taken != w->taken[w->lane])
+			return "a message that is held was handled";
+		handover_ends(w);
+	}
+	(void)plx_work_take(&w->worker);
+	return finished(w);
+}
+
+/* A worker that dies meanwhile is recovered as ever; what is held is held for its successor. */
+static const char *died_in_between(void *arg)
+{
+	struct world *w = arg;
+	bool over = !(w->shared->hdr.handover & 1);
+
+	if (w->what == GAIN && !over && lane_of(w)->taken != w->taken[w->lane])
+		return "a message that is held was handled";
+	if (w->what == GAIN && !over)
+		handover_ends(w);
+	return died(w);
+}
+
+static const char *step_move(struct stepper *st, struct world *w)
+{
+	struct step_op op = { call_handle, died_in_between, slot_is_lost, lost, w };
+	bool gain = roll(w, 2);
+	const char *wrong;
+
+	w->what = gain ? GAIN : LOSE;
+	w->settled = false;
+	plx_partition_move(&w->map.partition, 1, 0);
+	if (gain) {
+		op.paused = handover_ends;
+		op.resumed = gained;
+		slot_is_lost(w);
+	}
+	wrong = step_run(st, &op, &counts[w->what]);
+	if (!wrong)
+		wrong = gain ? gained(w) : lost(w);
+	w->shared->hdr.held[0] = 0;
+	w->shared->hdr.handover += w->shared->hdr.handover & 1;
+	plx_partition_move(&w->map.partition, 1, 1);
+	return wrong;
+}
+
 /* ---- the walk ---------------------------------------------------------------------------------------- */
 
 /* Somewhere in the middle of handling: with some of it changed, or finished and not acknowledged. */
@@ -312,6 +397,7 @@ static void die_somewhere(struct world *w)
 static const char *step(struct stepper *st, struct world *w)
 {
 	struct step_op op = { NULL, died, nothing, resumed, w };
+	bool move = roll(w, 4) == 0;
 	struct plx_work_head *head;
 	const char *wrong;
 
@@ -326,7 +412,7 @@ static const char *step(struct stepper *st, struct world *w)
 				   .first = (uint8_t)roll(w, SLOTS),
 				   .fails = roll(w, 5) == 0,
 				   .bytes = (uint8_t)roll(w, 256),
-				   .forwards = (uint8_t)roll(w, 3),
+				   .forwards = move ? 0 : (uint8_t)roll(w, 3),
 				   .key = roll(w, 1000) };
 	head = plx_post_reserve(&w->tx[w->lane]);
 	if (!head)
@@ -336,6 +422,8 @@ static const char *step(struct stepper *st, struct world *w)
 	plx_post_commit(&w->tx[w->lane], 1, 1, sizeof(*head) + sizeof(w->order));
 	w->taken[w->lane] = lane_of(w)->taken;
 	expect(w);
+	if (move)
+		return step_move(st, w);
 	w->what = roll(w, 4) ? HANDLE : RECOVER;
 	if (w->what == RECOVER)
 		die_somewhere(w);
