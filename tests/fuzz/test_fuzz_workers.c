@@ -63,7 +63,7 @@ static void damage_leads_nobody_astray(void **unused)
 	struct fuzz_poke pokes[8];
 
 	(void)unused;
-	for (uint32_t n = 0; n < LONG_LOOP(5000); n++) {
+	for (uint32_t n = 0; n < LONG_LOOP(1000); n++) {
 		size_t size = make(pokes, 1 + roll(8), n);
 
 		LLVMFuzzerTestOneInput((const unsigned char *)pokes, size);
@@ -77,7 +77,7 @@ static void lengths_are_not_believed(void **unused)
 
 	(void)unused;
 	for (uint32_t place = 0; place < FUZZ_PLACES; place++)
-		for (uint16_t where = 0; where < 48; where++) {
+		for (uint16_t where = 0; where < 24; where++) {
 			pokes[0] = (struct fuzz_poke){ .what = (uint8_t)place,
 						       .where = where,
 						       .word = UINT64_MAX };
