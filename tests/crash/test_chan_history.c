@@ -11,7 +11,9 @@
  *
  * And at no time is anybody stuck: after each death messages go on coming.
  *
- * CHAN_KILLS (how many), CHAN_MESSAGES (... and so many messages at least), CHAN_SECONDS (... but no longer), CHAN_SEED.
+ * Rings and envelopes are waited for by choosing among channels (plx/select.h).
+ *
+ * CHAN_ONLY (a kind: spsc ...), CHAN_KILLS (how many), CHAN_MESSAGES (... and so many messages at least), CHAN_SECONDS (... but no longer), CHAN_SEED.
  * Timeout: 180
  */
 #include <errno.h>
@@ -26,303 +28,9 @@
 
 #include <plx/plx.h>
 
-#include "tests/support/support.h"
+#include "tests/crash/history_parts.h"
 
-#define LIVES      (1u << 16) /* participants that there can have been */
-#define SIDES      4u         /* at a time, of each side */
-#define LIMIT      (1u << 18) /* messages of a sender, where each is ticked off */
-#define SIZE       24u
-#define STUCK_S    20u
-#define FOREVER    UINT64_MAX
-#define SECONDS(n) ((uint64_t)(n)*1000000000u)
-
-/* What a sender and its receivers wrote down. */
-struct life {
-	uint32_t accepted, got;
-	uint32_t twice; /* came again, after a receiver's death */
-	uint32_t killed;
-};
-
-struct part {
-	int32_t quit;
-	bool sends;
-	uint32_t number, life;
-	pid_t pid;
-	pthread_t thread;
-	uint32_t pad[8];
-};
-
-static struct world {
-	void *at;
-	uint64_t room;
-	struct plx_channel_shape shape;
-	uint32_t senders, receivers;
-	bool threads;
-	uint32_t lives, kills, receivers_killed;
-	uint64_t seed;
-	char wrong[256]; /* the first thing that was */
-	uint32_t wrongs;
-	_Alignas(64) uint64_t messages;
-	struct part part[2 * SIDES];
-	struct life life[LIVES];
-	_Alignas(64) uint32_t again,
-		late; /* came twice; came after a later one of its sender, to the same receiver */
-} * w;
-
-/* Where there are many receivers: which messages came. */
-static uint64_t (*ticks)[LIMIT / 64];
-
-static uint64_t setting(const char *name, uint64_t otherwise)
-{
-	const char *text = getenv(name);
-
-	return text && *text ? strtoull(text, NULL, 10) : otherwise;
-}
-
-static uint64_t roll(uint64_t below)
-{
-	w->seed = w->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (w->seed >> 33) % below;
-}
-
-__attribute__((format(printf, 1, 2))) static void wrong(const char *form, ...)
-{
-	va_list args;
-
-	if (__atomic_fetch_add(&w->wrongs, 1, __ATOMIC_RELAXED) > 0)
-		return;
-	va_start(args, form);
-	vsnprintf(w->wrong, sizeof(w->wrong), form, args);
-	va_end(args);
-}
-
-/* ---- messages ------------------------------------------------------------------------------------------- */
-
-static void fill(unsigned char *m, uint32_t life, uint32_t number)
-{
-	uint64_t words[3] = { (uint64_t)life << 32 | number, number * UINT64_C(0x9e3779b97f4a7c15),
-			      ~(uint64_t)life };
-
-	memcpy(m, words, SIZE);
-}
-
-/* Written down before it is let go of: a successor knows what came. */
-static void note(const unsigned char *m)
-{
-	unsigned char whole[SIZE];
-	uint64_t word;
-	uint32_t number;
-	struct life *l;
-
-	memcpy(&word, m, 8);
-	number = (uint32_t)word;
-	fill(whole, (uint32_t)(word >> 32), number);
-	if (word >> 32 >= LIVES || memcmp(whole, m, SIZE) != 0) {
-		wrong("a message is not what was sent: %llx", (unsigned long long)word);
-		return;
-	}
-	l = &w->life[word >> 32];
-	if (number + 1 == l->got && l->twice < w->receivers_killed) {
-		l->twice++;
-		return;
-	}
-	if (number != l->got)
-		wrong("sender %u: message %u came when %u was the next", (unsigned int)(word >> 32), number,
-		      l->got);
-	__atomic_store_n(&l->got, number + 1, __ATOMIC_RELAXED);
-	__atomic_store_n(&w->messages, w->messages + 1, __ATOMIC_RELAXED);
-}
-
-/* The same when others receive, too: each one is ticked off, and comes in its sender's order to each receiver. */
-static void tick(const unsigned char *m, uint32_t *last)
-{
-	unsigned char whole[SIZE];
-	uint32_t number, life;
-	uint64_t word;
-
-	memcpy(&word, m, 8);
-	number = (uint32_t)word;
-	life = (uint32_t)(word >> 32);
-	fill(whole, life, number);
-	if (life >= LIVES || number >= LIMIT || memcmp(whole, m, SIZE) != 0) {
-		wrong("a message is not what was sent: %llx", (unsigned long long)word);
-		return;
-	}
-	if (__atomic_fetch_or(&ticks[life][number / 64], 1ull << number % 64, __ATOMIC_RELAXED) >>
-		    number % 64 &
-	    1) {
-		if (__atomic_add_fetch(&w->again, 1, __ATOMIC_RELAXED) > w->receivers_killed)
-			wrong("sender %u: message %u came twice", life, number);
-	}
-	if (number < last[life] && __atomic_add_fetch(&w->late, 1, __ATOMIC_RELAXED) > w->receivers_killed)
-		wrong("sender %u: message %u came after %u", life, number, last[life] - 1);
-	last[life] = number + 1;
-	__atomic_fetch_add(&w->messages, 1, __ATOMIC_RELAXED);
-}
-
-/* ---- participants ---------------------------------------------------------------------------------------- */
-
-static bool asked_to_go(const struct part *p)
-{
-	return __atomic_load_n(&p->quit, __ATOMIC_RELAXED);
-}
-
-union sender {
-	struct plx_spsc_sender one;
-	struct plx_mpmc_sender many;
-};
-
-static int open_sender(union sender *tx)
-{
-	switch (w->shape.kind) {
-	case PLX_CHANNEL_MPMC: return plx_mpmc_sender_open(&tx->many, w->at, w->room, 0);
-	case PLX_CHANNEL_MPSC: return plx_mpsc_sender_open(&tx->one, w->at, w->room, 0);
-	default: return plx_spsc_sender_open(&tx->one, w->at, w->room, 0);
-	}
-}
-
-static void leave_sender(union sender *tx)
-{
-	switch (w->shape.kind) {
-	case PLX_CHANNEL_MPMC: plx_mpmc_sender_leave(&tx->many); break;
-	case PLX_CHANNEL_MPSC: plx_mpsc_sender_leave(&tx->one); break;
-	default: plx_spsc_sender_leave(&tx->one);
-	}
-}
-
-static int send_many(union sender *tx, const unsigned char *m, uint32_t n)
-{
-	const uint64_t timeout_ns = 50000000;
-	int ret;
-
-	if (n > 1)
-		return w->shape.kind == PLX_CHANNEL_MPMC ? plx_mpmc_send_many(&tx->many, m, n, timeout_ns)
-							 : plx_spsc_send_many(&tx->one, m, n, timeout_ns);
-	ret = w->shape.kind == PLX_CHANNEL_MPMC ? plx_mpmc_send(&tx->many, m, timeout_ns)
-						: plx_spsc_send(&tx->one, m, timeout_ns);
-	return ret == 0 ? 1 : ret;
-}
-
-static void be_sender(struct part *p)
-{
-	unsigned char m[32 * SIZE];
-	union sender tx;
-	uint32_t n = 0;
-	int ret;
-
-	while ((ret = open_sender(&tx)) == -EBUSY &&
-	       !asked_to_go(p)) /* who had the seat died this moment, or left */
-		sched_yield();
-	if (ret != 0) {
-		if (ret != -EBUSY && ret != -ESHUTDOWN)
-			wrong("a sender gets no seat: %s", plx_strerror(ret));
-		return;
-	}
-	while (!asked_to_go(p)) {
-		uint32_t many = p->life % 3 == 0 ? 1 + n % 32 : 1;
-
-		if (ticks && n + many > LIMIT) { /* another life, in the same seat */
-			p->life = __atomic_fetch_add(&w->lives, 1, __ATOMIC_RELAXED);
-			n = 0;
-			if (p->life >= LIVES)
-				break;
-		}
-		for (uint32_t i = 0; i < many; i++)
-			fill(m + i * SIZE, p->life, n + i);
-		ret = send_many(&tx, m, many);
-		if (ret < 0 && ret != -ETIMEDOUT)
-			break;
-		n += ret > 0 ? (uint32_t)ret : 0;
-		__atomic_store_n(&w->life[p->life].accepted, n, __ATOMIC_RELEASE);
-		ret = 0;
-	}
-	if (ret < 0 && ret != -ESHUTDOWN)
-		wrong("a sender: %s", plx_strerror(ret));
-	leave_sender(&tx);
-}
-
-#define RECEIVER(kind)                                                                                       \
-	static void receive_##kind(struct part *p)                                                           \
-	{                                                                                                    \
-		static __thread struct plx_##kind##_receiver rx;                                             \
-		uint32_t n;                                                                                  \
-		int ret;                                                                                     \
-                                                                                                             \
-		while ((ret = plx_##kind##_receiver_open(&rx, w->at, w->room)) == -EBUSY && !asked_to_go(p)) \
-			sched_yield();                                                                       \
-		if (ret != 0) {                                                                              \
-			if (ret != -EBUSY)                                                                   \
-				wrong("a receiver gets no seat: %s", plx_strerror(ret));                     \
-			return;                                                                              \
-		}                                                                                            \
-		while (!asked_to_go(p)) {                                                                    \
-			const unsigned char *m = plx_##kind##_peek(&rx, &n);                                 \
-                                                                                                             \
-			for (uint32_t i = 0; m && i < n; i++) {                                              \
-				note(m + i * SIZE);                                                          \
-				plx_##kind##_release(&rx, 1);                                                \
-			}                                                                                    \
-			if (!m) {                                                                            \
-				ret = plx_##kind##_wait(&rx, 50000000);                                      \
-				if (ret == -ESHUTDOWN)                                                       \
-					break;                                                               \
-				if (ret < 0 && ret != -ETIMEDOUT && ret != -EPIPE)                           \
-					wrong("a receiver: %s", plx_strerror(ret));                          \
-			}                                                                                    \
-		}                                                                                            \
-		plx_##kind##_receiver_leave(&rx);                                                            \
-	}
-
-RECEIVER(spsc)
-RECEIVER(mpsc)
-
-static void receive_mpmc(struct part *p)
-{
-	uint32_t *last = calloc(LIVES, sizeof(*last));
-	struct plx_mpmc_receiver rx;
-	uint64_t position;
-	int ret;
-
-	while ((ret = plx_mpmc_receiver_open(&rx, w->at, w->room)) == -EBUSY && !asked_to_go(p))
-		sched_yield();
-	if (ret != 0 || !last) {
-		if (ret != -EBUSY)
-			wrong("a receiver gets no seat: %s", plx_strerror(ret));
-		free(last);
-		return;
-	}
-	while (!asked_to_go(p)) {
-		const unsigned char *m = plx_mpmc_peek(&rx, &position);
-
-		if (m) {
-			tick(m, last);
-			plx_mpmc_release(&rx, position);
-			continue;
-		}
-		ret = plx_mpmc_wait(&rx, 50000000);
-		if (ret == -ESHUTDOWN)
-			break;
-		if (ret < 0 && ret != -ETIMEDOUT && ret != -EPIPE)
-			wrong("a receiver: %s", plx_strerror(ret));
-	}
-	plx_mpmc_receiver_leave(&rx);
-	free(last);
-}
-
-static void *take_part(void *arg)
-{
-	struct part *p = arg;
-
-	if (p->sends)
-		be_sender(p);
-	else if (w->shape.kind == PLX_CHANNEL_MPMC)
-		receive_mpmc(p);
-	else if (w->shape.kind == PLX_CHANNEL_MPSC)
-		receive_mpsc(p);
-	else
-		receive_spsc(p);
-	return NULL;
-}
+/* ---- coming and going ------------------------------------------------------------------------------------ */
 
 static void start(struct part *p)
 {
@@ -462,13 +170,21 @@ static void close_books(void)
 	}
 }
 
+static const char *const kinds[] = {
+	[PLX_CHANNEL_SPSC] = "spsc", [PLX_CHANNEL_MPSC] = "mpsc", [PLX_CHANNEL_MPMC] = "mpmc",
+	[PLX_CHANNEL_RING] = "ring", [PLX_CHANNEL_POST] = "post", [PLX_CHANNEL_PRIORITY] = "priority"
+};
+
 static void history(uint32_t kind, uint32_t senders, bool threads, uint64_t kills)
 {
 	uint64_t begin = plx_now_ns(), messages = setting("CHAN_MESSAGES", 0),
 		 seconds = setting("CHAN_SECONDS", 0);
+	const char *only = getenv("CHAN_ONLY");
 	struct plx_segment seg;
 	uint32_t events = 0;
 
+	if (only && *only && strcmp(only, kinds[kind]) != 0)
+		skip();
 	w = mmap(NULL, sizeof(*w), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(w != MAP_FAILED);
 	w->seed = setting("CHAN_SEED", 1);
@@ -510,10 +226,7 @@ static void history(uint32_t kind, uint32_t senders, bool threads, uint64_t kill
 		for (uint32_t i = 0; i < w->senders + w->receivers && !threads; i++)
 			kill_it(&w->part[i]);
 	}
-	printf("note: %s, %u %s and %u: %u killed, %u lives, %llu messages, %.1f s%s%s\n",
-	       kind == PLX_CHANNEL_SPSC   ? "spsc"
-	       : kind == PLX_CHANNEL_MPSC ? "mpsc"
-					  : "mpmc",
+	printf("note: %s, %u %s and %u: %u killed, %u lives, %llu messages, %.1f s%s%s\n", kinds[kind],
 	       senders, threads ? "threads" : "processes", w->receivers, w->kills, w->lives,
 	       (unsigned long long)w->messages, (double)(plx_now_ns() - begin) / 1e9, w->wrongs ? ": " : "",
 	       w->wrong);
@@ -544,6 +257,26 @@ static void many_to_many_each_message_comes_once_whoever_is_killed(void **state)
 	history(PLX_CHANNEL_MPMC, 2, false, setting("CHAN_KILLS", LONG_LOOP(200)));
 }
 
+static void in_a_ring_each_message_comes_once_whoever_is_killed(void **state)
+{
+	(void)state;
+	history(PLX_CHANNEL_RING, 1, false, setting("CHAN_KILLS", LONG_LOOP(100)));
+}
+
+static void envelopes_come_once_each_whoever_is_killed(void **state)
+{
+	(void)state;
+	history(PLX_CHANNEL_POST, 3, false, setting("CHAN_KILLS", LONG_LOOP(100)));
+	history(PLX_CHANNEL_PRIORITY, 3, false, setting("CHAN_KILLS", LONG_LOOP(100)));
+}
+
+static void rings_and_envelopes_come_once_each_among_threads_that_come_and_go(void **state)
+{
+	(void)state;
+	history(PLX_CHANNEL_RING, 1, true, LONG_LOOP(100));
+	history(PLX_CHANNEL_POST, 3, true, LONG_LOOP(100));
+}
+
 static void one_to_one_each_message_comes_once_among_threads_that_come_and_go(void **state)
 {
 	(void)state;
@@ -568,6 +301,9 @@ int main(void)
 		cmocka_unit_test(one_to_one_each_message_comes_once_whoever_is_killed),
 		cmocka_unit_test(many_to_one_each_message_comes_once_whoever_is_killed),
 		cmocka_unit_test(many_to_many_each_message_comes_once_whoever_is_killed),
+		cmocka_unit_test(in_a_ring_each_message_comes_once_whoever_is_killed),
+		cmocka_unit_test(envelopes_come_once_each_whoever_is_killed),
+		cmocka_unit_test(rings_and_envelopes_come_once_each_among_threads_that_come_and_go),
 		cmocka_unit_test(one_to_one_each_message_comes_once_among_threads_that_come_and_go),
 		cmocka_unit_test(many_to_one_each_message_comes_once_among_threads_that_come_and_go),
 		cmocka_unit_test(many_to_many_each_message_comes_once_among_threads_that_come_and_go),
