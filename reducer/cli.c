@@ -2,6 +2,7 @@
 #include "reducer/cli.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,14 +72,24 @@ int cli_common(int option, const char *value, struct net_options *net, struct ne
 
 static int write_all(struct cli_out *out, const char *text, size_t length)
 {
+	if (out->skip > 0) {
+		const size_t known = out->skip < length ? (size_t)out->skip : length;
+
+		out->skip -= known;
+		text += known;
+		length -= known;
+	}
 	while (length > 0 && out->error == 0) {
-		ssize_t n = write(out->fd, text, length);
+		/* a pipe takes so much at once or not at all: who is killed in here has told all of it or nothing */
+		ssize_t n = write(out->fd, text, out->told && length > PIPE_BUF ? PIPE_BUF : length);
 
 		if (n < 0 && (errno != EINTR || plx_stop_signal() != 0)) {
 			out->error = -errno;
 		} else if (n > 0) {
 			text += n;
 			length -= (size_t)n;
+			if (out->told) /* relaxed: read when we are dead */
+				atomic_fetch_add_explicit(out->told, (uint64_t)n, memory_order_relaxed);
 		}
 	}
 	return out->error;

@@ -2,6 +2,8 @@
 #ifndef REDUCER_CLI_H
 #define REDUCER_CLI_H
 
+#include <stdatomic.h>
+
 #include <plx/common.h>
 
 #include "reducer/net/net.h"
@@ -49,6 +51,9 @@ struct cli_out {
 	int fd;
 	int error; /* 0 or -errno */
 	size_t used;
+	_Atomic uint64_t
+		*told; /* how much is out, kept where a successor finds it; NULL: nobody wants to know */
+	uint64_t skip; /* bytes that are out already, said by a predecessor */
 	char buffer[1 << 16];
 };
 

@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <plx/process.h>
 
 #include "reducer/cli.h"
 #include "reducer/cli_keep.h"
+#include "reducer/guard.h"
 #include "reducer/io/io.h"
 #include "tools/cli/cli.h"
 
@@ -158,12 +160,28 @@ static int stopped(void)
 	return 128 + (signal != 0 ? signal : SIGINT);
 }
 
-static int print(const struct run *run, const struct net *net, const struct net_result *result)
+/* Of what a predecessor has written nothing is written again. */
+static void continue_output(struct cli_out *out, struct net *net)
+{
+	_Atomic uint64_t *from = net_told_from(net);
+	const off_t at = lseek(out->fd, 0, SEEK_CUR); /* of a file: there it can be seen */
+
+	out->told = net_told(net);
+	/* relaxed: whoever stored them is dead */
+	if (at >= 0 && atomic_load_explicit(from, memory_order_relaxed) == 0)
+		atomic_store_explicit(from, (uint64_t)at + 1, memory_order_relaxed);
+	out->skip = at >= 0 ? (uint64_t)at + 1 - atomic_load_explicit(from, memory_order_relaxed)
+			    : atomic_load_explicit(out->told, memory_order_relaxed);
+}
+
+static int print(const struct run *run, struct net *net, const struct net_result *result)
 {
 	static struct cli_out out = { .fd = 1 };
 	struct text_source source;
 	int ret;
 
+	if (run->net.later)
+		continue_output(&out, net);
 	net_source(net, &source);
 	cli_out_put(&out, "Result: ", 8);
 	ret = text_print(&source, net_root(net), cli_out_put, &out);
@@ -207,6 +225,34 @@ static int could_not_start(const struct run *run, int ret, const char *why)
 	return ret == -ENOMEM || ret == -ENOSPC ? REDUCER_LIMIT : REDUCER_ERROR;
 }
 
+/* From the end of the program to that of the output. */
+static int finish(const struct run *run, struct net *net, int ret, struct net_result *result, uint64_t more)
+{
+	if (ret < 0)
+		return could_not_start(run, ret, NULL);
+	if (result->status != NET_DONE)
+		return complain(run, result);
+	result->interactions += more;
+	return print(run, net, result);
+}
+
+struct supervised {
+	struct run *run;
+	struct net *net;
+};
+
+/* In a process of its own, which may have had a predecessor. */
+static int supervise(void *arg)
+{
+	struct supervised *s = arg;
+	struct net_result result;
+	int ret = net_attend(s->net);
+
+	if (ret == 0)
+		ret = keep_wait(&s->run->keep, s->net, &result);
+	return finish(s->run, s->net, ret, &result, 0);
+}
+
 /* @book: NULL to go on with a checkpoint. */
 static int reduce(struct run *run, const struct book *book)
 {
@@ -220,20 +266,18 @@ static int reduce(struct run *run, const struct book *book)
 		cli_error("checkpoint: %s: %s", run->keep.path, plx_strerror(ret));
 		return REDUCER_ERROR;
 	}
+	/* what a program with --io has opened dies with its supervisor: nobody could go on with that */
+	run->net.later = !run->io;
 	ret = net_open(&net, &run->net);
 	if (ret == 0)
 		ret = run->resume ? net_resume(net, run->path, &run->limits, &why)
 				  : net_start(net, book, &run->limits);
-	if (ret == 0)
-		ret = run->io ? io_run(net, &run->limits, &result, &io) : keep_wait(&run->keep, net, &result);
-	if (ret < 0) {
+	if (ret < 0)
 		code = could_not_start(run, ret, why);
-	} else if (result.status == NET_DONE) {
-		result.interactions += io.interactions;
-		code = print(run, net, &result);
-	} else {
-		code = complain(run, &result);
-	}
+	else if (run->net.later)
+		code = guard(net, supervise, &(struct supervised){ run, net });
+	else
+		code = finish(run, net, io_run(net, &run->limits, &result, &io), &result, io.interactions);
 	net_close(net);
 	return code;
 }

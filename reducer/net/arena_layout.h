@@ -103,6 +103,9 @@ struct arena_control {
 	/* line 5: the supervisor writes */
 	_Alignas(PLX_LINE) _Atomic uint64_t committed; /* bytes outside the partitions */
 	uint64_t gas;                                  /* interactions that are allowed; 0: any number */
+	_Atomic uint64_t
+		told; /* bytes of the answer that its reader has; for a successor of the supervisor */
+	_Atomic uint64_t told_from; /* where in a file that began, + 1; 0: it is none, or has not begun */
 	/* line 6: worker 0 */
 	_Alignas(PLX_LINE) port held[PIECE_HELD_MAX]; /* ends of the last piece that the outside keeps */
 };

@@ -57,8 +57,10 @@ static int net_begin_with_workers(struct net *net)
 {
 	int ret = net_begin(net);
 
-	if (ret == 0)
+	if (ret == 0 && !net->options.later)
 		ret = net_workers_start(net);
+	else if (ret == 0)
+		net->broken = false;
 	if (ret < 0)
 		net_stop(net);
 	return ret;
@@ -118,7 +120,7 @@ int net_open(struct net **out, const struct net_options *options)
 	net->ended_fd = net->epoll_fd = -1;
 	net->saver = PLX_PROCESS_NONE;
 	ret = choose_options(net, options);
-	if (ret == 0)
+	if (ret == 0 && !options->later)
 		ret = open_descriptors(net);
 	if (ret == 0)
 		ret = net_begin_with_workers(net);
@@ -128,6 +130,26 @@ int net_open(struct net **out, const struct net_options *options)
 	}
 	*out = net;
 	return 0;
+}
+
+int net_attend(struct net *net)
+{
+	int ret;
+
+	if (!net->options.later || net->epoll_fd >= 0 || net->phase == PHASE_FRESH)
+		return -EINVAL;
+	ret = open_descriptors(net);
+	return ret < 0 ? ret : net_workers_raise(net);
+}
+
+_Atomic uint64_t *net_told(struct net *net)
+{
+	return &net->arena.control->told;
+}
+
+_Atomic uint64_t *net_told_from(struct net *net)
+{
+	return &net->arena.control->told_from;
 }
 
 void net_close(struct net *net)
@@ -217,7 +239,7 @@ static void give_order(struct net *net, enum arena_order order)
 	struct arena_control *control = net->arena.control;
 	uint64_t count;
 
-	while (read(net->ended_fd, &count, sizeof(count)) > 0) {
+	while (net->ended_fd >= 0 && read(net->ended_fd, &count, sizeof(count)) > 0) {
 	}
 	net->result = (struct net_result){ .workers = net->options.workers, .deaths = net->result.deaths };
 	net->phase = PHASE_RUNNING;

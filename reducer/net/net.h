@@ -28,12 +28,13 @@ struct net_options {
 	uint64_t memory_max; /* bytes the arena may take; 0 means half of the machine's memory */
 	uint32_t ring;       /* messages in a mail ring, a power of two, 8 at least; 0 means the default */
 	bool threads;        /* workers are threads of the caller: for ThreadSanitizer, nothing else */
-	bool scatter;        /* hand out redexes to anybody all the time: for tests, nothing else */
-	uint32_t tick;       /* interactions between two looks at mail, 1 ... 256; 0 means the default */
-	bool plain;          /* nothing is fused, see fuse.h */
-	uint32_t warm;       /* calls of a definition until it is fused; 0 means the default */
-	const char *name;    /* of the arena, for tools; NULL means "net" */
-	const char *poison;  /* a definition that kills who expands it: for tests, nothing else */
+	bool later; /* workers are started by net_attend(): whoever calls that need not be who calls net_open() */
+	bool scatter;       /* hand out redexes to anybody all the time: for tests, nothing else */
+	uint32_t tick;      /* interactions between two looks at mail, 1 ... 256; 0 means the default */
+	bool plain;         /* nothing is fused, see fuse.h */
+	uint32_t warm;      /* calls of a definition until it is fused; 0 means the default */
+	const char *name;   /* of the arena, for tools; NULL means "net" */
+	const char *poison; /* a definition that kills who expands it: for tests, nothing else */
 };
 
 /*
@@ -132,6 +133,21 @@ int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result) pl
  * Return: 0 with *@result, or -errno as net_wait().
  */
 int net_wait_end(struct net *net, struct net_result *result) plx_must_check;
+
+/*
+ * net_attend() - start the workers of a net that was opened to have them later, and be their supervisor from now on.
+ *
+ * Called in a child of who called net_open() and net_start() (or net_resume()), it may be called again in another child when the
+ * first one and all its workers are dead: it goes on where they stopped, as if all workers had been killed at once. What
+ * has ended has ended.
+ *
+ * Return: 0 or what net_open() says. Owner: net_close(), in whichever of them.
+ */
+int net_attend(struct net *net) plx_must_check;
+
+/* net_told() - how much of the answer is out, kept where a successor finds it: the place for it, and where in its file it began. */
+_Atomic uint64_t *net_told(struct net *net);
+_Atomic uint64_t *net_told_from(struct net *net);
 
 /*
  * net_abandon() - a program that has come to rest, and that its caller meant to go on with, ends for this reason instead:

@@ -243,6 +243,10 @@ static int begin_with(struct net *net, const struct load *load, const struct net
 	net->reduced = load->head.reduced;
 	net->result = (struct net_result){ .workers = net->options.workers };
 	net->phase = PHASE_RUNNING;
+	if (net->options.later) {
+		net->broken = false;
+		return 0;
+	}
 	return net_workers_start(net);
 }
 

@@ -66,6 +66,9 @@ bool net_is_over(const struct net *net);
 int net_workers_start(struct net *net) plx_must_check;
 void net_workers_stop(struct net *net);
 
+/* net_workers_raise() - all are dead, whenever they died: what they left in common words is cleared up, and successors start. */
+int net_workers_raise(struct net *net) plx_must_check;
+
 /* net_show_pid() - for tools: of the process that is worker @i now. */
 void net_show_pid(struct net *net, uint32_t i);
 

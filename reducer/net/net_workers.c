@@ -118,6 +118,28 @@ int net_workers_start(struct net *net)
 	return ret;
 }
 
+int net_workers_raise(struct net *net)
+{
+	struct arena_control *control = net->arena.control;
+	uint64_t idle = 0;
+
+	/* relaxed: nobody is there */
+	atomic_store_explicit(&control->closing, 0, memory_order_relaxed);
+	atomic_store_explicit(&control->pause, 0, memory_order_relaxed);
+	for (uint32_t i = 0; i < net->options.workers; i++) {
+		struct arena_line *line = &net->arena.lines[i];
+
+		if ((atomic_load_explicit(&line->state, memory_order_relaxed) & ARENA_STATE_MASK) !=
+		    ARENA_BUSY)
+			idle |= 1ull << i;
+		atomic_store_explicit(&line->starting, 1, memory_order_relaxed);
+		atomic_store_explicit(&line->asleep, 0, memory_order_relaxed);
+		atomic_store_explicit(&line->paused, 0, memory_order_relaxed);
+	}
+	atomic_store_explicit(&control->hungry, idle, memory_order_relaxed);
+	return net_workers_start(net);
+}
+
 void net_ring(struct arena_line *line)
 {
 	/* W3 seq_cst: after the store of job or leave; pairs with W2 */

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# Timeout: 240
 # reducer run --checkpoint and reducer resume: whatever ends the reducer, what the checkpoint holds comes to the same end.
 . tests/support/shell.sh
 
@@ -12,7 +13,7 @@ count_of() { sed -n 's/^- ITRS: //p' "$1"; }
 saved() { [ -s "$1" ]; }
 
 wide 24 >wide.hvm
-reducer run wide.hvm --workers 1 --stats >expected
+reducer run wide.hvm --no-fuse --workers 1 --stats >expected
 result=$(result_of expected)
 count=$(count_of expected)
 
@@ -24,7 +25,7 @@ same_end() {
 	same "$1: the count" "$count" "$(count_of out)"
 }
 
-reducer run wide.hvm --workers 2 --checkpoint stop >out 2>err &
+reducer run wide.hvm --no-fuse --workers 2 --checkpoint stop >out 2>err &
 pid=$!
 sleep 0.3
 kill -TERM $pid
@@ -37,7 +38,7 @@ for workers in 1 2 3; do
 	same_end "resumed by $workers" stop $workers
 done
 
-reducer run wide.hvm --workers 1 --checkpoint demand >out 2>err &
+reducer run wide.hvm --no-fuse --workers 1 --checkpoint demand >out 2>err &
 pid=$!
 sleep 0.2
 kill -USR1 $pid
@@ -47,7 +48,7 @@ code_of $pid
 same 'killed, it is dead' 137 "$code"
 same_end 'after kill -9 of the one on demand' demand 2
 
-reducer run wide.hvm --workers 3 --checkpoint often --checkpoint-every 0.05 >out 2>err &
+reducer run wide.hvm --no-fuse --workers 3 --checkpoint often --checkpoint-every 0.05 >out 2>err &
 pid=$!
 check 'as often as it is told checkpoints are made' until_true 10 saved often
 sleep 0.3
@@ -61,7 +62,7 @@ kill -KILL $pid
 code_of $pid
 same_end 'killed twice' often 3
 
-reducer run wide.hvm --stats --checkpoint whole --checkpoint-every 0.05 >out 2>err
+reducer run wide.hvm --no-fuse --stats --checkpoint whole --checkpoint-every 0.05 >out 2>err
 same 'a run that nothing ends gives the result' "$result" "$(result_of out)"
 same 'and the count' "$count" "$(count_of out)"
 

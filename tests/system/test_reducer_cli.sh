@@ -106,14 +106,16 @@ for signal in INT TERM; do
 	says 'and it says how far it was' err 'interrupted after [0-9]+ interactions'
 done
 children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | cut -d/ -f3; }
-has_children() { test -n "$(children "$1")"; }
+# workers PID: the children of its supervisor, which is its child
+workers() { for supervisor in $(children "$1"); do children "$supervisor"; done; }
+has_workers() { test "$(workers "$1" | wc -l)" = 2; }
 "$BIN/reducer" run endless.hvm --workers 2 --time-limit 1500ms >out 2>err & pid=$!
-until_true 5 has_children $pid
-worker=$(children $pid | head -1)
+until_true 5 has_workers $pid
+worker=$(workers $pid | head -1)
 until_true 5 test "$(awk '{print $14 + $15}' "/proc/$worker/stat")" -ge 0
 sleep 0.2
 kill -KILL "$worker"
-replaced() { test "$(children $pid | grep -vx "$worker" | wc -l)" = 2; }
+replaced() { test "$(workers $pid | grep -vx "$worker" | wc -l)" = 2; }
 check 'a worker that is killed has a successor' until_true 1 replaced
 code_of $pid
 same 'and the program goes on' 4 $code
