@@ -22,16 +22,14 @@ static inline void must(const char *what, int ret)
 	if (ret >= 0)
 		return;
 	fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, plx_strerror(ret));
-	_exit(1);
+	exit(1);
 }
 
 /* As far ahead of other work on the machine as we may get. */
 static inline void go_first(void)
 {
-	FILE *group;
+	FILE *group = fopen("/proc/self/autogroup", "w");
 
-	setsid();
-	group = fopen("/proc/self/autogroup", "w");
 	if (group) {
 		fputs("-20", group);
 		fclose(group);
@@ -97,7 +95,7 @@ static inline void *shared(size_t size)
 }
 
 /* A process that runs @run and does not outlive us, nor a minute. */
-static inline pid_t start(void (*run)(void *), void *arg, int cpu)
+static inline pid_t start_process(void (*run)(void *), void *arg, int cpu)
 {
 	pid_t pid = fork();
 
@@ -122,7 +120,7 @@ static inline void await(pid_t pid)
 		must("a child failed", -ECHILD);
 }
 
-static inline void stop(pid_t *pids, int n)
+static inline void stop_processes(pid_t *pids, int n)
 {
 	for (int i = 0; i < n; i++)
 		kill(pids[i], SIGKILL);

@@ -151,8 +151,8 @@ static double window(bool books, enum regime regime)
 	now.books = books;
 	now.regime = regime;
 	*now.received = 0;
-	pids[0] = start(receive, NULL, regime == ONE ? 0 : 1);
-	pids[1] = start(send, NULL, 0);
+	pids[0] = start_process(receive, NULL, regime == ONE ? 0 : 1);
+	pids[1] = start_process(send, NULL, 0);
 	while (!__atomic_load_n(now.received, __ATOMIC_RELAXED))
 		usleep(500);
 	linger(window_ns / 8);
@@ -161,7 +161,7 @@ static double window(bool books, enum regime regime)
 	linger(window_ns);
 	n = __atomic_load_n(now.received, __ATOMIC_RELAXED) - n;
 	t = plx_now_ns() - t;
-	stop(pids, 2);
+	stop_processes(pids, 2);
 	plx_segment_close(&seg);
 	return (double)n / (double)t * 1e3;
 }

@@ -14,6 +14,8 @@
 
 #include <plx/plx.h>
 
+#include "tests/bench/bench.h"
+
 #define ROUNDS 9
 #define ROUTES 1000000u
 #define OWNERS 64u
@@ -24,24 +26,6 @@ static unsigned char keys[4096][64];
 static uint64_t sink;
 static uint32_t many = OWNERS; /* what the compiler does not know */
 static int rounds = ROUNDS;
-
-static void go_first(void)
-{
-	FILE *group = fopen("/proc/self/autogroup", "w");
-
-	if (group) {
-		fputs("-20", group);
-		fclose(group);
-	}
-	(void)!setpriority(PRIO_PROCESS, 0, -19);
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
 
 #define MEASURE(name, note, expression)                                                                      \
 	do {                                                                                                 \
@@ -59,7 +43,7 @@ static int by_size(const void *a, const void *b)
 			ns[r] = (double)(plx_now_ns() - begin) / ROUTES;                                     \
 			sink += sum;                                                                         \
 		}                                                                                            \
-		qsort(ns, (size_t)rounds, sizeof(ns[0]), by_size);                                           \
+		qsort(ns, (size_t)rounds, sizeof(ns[0]), by_value);                                          \
 		printf("  %-44s %7.2f ns  (%.2f to %.2f)  %s\n", name, ns[rounds / 2], ns[0],                \
 		       ns[rounds - 1], note);                                                                \
 	} while (0)

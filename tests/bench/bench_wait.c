@@ -28,6 +28,8 @@
 
 #include <plx/plx.h>
 
+#include "tests/bench/bench.h"
+
 #define ROUNDS_MAX 9
 
 static char directory[] = "/tmp/plx-bench.XXXXXX";
@@ -36,74 +38,12 @@ static size_t shorten = 1;
 
 /* ---- tools ---------------------------------------------------------------------------------------- */
 
-static void must(const char *what, int ret)
-{
-	if (ret >= 0)
-		return;
-	fprintf(stderr, "bench_wait: %s: %s\n", what, plx_strerror(ret));
-	exit(1);
-}
-
-/* As far ahead of other work on the machine as we may get: compilers next door are not what is measured. */
-static void go_first(void)
-{
-	FILE *group = fopen("/proc/self/autogroup", "w");
-
-	if (group) {
-		fputs("-20", group);
-		fclose(group);
-	}
-	(void)!setpriority(PRIO_PROCESS, 0, -19);
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	if (cpu < 0)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	(void)!sched_setaffinity(0, sizeof(set), &set); /* one processor only: then so be it */
-}
-
-static void linger(uint64_t ns)
+static void spin_for(uint64_t ns)
 {
 	uint64_t t0 = plx_now_ns();
 
 	while (plx_now_ns() - t0 < ns)
 		;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double at(double *values, size_t n, size_t percent)
-{
-	qsort(values, n, sizeof(*values), by_value);
-	return values[n * percent / 100];
-}
-
-static void *shared(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	must("mmap", p == MAP_FAILED ? -errno : 0);
-	return p;
-}
-
-static void await(pid_t pid)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		fprintf(stderr, "bench_wait: a child failed\n");
-		exit(1);
-	}
 }
 
 static struct plx_publisher *open_publisher(const char *topic, struct plx_publisher_options o)
@@ -164,7 +104,7 @@ static void pause_for(uint64_t ns)
 	if (ns >= 1000000)
 		usleep((useconds_t)(ns / 1000));
 	else if (ns)
-		linger(ns);
+		spin_for(ns);
 }
 
 struct message {

@@ -25,6 +25,8 @@
 
 #include <plx/plx.h>
 
+#include "tests/bench/bench.h"
+
 #define FOREVER UINT64_MAX
 #define MS      1000000ull
 #define MANY    1000
@@ -38,39 +40,9 @@ static struct page {
 static int rounds = 101;
 static double samples[MANY];
 
-static void die(const char *what, int err)
-{
-	fprintf(stderr, "bench_workers: %s: %s\n", what, plx_strerror(err));
-	exit(1);
-}
-
-static void must(const char *what, int ret)
-{
-	if (ret < 0)
-		die(what, ret);
-}
-
-static void go_first(void)
-{
-	FILE *group = fopen("/proc/self/autogroup", "w");
-
-	if (group) {
-		fputs("-20", group);
-		fclose(group);
-	}
-	(void)!setpriority(PRIO_PROCESS, 0, -19);
-}
-
-static int by_size(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void show(const char *name, int n, double unit, const char *words)
 {
-	qsort(samples, (size_t)n, sizeof(samples[0]), by_size);
+	qsort(samples, (size_t)n, sizeof(samples[0]), by_value);
 	printf("  %-44s p50 %8.2f  p90 %8.2f  %s\n", name, samples[n / 2] / unit, samples[n * 9 / 10] / unit,
 	       words);
 }
