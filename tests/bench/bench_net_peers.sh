@@ -30,13 +30,15 @@ fi
 clock=$(type -P time) || { echo 'bench_net_peers: GNU time is not installed: skipped'; exit 0; }
 
 ours() { exec "$bin/reducer" run "$2" --workers "$1" --stats; }
+# one interaction at a time, as the others do
+unfused() { exec "$bin/reducer" run "$1" --workers 1 --no-fuse --stats; }
 ours_1() { ours 1 "$1"; }
 ours_2() { ours 2 "$1"; }
-export -f ours ours_1 ours_2
+export -f ours ours_1 ours_2 unfused
 export bin
 
-names=(Parallax-1 Parallax-2)
-commands=("bash -c 'ours_1 \"\$1\"' -" "bash -c 'ours_2 \"\$1\"' -")
+names=(Parallax-1 Parallax-2 unfused-1)
+commands=("bash -c 'ours_1 \"\$1\"' -" "bash -c 'ours_2 \"\$1\"' -" "bash -c 'unfused \"\$1\"' -")
 for peer in $PLX_NET_PEERS; do
 	names+=("${peer%%=*}")
 	commands+=("${peer#*=}")
