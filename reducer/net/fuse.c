@@ -20,6 +20,8 @@ void fuse_begin(struct worker *w, uint32_t defs)
 {
 	struct fuse *f = &w->fuse;
 
+	if (f->kept)
+		return;
 	if (f->defs < defs) {
 		free(f->entry);
 		free(f->warmth);
@@ -153,6 +155,12 @@ static void fuse_make(struct worker *w, uint32_t def)
 			fuse_make_label(&m, &w->fuse.label[i]);
 	if (!w->fuse.label[label].poor)
 		w->fuse.entry[def] = &w->fuse.label[label];
+}
+
+void fuse_all(struct worker *w)
+{
+	for (uint32_t def = 0; def < w->book->defs; def++)
+		fuse_make(w, def);
 }
 
 /* ---- when code is not entered ------------------------------------------------------------------- */

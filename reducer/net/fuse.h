@@ -86,6 +86,7 @@ struct fuse {
 	uint8_t *warmth;                 /* one for each definition: calls so far */
 	uint32_t defs;                   /* room for so many */
 	bool on;
+	bool kept;     /* tests: the code is there and stays */
 	uint32_t warm; /* calls until code is made */
 	uint32_t labels, used, constants;
 	struct fuse_label *label;
@@ -98,6 +99,9 @@ struct worker;
 /* fuse_begin() - a new program of so many definitions. Without memory nothing is fused. */
 void fuse_begin(struct worker *w, uint32_t defs);
 void fuse_close(struct worker *w);
+
+/* fuse_all() - code for every definition, now: for tests that step through what comes then. */
+void fuse_all(struct worker *w);
 
 /* What to do with a redex whose label could not be entered. */
 enum fuse_answer {

@@ -2,6 +2,7 @@
  * fuse_emit.c - instructions: single ones, and those at the end of a path that build what is left.
  */
 #include "reducer/net/fuse_maker.h"
+#include "reducer/net/mutant.h"
 
 uint32_t emit(struct maker *m, enum fuse_op op, uint32_t a, uint32_t b, uint32_t c)
 {
@@ -75,7 +76,7 @@ static uint32_t build_first(struct maker *m, struct maker_path *p, port at)
 {
 	const port end = maker_follow(p, at);
 
-	if (port_tag(at) != TAG_VAR)
+	if (port_tag(at) != TAG_VAR || net_mutant(MUT_NET_FUSE_LITERAL))
 		return build(m, p, at);
 	if (maker_number(p, end))
 		return emit_var(m, p, FUSE_BOUND, emit_value(m, end));
@@ -213,7 +214,7 @@ void emit_end(struct maker *m, struct maker_path *p)
 			links++;
 		}
 	}
-	if (m->alive != 0)
+	if (m->alive != 0 && !net_mutant(MUT_NET_FUSE_CIRCLE))
 		m->failed = true; /* something hangs on itself, and on nothing else */
 	if (!jumped)
 		m->fuse->code[emit(m, FUSE_END, 0, 0, 0)].other = p->cost;

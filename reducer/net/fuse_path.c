@@ -6,6 +6,7 @@
  * is followed to its end. A path ends when only calls are left that had better be made than worked out.
  */
 #include "reducer/net/fuse_maker.h"
+#include "reducer/net/mutant.h"
 
 /* Cells and redexes that one rule may take. */
 #define PATH_NODES   4u
@@ -168,7 +169,12 @@ static void path_reference(struct maker *m, struct maker_path *p, port ref, port
 	switch (book_ref_rule(m->book, (uint32_t)port_index(ref), node)) {
 	case BOOK_COPY: path_copy(p, ref, node); return;
 	case BOOK_CALL: list_add(&p->call, ref, node); return;
-	default: list_add(&p->rest, ref, node); return; /* an error, if it comes to that */
+	default: /* an error, if it comes to that */
+		if (net_mutant(MUT_NET_FUSE_UNSAFE))
+			path_copy(p, ref, node);
+		else
+			list_add(&p->rest, ref, node);
+		return;
 	}
 }
 

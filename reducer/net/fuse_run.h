@@ -15,6 +15,8 @@
 hot_inline bool fuse_fits(const struct worker *w, const struct hot *h, const struct fuse_label *label,
 			  int64_t paid)
 {
+	if (net_mutant(MUT_NET_FUSE_ROOM))
+		return h->fuel + paid >= label->cost;
 	return h->fuel + paid >= label->cost && h->nodes + label->nodes <= w->node_mark &&
 	       h->vars + label->vars <= w->var_mark && h->set + label->sets <= w->set_mark &&
 	       h->top + label->redexes <= w->limit;
@@ -37,7 +39,8 @@ hot_inline port fuse_follow(struct worker *w, struct hot *h, port p, const bool 
 /* A number without doubt a u24 at $(b ...), where b is this operator applied to another. */
 hot_inline bool fuse_is_plain(port a, port b, uint32_t operator)
 {
-	return (uint32_t)a == (NUM_U24 << 4 | TAG_NUM) && (uint32_t)b == (operator<< 4 | TAG_NUM);
+	return ((uint32_t)a == (NUM_U24 << 4 | TAG_NUM) || net_mutant(MUT_NET_FUSE_TYPE)) &&
+	       (uint32_t)b == (operator<< 4 | TAG_NUM);
 }
 
 /* Until an end. True: *r is what is to be reduced next. */
@@ -67,7 +70,8 @@ hot_inline bool fuse_run(struct worker *w, struct hot *h, const struct fuse_inst
 		case FUSE_CON:
 			p = fuse_follow(w, h, v[pc->a], multi);
 			v[pc->a] = p;
-			if (port_head(p) == TAG_CON && (!multi || cells_own_node(w, p))) {
+			if (port_head(p) == TAG_CON &&
+			    (!multi || net_mutant(MUT_NET_FUSE_FOREIGN) || cells_own_node(w, p))) {
 				q = *cells_node(h, p);
 				cells_free_node(h, p);
 				v[pc->b] = q.a;
@@ -183,6 +187,8 @@ hot_inline bool fuse_run(struct worker *w, struct hot *h, const struct fuse_inst
 				fuse_short(w, label);
 				*h = w->hot;
 			}
+			if (net_mutant(MUT_NET_FUSE_SPILL))
+				return held;
 			pc = w->fuse.code + label->spill;
 			break;
 		}

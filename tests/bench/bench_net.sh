@@ -3,6 +3,9 @@
 #
 #   BIN=build/bin tests/bench/bench_net.sh [-r RUNS] [-w "1 2"] [PROGRAM.hvm...]
 #
+# The row "plain" is without fusing (--no-fuse), with the first number of workers, and after it how many times faster the fused
+# run is.
+#
 # Runs of different numbers of workers take turns, so that a machine that is busy for a while is busy for all of them.
 # For each program: median and best MIPS, their ratio to one worker (of the medians, and of the best), what of the
 # processor time was spent in the kernel, memory of all partitions. The count of each run is compared with the known one,
@@ -47,8 +50,10 @@ for program; do
 	expected=${known[$name]:-}
 	declare -A mips=() user=() system=() memory=()
 	for ((i = 0; i < runs; i++)); do
-		for w in $workers; do
-			times=$({ time "$bin/reducer" run "$program" --workers "$w" --stats >"$out"; } 2>&1)
+		for w in $workers plain; do
+			how=(--workers "$w")
+			[ "$w" != plain ] || how=(--workers "${workers%% *}" --no-fuse)
+			times=$({ time "$bin/reducer" run "$program" "${how[@]}" --stats >"$out"; } 2>&1)
 			count=$(sed -n 's/^- ITRS: *//p' "$out")
 			expected=${expected:-$count}
 			if [ "$count" != "$expected" ]; then
@@ -63,15 +68,17 @@ for program; do
 		done
 	done
 	base_median='' base_best=''
-	for w in $workers; do
+	for w in $workers plain; do
 		m=$(median ${mips[$w]}) b=$(best ${mips[$w]})
 		base_median=${base_median:-$m} base_best=${base_best:-$b}
 		awk -v name="$name" -v w="$w" -v m="$m" -v b="$b" -v bm="$base_median" -v bb="$base_best" \
 			-v user="${user[$w]}" -v sys="${system[$w]}" -v memory="${memory[$w]}" 'BEGIN {
 			n = split(user, u, " "); split(sys, s, " ")
 			for (i = 1; i <= n; i++) { us += u[i]; ss += s[i] }
-			printf "%-10s %7d %9.1f %9.1f %7.2f %7.2f %7.1f %9d\n", name, w, m, b, m / bm, b / bb,
+			printf "%-10s %7s %9.1f %9.1f %7.2f %7.2f %7.1f %9d\n", name, w, m, b, m / bm, b / bb,
 				(us + ss > 0) ? 100 * ss / (us + ss) : 0, memory
+			if (w == "plain")
+				printf "%-10s %17s %9s %7.2f %7.2f\n", name, "fused / plain", "", bm / m, bb / b
 		}'
 	done
 	all+=" $(best ${mips[${workers%% *}]})"

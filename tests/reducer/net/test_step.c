@@ -12,6 +12,9 @@
  * and to the end: the normal form and the count must be those of the reference reducer, and check_arena() must find every cell.
  * What is copied is what a small net can touch; a net that touches more is not taken.
  *
+ * Every other net is made of calls, in longer batches, so that it goes through code (fuse.h), which is made before the
+ * stepping begins.
+ *
  * CRASH_POINTS, CRASH_SECONDS and CRASH_SEED: see docs/testing.md.
  */
 #include <setjmp.h>
@@ -27,6 +30,7 @@
 
 #include "reducer/net/check.h"
 #include "reducer/net/link.h"
+#include "tests/reducer/support/calls.h"
 #include "tests/reducer/support/cases.h"
 #include "tests/reducer/support/nets.h"
 #include "tests/reducer/support/random.h"
@@ -43,11 +47,15 @@
 #define NODES  384u
 #define VARS   384u
 #define STACK  96u
-#define BUFFER 1024u /* bytes */
 #define SPILL  48u
-#define TOPS   24u
 #define WORDS  48u
 #define AWAY   16u
+#define BUFFER (fused ? 4096u : 1024u) /* bytes */
+#define TOPS   (fused ? 64u : 24u)
+
+/* Of the net that is being stepped: is it fused? With this code, then. */
+static bool fused;
+static struct fuse code;
 
 struct window {
 	uint64_t off, len;
@@ -117,7 +125,42 @@ static struct worker *open_worker(struct arena *arena, uint32_t i)
 	if (!w)
 		abort();
 	w->alone_in_process = true;
+	if (fused) {
+		fuse_close(w);
+		w->fuse = code;
+	}
 	return w;
+}
+
+static void close_worker(struct worker *w)
+{
+	if (fused)
+		w->fuse = (struct fuse){ .on = false };
+	worker_close(w);
+}
+
+/* Code for all of a book, made by a worker that does nothing else. */
+static void make_code(const struct arena *arena)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	w->book = arena_book(arena);
+	w->defs = code_def((const struct code *)(arena->base + arena->control->code), 0);
+	w->fuse.on = true;
+	fuse_begin(w, w->book->defs);
+	fuse_all(w);
+	code = w->fuse;
+	code.kept = true;
+	free(w);
+}
+
+static void free_code(void)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	w->fuse = code;
+	fuse_close(w);
+	free(w);
 }
 
 static bool is_over(const struct arena *arena)
@@ -142,7 +185,7 @@ static void reduce(struct arena *arena, _Atomic uint32_t *who, uint64_t seed)
 		atomic_store(who, i);
 		worker_turn(w[i]);
 		if (roll(&seed, 8) == 0) {
-			worker_close(w[i]); /* which leaves the arena as it is */
+			close_worker(w[i]); /* which leaves the arena as it is */
 			w[i] = open_worker(arena, i);
 		}
 	}
@@ -311,7 +354,7 @@ static const char *all_die(struct stage *s)
 		w[i] = open_worker(&s->copy, i);
 	go_on(w, s->copy.n, WORKERS, 20000);
 	for (uint32_t i = 0; i < s->copy.n; i++)
-		worker_close(w[i]);
+		close_worker(w[i]);
 	return compare(s);
 }
 
@@ -328,7 +371,7 @@ static const char *one_dies(struct stage *s, uint32_t dead)
 	w[dead] = open_worker(&s->copy, dead);
 	go_on(w, s->copy.n, WORKERS, 20000);
 	for (uint32_t i = 0; i < s->copy.n; i++)
-		worker_close(w[i]);
+		close_worker(w[i]);
 	return compare(s);
 }
 
@@ -435,6 +478,8 @@ static bool try_net(struct stage *s, const char *program, uint32_t workers, uint
 
 	s->book = nets_book(program, strlen(program));
 	make(&s->real, workers, tick, s->book);
+	if (fused)
+		make_code(&s->real);
 	if (rehearse(s)) {
 		arena_close(&s->real);
 		make(&s->real, workers, tick, s->book);
@@ -447,8 +492,24 @@ static bool try_net(struct stage *s, const char *program, uint32_t workers, uint
 		arena_close(&s->copy);
 	}
 	arena_close(&s->real);
+	if (fused)
+		free_code();
 	free(s->book);
 	return good;
+}
+
+/* The next program of calls that comes to an end in so many interactions. */
+static char *calls_terminating(uint64_t *seed, uint64_t gas, struct outcome *outcome)
+{
+	for (;;) {
+		char *program = calls_program((*seed)++);
+
+		*outcome = random_outcome(program, gas);
+		if (outcome->error == 0 && outcome->text && outcome->interactions > 12)
+			return program;
+		random_outcome_free(outcome);
+		free(program);
+	}
 }
 
 static void a_worker_may_die_at_any_instruction(void **state)
@@ -470,12 +531,15 @@ static void a_worker_may_die_at_any_instruction(void **state)
 	signal(SIGSEGV, get_out);
 	signal(SIGBUS, get_out);
 	for (uint32_t i = 0; good && step_more(counts, WORKERS, POINTS); i++) {
-		char *program = random_terminating(&random, 4 + (uint32_t)roll(&seed, 16), GAS, &s.outcome);
+		char *program;
 
-		tick = 1 + (uint32_t)roll(&seed, 6);
+		fused = i % 2 == 0;
+		program = fused ? calls_terminating(&random, GAS, &s.outcome)
+				: random_terminating(&random, 4 + (uint32_t)roll(&seed, 16), GAS, &s.outcome);
+		tick = fused ? 24 + (uint32_t)roll(&seed, 40) : 1 + (uint32_t)roll(&seed, 6);
 		s.seed = seed + i;
 		if (i >= first)
-			good = try_net(&s, program, i % WORKERS + 1, tick);
+			good = try_net(&s, program, i / 2 % WORKERS + 1, tick);
 		if (!good)
 			print_error("CRASH_SEED=%s CRASH_FIRST=%u\n", from ? from : "1", i);
 		random_outcome_free(&s.outcome);
