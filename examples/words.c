@@ -1,6 +1,8 @@
 /* words.c - how often each word is in a text: words go to workers by their hash, and one more worker comes half-way. */
 #include <ctype.h>
 #include <plx/plx.h>
+
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,11 +74,27 @@ int main(int argc, char **argv)
 	struct plx_workers_stats stats;
 	struct plx_workers *workers;
 	struct plx_sender *sender;
+	int ret;
 
-	if (!text || plx_workers_open(&workers, &options) < 0 || plx_sender_open(&sender, workers) < 0 ||
-	    send_words(workers, sender, text) < 0 || plx_workers_drain(workers, UINT64_MAX) < 0 ||
-	    plx_workers_stats(workers, UINT32_MAX, &stats) < 0)
+	if (!text) {
+		perror(argv[1]);
 		return 1;
+	}
+	ret = plx_workers_open(&workers, &options);
+	if (ret == 0)
+		ret = plx_sender_open(&sender, workers);
+	if (ret == 0)
+		ret = send_words(workers, sender, text);
+	if (ret >= 0 && ferror(text))
+		ret = -EIO;
+	if (ret >= 0)
+		ret = plx_workers_drain(workers, UINT64_MAX);
+	if (ret >= 0)
+		ret = plx_workers_stats(workers, UINT32_MAX, &stats);
+	if (ret < 0) {
+		fprintf(stderr, "words: %s\n", plx_strerror(ret));
+		return 1;
+	}
 	plx_sender_close(sender);
 	for (uint32_t slot = 0; slot < PLX_PARTITION_SLOTS; slot++) {
 		struct shelf *shelf = plx_workers_slot(workers, slot);

@@ -24,6 +24,12 @@ LC_ALL=C tr -cs 'A-Za-z' '\n' <text | tr 'A-Z' 'a-z' | grep . | awk 'length <= 2
 awk '{ print $1, $2 }' out | LC_ALL=C sort >counted
 check "a text of $(wc -w <text) words is counted as sort and uniq count it" cmp expected counted
 
+for text in nowhere .; do
+	timeout 60 ./words $text >out 2>err
+	same "a text that cannot be read ($text) is an error" 1 $?
+	says '... and it says so' err 'No such file|I/O error|EIO|error'
+done
+
 timeout 60 ./stages >out 2>err
 cat >expected <<'END'
 1 digits: 9 takes 19 steps
