@@ -85,11 +85,10 @@ static bool next_entry(const struct plx_work_map *map, const struct plx_work_out
 bool plx_work_has_outbox(const struct plx_work_map *map, uint32_t number)
 {
 	const struct plx_work_outbox *box = plx_work_outbox(map, number);
-	const struct plx_work_entry *at;
-	struct plx_work_entry e;
 
+	/* not a look at the entries: the worker may be writing them */
 	return plx_read_once(&box->seq) == __atomic_load_n(&map->lines[number].seq, __ATOMIC_ACQUIRE) &&
-	       next_entry(map, box, &at, &e);
+	       plx_read_once(&box->sent) < plx_read_once(&box->staged);
 }
 
 /* Did who was about to send it get so far? The lane is that of worker @number. */
@@ -113,8 +112,10 @@ int plx_work_flush(struct plx_work_map *map, uint32_t number, struct plx_sender 
 		const struct plx_work_entry *at;
 		struct plx_work_entry e;
 
-		if (!next_entry(map, box, &at, &e))
+		if (!next_entry(map, box, &at, &e)) { /* nobody wrote that on purpose */
+			plx_write_once(&box->sent, plx_read_once(&box->staged));
 			break;
+		}
 		if (!was_sent(map, number, box, &e)) {
 			int ret = plx_work_put(s, &e, at + 1, box);
 
