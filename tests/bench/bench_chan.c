@@ -482,13 +482,14 @@ static double one_window(const struct row *row)
 
 static void run_row(const struct row *row)
 {
-	double values[32], share[32], result;
+	double values[32], share[32], limits[32], result;
 
 	for (int i = 0; i < rounds; i++) {
 		double limit = row->per_line ? bare_stream(bare) * row->per_line : 1;
 
 		values[i] = one_window(row);
 		share[i] = values[i] / limit;
+		limits[i] = limit;
 	}
 	result = middle(values, rounds);
 	printf("%-40s %7.1f M/s  (%.1f to %.1f)", row->name, result, values[0], values[rounds - 1]);
@@ -496,6 +497,8 @@ static void run_row(const struct row *row)
 		printf("  of the limit %.2f", middle(share, rounds));
 	if (row->must > 0)
 		printf("  must %.0f, aim %.0f", row->must, row->aim);
+	if (row->per_line && row->must > middle(limits, rounds))
+		printf(" (the limit was %.0f)", limits[rounds / 2]);
 	printf("\n");
 }
 
