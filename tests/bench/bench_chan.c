@@ -23,6 +23,8 @@
 
 #include <plx/plx.h>
 
+#include "tests/bench/bench.h"
+
 #define FOREVER   UINT64_MAX
 #define PARTS_MAX 16
 
@@ -31,98 +33,6 @@ static uint64_t window_ns = 150000000;
 static const char *only;
 
 /* ---- tools ------------------------------------------------------------------------------------------- */
-
-static void must(const char *what, int ret)
-{
-	if (ret >= 0)
-		return;
-	fprintf(stderr, "bench_chan: %s: %s\n", what, plx_strerror(ret));
-	_exit(1);
-}
-
-/* As far ahead of other work on the machine as we may get. */
-static void go_first(void)
-{
-	FILE *group;
-
-	setsid();
-	group = fopen("/proc/self/autogroup", "w");
-	if (group) {
-		fputs("-20", group);
-		fclose(group);
-	}
-	(void)!setpriority(PRIO_PROCESS, 0, -19);
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	if (cpu < 0)
-		return;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	(void)!sched_setaffinity(0, sizeof(set), &set);
-}
-
-static void relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#endif
-}
-
-static void linger(uint64_t ns)
-{
-	uint64_t t0 = plx_now_ns();
-
-	while (plx_now_ns() - t0 < ns)
-		usleep(500);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double middle(double *values, int n)
-{
-	qsort(values, (size_t)n, sizeof(*values), by_value);
-	return values[n / 2];
-}
-
-static void *shared(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	if (p == MAP_FAILED)
-		exit(1);
-	return p;
-}
-
-static pid_t start(void (*run)(void *), void *arg, int cpu)
-{
-	pid_t pid = fork();
-
-	if (pid != 0)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_TIMERSLACK, 1000);
-	pin(cpu);
-	alarm(60);
-	run(arg);
-	_exit(0);
-}
-
-static void stop(pid_t *pids, int n)
-{
-	for (int i = 0; i < n; i++)
-		kill(pids[i], SIGKILL);
-	for (int i = 0; i < n; i++)
-		waitpid(pids[i], NULL, 0);
-}
 
 static bool wanted(const char *name)
 {
@@ -165,7 +75,7 @@ static double bare_latency(struct bare *b)
 	pid_t pid;
 
 	memset(b, 0, sizeof(*b));
-	pid = start(bare_echo, b, 1);
+	pid = start_process(bare_echo, b, 1);
 	pin(0);
 	for (uint64_t i = 1; i <= TRIPS; i++) {
 		uint64_t t0 = plx_now_ns();
@@ -175,8 +85,8 @@ static double bare_latency(struct bare *b)
 			relax();
 		times[i - 1] = half_trip(t0);
 	}
-	stop(&pid, 1);
-	return middle(times, TRIPS);
+	stop_processes(&pid, 1);
+	return median(times, TRIPS);
 }
 
 static void bare_send(void *arg)
@@ -222,14 +132,14 @@ static double bare_stream(struct bare *b)
 	double rate;
 
 	memset(b, 0, sizeof(*b));
-	pids[0] = start(bare_send, b, 0);
-	pids[1] = start(bare_recv, b, 1);
+	pids[0] = start_process(bare_send, b, 0);
+	pids[1] = start_process(bare_recv, b, 1);
 	linger(10000000);
 	n0 = __atomic_load_n(&b->tail, __ATOMIC_RELAXED);
 	t0 = plx_now_ns();
 	linger(20000000);
 	rate = (double)(__atomic_load_n(&b->tail, __ATOMIC_RELAXED) - n0) * 1e3 / (double)(plx_now_ns() - t0);
-	stop(pids, 2);
+	stop_processes(pids, 2);
 	return rate;
 }
 
@@ -464,18 +374,18 @@ static double one_window(const struct row *row)
 	must("create", plx_channel_create(&seg, "memfd", "plx:channel:bench", PLX_SEGMENT_INHERIT,
 					  &row->shape, &now.at));
 	for (int i = 0; i < row->receivers; i++)
-		pids[n++] = start(recv_run[row->shape.kind], NULL,
-				  row->places == FREE  ? -1
-				  : row->places == ONE ? 0
-						       : 1);
+		pids[n++] = start_process(recv_run[row->shape.kind], NULL,
+					  row->places == FREE  ? -1
+					  : row->places == ONE ? 0
+							       : 1);
 	for (int i = 0; i < row->senders; i++)
-		pids[n++] = start(send_run[row->shape.kind], NULL, row->places == FREE ? -1 : 0);
+		pids[n++] = start_process(send_run[row->shape.kind], NULL, row->places == FREE ? -1 : 0);
 	linger(20000000);
 	n0 = received();
 	t0 = plx_now_ns();
 	linger(window_ns);
 	rate = (double)(received() - n0) * 1e3 / (double)(plx_now_ns() - t0);
-	stop(pids, n);
+	stop_processes(pids, n);
 	plx_segment_close(&seg);
 	return rate;
 }
@@ -491,10 +401,10 @@ static void run_row(const struct row *row)
 		share[i] = values[i] / limit;
 		limits[i] = limit;
 	}
-	result = middle(values, rounds);
+	result = median(values, rounds);
 	printf("%-40s %7.1f M/s  (%.1f to %.1f)", row->name, result, values[0], values[rounds - 1]);
 	if (row->per_line)
-		printf("  of the limit %.2f", middle(share, rounds));
+		printf("  of the limit %.2f", median(share, rounds));
 	if (row->must > 0)
 		printf("  must %.0f, aim %.0f", row->must, row->aim);
 	if (row->per_line && row->must > middle(limits, rounds))
@@ -542,7 +452,7 @@ static double spsc_latency(bool poll, enum places places, uint64_t rest, int tri
 						  &shape, &way[i]));
 	must("sender", plx_spsc_sender_open(&tx, way[0], now.room, 0));
 	must("receiver", plx_spsc_receiver_open(&rx, way[1], now.room));
-	pid = start(spsc_echo, poll ? way[0] : NULL, places == ONE ? 0 : 1);
+	pid = start_process(spsc_echo, poll ? way[0] : NULL, places == ONE ? 0 : 1);
 	pin(0);
 	for (int i = 0; i < trips; i++) {
 		uint64_t t0;
@@ -559,10 +469,10 @@ static double spsc_latency(bool poll, enum places places, uint64_t rest, int tri
 		}
 		times[i] = half_trip(t0);
 	}
-	stop(&pid, 1);
+	stop_processes(&pid, 1);
 	for (int i = 0; i < 2; i++)
 		plx_segment_close(&seg[i]);
-	return middle(times, trips);
+	return median(times, trips);
 }
 
 /* The same with nothing but futexes: what the kernel makes possible. */
@@ -581,7 +491,7 @@ static void futex_echo(void *arg)
 static double futex_latency(enum places places, uint64_t rest, int trips)
 {
 	uint32_t *word = shared(4096);
-	pid_t pid = start(futex_echo, word, places == ONE ? 0 : 1);
+	pid_t pid = start_process(futex_echo, word, places == ONE ? 0 : 1);
 
 	pin(0);
 	for (uint32_t i = 1; i <= (uint32_t)trips; i++) {
@@ -596,9 +506,9 @@ static double futex_latency(enum places places, uint64_t rest, int trips)
 			(void)!plx_futex_wait(&word[32], i - 1, FOREVER);
 		times[i - 1] = half_trip(t0);
 	}
-	stop(&pid, 1);
+	stop_processes(&pid, 1);
 	munmap(word, 4096);
-	return middle(times, trips);
+	return median(times, trips);
 }
 
 static void asleep(const char *name, enum places places, uint64_t rest, int trips, const char *goal)
@@ -612,8 +522,8 @@ static void asleep(const char *name, enum places places, uint64_t rest, int trip
 		ratio[i] = mine[i] / futex;
 		mine[i] *= 2e-3;
 	}
-	printf("%-40s %7.1f us   (%.1f to %.1f)  to bare futexes %.2f  %s\n", name, middle(mine, rounds),
-	       mine[0], mine[rounds - 1], middle(ratio, rounds), goal);
+	printf("%-40s %7.1f us   (%.1f to %.1f)  to bare futexes %.2f  %s\n", name, median(mine, rounds),
+	       mine[0], mine[rounds - 1], median(ratio, rounds), goal);
 }
 
 static void latencies(void)
@@ -625,16 +535,16 @@ static void latencies(void)
 		mine[i] = spsc_latency(true, TWO, 0, TRIPS);
 		ratio[i] = mine[i] / limit[i];
 	}
-	printf("%-40s %7.0f ns\n", "one way, a bare line", middle(limit, rounds));
+	printf("%-40s %7.0f ns\n", "one way, a bare line", median(limit, rounds));
 	printf("%-40s %7.0f ns   to the bare line %.2f  must 1.2, aim 1.1\n", "one way, spsc 8 B, looking",
-	       middle(mine, rounds), middle(ratio, rounds));
+	       median(mine, rounds), median(ratio, rounds));
 	for (int i = 0; i < rounds; i++) {
 		limit[i] = bare_latency(bare);
 		mine[i] = spsc_latency(false, TWO, 0, TRIPS);
 		ratio[i] = mine[i] / limit[i];
 	}
 	printf("%-40s %7.0f ns   to the bare line %.2f\n", "one way, spsc 8 B, blocking calls",
-	       middle(mine, rounds), middle(ratio, rounds));
+	       median(mine, rounds), median(ratio, rounds));
 	asleep("there and back, asleep, two processors", TWO, 200000, 200, "must 66");
 	asleep("there and back, asleep, one processor", ONE, 0, 2000, "must 2.5");
 }
@@ -708,7 +618,7 @@ int main(void)
 	go_first();
 	for (int i = 0; i < rounds; i++)
 		lines[i] = bare_stream(bare);
-	middle(lines, rounds);
+	median(lines, rounds);
 	printf("%-40s %7.1f M/s  (%.1f to %.1f)\n", "limit: lines, 32 at a time", lines[rounds / 2], lines[0],
 	       lines[rounds - 1]);
 	if (wanted("one way"))

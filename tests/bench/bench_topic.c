@@ -23,6 +23,8 @@
 
 #include <plx/plx.h>
 
+#include "tests/bench/bench.h"
+
 #define ROUNDS_MAX 9
 
 static char directory[] = "/tmp/plx-bench.XXXXXX";
@@ -35,40 +37,6 @@ static void die(const char *what, int err)
 {
 	fprintf(stderr, "bench_topic: %s: %s\n", what, plx_strerror(err));
 	exit(1);
-}
-
-static void must(const char *what, int ret)
-{
-	if (ret < 0)
-		die(what, ret);
-}
-
-/* As far ahead of other work on the machine as we may get: compilers next door are not what is measured. */
-static void go_first(void)
-{
-	FILE *group = fopen("/proc/self/autogroup", "w");
-
-	if (group) {
-		fputs("-20", group);
-		fclose(group);
-	}
-	(void)!setpriority(PRIO_PROCESS, 0, -19);
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	(void)!sched_setaffinity(0, sizeof(set), &set); /* one processor only: then so be it */
-}
-
-static void relax(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#endif
 }
 
 static uint64_t ticks(void)
@@ -91,19 +59,6 @@ static void calibrate(void)
 	ns_per_tick = (double)(plx_now_ns() - t0) / (double)(ticks() - c0);
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, int n)
-{
-	qsort(values, (size_t)n, sizeof(*values), by_value);
-	return values[n / 2];
-}
-
 /* Half round trips, in ns: percentiles of one round. */
 struct times {
 	double p50, p99;
@@ -113,25 +68,6 @@ static struct times percentiles(double *values, size_t n)
 {
 	qsort(values, n, sizeof(*values), by_value);
 	return (struct times){ .p50 = values[n / 2], .p99 = values[n * 99 / 100] };
-}
-
-static void *shared(size_t size)
-{
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-
-	if (p == MAP_FAILED)
-		die("mmap", -errno);
-	return p;
-}
-
-static void await(pid_t pid)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		fprintf(stderr, "bench_topic: a child failed\n");
-		exit(1);
-	}
 }
 
 static struct plx_publisher *open_publisher(const char *topic, struct plx_publisher_options o)
