@@ -17,6 +17,7 @@
 #include <plx/pool.h>
 #include <plx/process.h>
 #include <plx/publisher.h>
+#include <plx/quick.h>
 #include <plx/request.h>
 #include <plx/ring.h>
 #include <plx/segment.h>

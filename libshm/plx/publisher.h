@@ -3,6 +3,7 @@
 #define PLX_PUBLISHER_H
 
 #include <plx/admit.h>
+#include <plx/buffer.h>
 
 struct plx_publisher;
 struct plx_keys; /* plx/key.h */
@@ -201,6 +202,17 @@ void plx_publisher_end(struct plx_publisher *pub, int reason);
 /** plx_publisher_close() - end the stream if it has not ended, linger, disappear; NULL is fine. */
 void plx_publisher_close(struct plx_publisher *pub);
 
+/* The long ways of loan, drop, publish and send, which their inline halves take when there is something to decide. */
+int plx_publisher_loan_slowly(struct plx_publisher *pub, struct plx_loan *loan) plx_must_check;
+void plx_publisher_drop_slowly(struct plx_publisher *pub, struct plx_loan *loan);
+int plx_publisher_publish_slowly(struct plx_publisher *pub, struct plx_loan *loan,
+				 uint64_t length) plx_must_check;
+int plx_publisher_send_slowly(struct plx_publisher *pub, const void *data, uint64_t length) plx_must_check;
+/* A message was published, and somebody may sleep. Return: 0. */
+int plx_publisher_published(struct plx_publisher *pub);
+
 PLX_END
+
+#include <plx/quick.h>
 
 #endif

@@ -29,10 +29,8 @@ void plx_bias_step_aside(struct plx_bias *bias)
 	}
 }
 
-void plx_bias_claim(struct plx_bias *bias)
+void plx_bias_fence(const struct plx_bias *bias)
 {
-	/* relaxed: the fence orders it before the load of busy */
-	__atomic_store_n(&bias->wants, 1, __ATOMIC_RELAXED);
 	/* a kernel that once registered us and now refuses is a filter put up since: then nothing orders the user's
 	 * store and load, and sleeping for a slice lets its store buffer drain */
 	plx_fence_full();
@@ -42,6 +40,13 @@ void plx_bias_claim(struct plx_bias *bias)
 
 		(void)ret;
 	}
+}
+
+void plx_bias_claim(struct plx_bias *bias)
+{
+	/* relaxed: the fence orders it before the load of busy */
+	__atomic_store_n(&bias->wants, 1, __ATOMIC_RELAXED);
+	plx_bias_fence(bias);
 	/* B4 acquire: pairs with B3; what the user did inside is seen */
 	for (int spins = 0; __atomic_load_n(&bias->busy, __ATOMIC_ACQUIRE) != 0; spins++) {
 		if (spins < SPINS) {

@@ -30,6 +30,9 @@ void plx_bias_init(struct plx_bias *bias);
 /** plx_bias_step_aside() - the slow half of plx_bias_enter(): wait until the control thread is done. */
 void plx_bias_step_aside(struct plx_bias *bias) plx_cold;
 
+/** plx_bias_fence() - what we stored before is seen by the user's thread, or what it stored is seen by all after this. */
+void plx_bias_fence(const struct plx_bias *bias);
+
 /**
  * plx_bias_claim() - the control thread enters: waits until the user is outside. plx_bias_yield() leaves.
  *

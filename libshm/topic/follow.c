@@ -11,11 +11,19 @@
 #include "topic/member.h"
 #include "topic/wire.h"
 
+/* The user's thread looks at the number without the lock, and takes it before it looks further. */
+static void set_sleepers(struct plx_publisher *pub, uint32_t sleepers)
+{
+	__atomic_store_n(&pub->writer.quick.sleepers, sleepers, __ATOMIC_RELAXED);
+}
+
 static int add_sleeper(struct plx_publisher *pub, struct plx_member *m)
 {
+	uint32_t sleepers = pub->writer.quick.sleepers;
+
 	if (m->follower.polling)
 		return 0;
-	if (pub->sleepers == pub->sleeper_capacity) {
+	if (sleepers == pub->sleeper_capacity) {
 		uint32_t more = pub->sleeper_capacity ? pub->sleeper_capacity * 2 : 8;
 		struct plx_sleeper *grown = realloc(pub->sleeper, more * sizeof(*grown));
 
@@ -24,15 +32,21 @@ static int add_sleeper(struct plx_publisher *pub, struct plx_member *m)
 		pub->sleeper = grown;
 		pub->sleeper_capacity = more;
 	}
-	pub->sleeper[pub->sleepers++] = (struct plx_sleeper){ &m->follower.link->sleep, m };
+	pub->sleeper[sleepers] = (struct plx_sleeper){ &m->follower.link->sleep, m };
+	set_sleepers(pub, sleepers + 1);
+	/* J2 barrier: pairs with J1; who publishes the short way sees it, or the grant goes out after the message is there */
+	plx_bias_fence(pub->bias);
 	return 0;
 }
 
 static void remove_sleeper(struct plx_publisher *pub, const struct plx_member *m)
 {
-	for (uint32_t i = 0; i < pub->sleepers; i++) {
+	uint32_t sleepers = pub->writer.quick.sleepers;
+
+	for (uint32_t i = 0; i < sleepers; i++) {
 		if (pub->sleeper[i].member == m) {
-			pub->sleeper[i] = pub->sleeper[--pub->sleepers];
+			pub->sleeper[i] = pub->sleeper[sleepers - 1];
+			set_sleepers(pub, sleepers - 1);
 			return;
 		}
 	}
@@ -95,11 +109,12 @@ static void note_gone(struct plx_publisher *pub, const struct plx_member *m, int
 
 void plx_member_part(struct plx_publisher *pub, struct plx_member *m, int reason)
 {
-	plx_writer_hear(&pub->writer); /* its last word */
+	bool all = plx_writer_hear(&pub->writer, &m->follower); /* its last word */
+
 	m->joined = false;
 	if (m->follower.reliable)
 		note_gone(pub, m, reason);
-	if (reason == -EPIPE && (!m->follower.reliable || m->follower.cursor == pub->writer.head->head))
+	if (reason == -EPIPE && (!m->follower.reliable || all))
 		pub->left++;
 	else
 		pub->lost++;

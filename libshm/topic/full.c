@@ -121,7 +121,7 @@ static void begin(struct plx_publisher *pub, struct plx_full_wait *wait)
 		wait->deadline_ns = deadline_in(pub->full_ns);
 	pub->waited++;
 	__atomic_store_n(&pub->writer.head->waited, pub->waited, __ATOMIC_RELAXED);
-	if (pub->sleepers)
+	if (pub->writer.quick.sleepers)
 		plx_publisher_wake(pub); /* never wait for somebody who was not woken */
 }
 
@@ -211,7 +211,7 @@ int plx_publisher_drain(struct plx_publisher *pub, uint64_t timeout_ns)
 	if (timeout_ns != UINT64_MAX)
 		wait.deadline_ns = deadline_in(timeout_ns);
 	plx_publisher_enter(pub);
-	if (pub->sleepers)
+	if (pub->writer.quick.sleepers)
 		plx_publisher_wake(pub);
 	while (ret == 0) {
 		struct plx_follower *who;

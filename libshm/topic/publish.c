@@ -4,6 +4,8 @@
  * No system call, no lock, no allocation, no clock (unless every message is stamped), no fence: as long as there is room
  * and nobody sleeps. What happens otherwise is in full.c and at the end of this file.
  */
+#define PLX_NO_QUICK /* they are defined here */
+
 #include <assert.h>
 #include <errno.h>
 #include <limits.h>
@@ -39,35 +41,12 @@ static void published(struct plx_publisher *pub)
 		plx_publisher_wake(pub);
 }
 
-/* The end of a message that somebody may sleep through. */
-static __attribute__((noinline)) int wake_and_leave(struct plx_publisher *pub)
-{
-	published(pub);
-	plx_bias_leave(pub->bias);
-	return 0;
-}
-
 /* Inside: the stamp of the entry about to be committed; the flag for it. */
 static uint32_t stamp(struct plx_publisher *pub)
 {
 	if (pub->stamp)
 		plx_writer_stamp(plx_writer_entry(&pub->writer), plx_now_ns());
 	return pub->stamp;
-}
-
-/*
- * Is there nothing to decide: one thread, no stamps, the control thread elsewhere, room? true: we are inside, and what
- * follows makes no call but its last one, so that it needs no stack. false: we are outside, go the long way.
- */
-static inline bool enter_quickly(struct plx_publisher *pub)
-{
-	if (plx_unlikely((pub->ended | pub->threads | pub->stamp) != 0) ||
-	    plx_mutant(MUT_WAKE_BEFORE_MESSAGE))
-		return false;
-	if (plx_likely(plx_bias_try(pub->bias)) && plx_likely(pub->writer.head->head != pub->writer.limit))
-		return true;
-	plx_bias_leave(pub->bias);
-	return false;
 }
 
 /* ---- loan ------------------------------------------------------------------------------------------ */
@@ -88,12 +67,17 @@ static inline void loan_is_over(struct plx_loan *loan)
 	loan->slot = PLX_SLOT_NONE;
 }
 
-static plx_cold __attribute__((noinline)) int loan_slowly(struct plx_publisher *pub, struct plx_loan *loan)
+int plx_publisher_loan_slowly(struct plx_publisher *pub, struct plx_loan *loan)
 {
 	struct plx_full_wait wait = PLX_FULL_WAIT_NONE;
-	uint32_t slot;
+	uint32_t slot = plx_writer_claim_shared(&pub->writer);
 	int ret = 0;
 
+	/* outside: what is in hand belongs to the user's threads, the control thread never touches it */
+	if (plx_likely(slot != PLX_SLOT_NONE)) {
+		set_loan(pub, loan, slot);
+		return 0;
+	}
 	plx_publisher_enter(pub);
 	slot = plx_writer_claim(&pub->writer);
 	while (plx_unlikely(slot == PLX_SLOT_NONE) && ret == 0) {
@@ -109,35 +93,20 @@ static plx_cold __attribute__((noinline)) int loan_slowly(struct plx_publisher *
 	return 0;
 }
 
-/* Outside: what is in hand belongs to the user's threads, the control thread never touches it. */
-int plx_publisher_loan(struct plx_publisher *pub, struct plx_loan *loan)
+void plx_publisher_drop_slowly(struct plx_publisher *pub, struct plx_loan *loan)
 {
-	uint32_t slot = plx_likely(!pub->threads) ? plx_writer_claim_hot(&pub->writer)
-						  : plx_writer_claim_shared(&pub->writer);
-
-	if (plx_unlikely(slot == PLX_SLOT_NONE))
-		return loan_slowly(pub, loan);
-	set_loan(pub, loan, slot);
-	return 0;
+	plx_publisher_enter(pub);
+	plx_writer_drop(&pub->writer, loan->slot);
+	plx_publisher_leave(pub);
 }
 
-void plx_publisher_drop(struct plx_publisher *pub, struct plx_loan *loan)
-{
-	if (!loan->data)
-		return;
-	if (plx_unlikely(pub->threads) || plx_unlikely(!plx_writer_drop_hot(&pub->writer, loan->slot))) {
-		plx_publisher_enter(pub);
-		plx_writer_drop(&pub->writer, loan->slot);
-		plx_publisher_leave(pub);
-	}
-	loan_is_over(loan);
-}
-
-static __attribute__((noinline)) int publish_slowly(struct plx_publisher *pub, struct plx_loan *loan,
-						    uint64_t length)
+int plx_publisher_publish_slowly(struct plx_publisher *pub, struct plx_loan *loan, uint64_t length)
 {
 	int ret;
 
+	assert(loan->data && loan->slot < pub->writer.pool.slots);
+	if (length > pub->slot_size)
+		return -EMSGSIZE;
 	plx_publisher_enter(pub);
 	ret = room(pub);
 	if (ret == 0) {
@@ -145,49 +114,14 @@ static __attribute__((noinline)) int publish_slowly(struct plx_publisher *pub, s
 
 		plx_writer_put(&pub->writer, loan->slot, (uint32_t)length, loan->type, flags);
 		loan_is_over(loan);
-		if (pub->sleepers)
+		if (pub->writer.quick.sleepers)
 			published(pub);
 	}
 	plx_publisher_leave(pub);
 	return ret;
 }
 
-int plx_publisher_publish(struct plx_publisher *pub, struct plx_loan *loan, uint64_t length)
-{
-	assert(loan->data && loan->slot < pub->writer.pool.slots);
-	if (plx_unlikely(length > pub->slot_size))
-		return -EMSGSIZE;
-	if (plx_unlikely(!enter_quickly(pub)))
-		return publish_slowly(pub, loan, length);
-	plx_writer_put(&pub->writer, loan->slot, (uint32_t)length, loan->type,
-		       loan->flags & 0xffffu & ~PLX_BUFFER_STAMPED);
-	loan_is_over(loan);
-	if (plx_unlikely(pub->sleepers))
-		return wake_and_leave(pub);
-	plx_bias_leave(pub->bias);
-	return 0;
-}
-
-static __attribute__((noinline)) int send_slowly(struct plx_publisher *pub, const void *data, uint64_t length)
-{
-	int ret;
-
-	plx_publisher_enter(pub);
-	ret = room(pub);
-	if (ret == 0) {
-		uint32_t flags = stamp(pub);
-
-		if (plx_mutant(MUT_WAKE_BEFORE_MESSAGE))
-			plx_publisher_wake(pub);
-		plx_writer_put_inline(&pub->writer, data, (uint32_t)length, pub->type, flags);
-		if (pub->sleepers)
-			published(pub);
-	}
-	plx_publisher_leave(pub);
-	return ret;
-}
-
-static __attribute__((noinline)) int send_copy(struct plx_publisher *pub, const void *data, uint64_t length)
+static int send_copy(struct plx_publisher *pub, const void *data, uint64_t length)
 {
 	struct plx_loan loan;
 	int ret;
@@ -204,28 +138,61 @@ static __attribute__((noinline)) int send_copy(struct plx_publisher *pub, const 
 	return ret;
 }
 
+int plx_publisher_send_slowly(struct plx_publisher *pub, const void *data, uint64_t length)
+{
+	int ret;
+
+	if (length > pub->inside_max)
+		return send_copy(pub, data, length);
+	plx_publisher_enter(pub);
+	ret = room(pub);
+	if (ret == 0) {
+		uint32_t flags = stamp(pub);
+
+		if (plx_mutant(MUT_WAKE_BEFORE_MESSAGE))
+			plx_publisher_wake(pub);
+		plx_writer_put_inline(&pub->writer, data, (uint32_t)length, pub->type, flags);
+		if (pub->writer.quick.sleepers)
+			published(pub);
+	}
+	plx_publisher_leave(pub);
+	return ret;
+}
+
+int plx_publisher_published(struct plx_publisher *pub)
+{
+	plx_publisher_enter(pub);
+	published(pub);
+	plx_publisher_leave(pub);
+	return 0;
+}
+
+/* ---- the short ways, for who does not have them inline ------------------------------------------------ */
+
+int plx_publisher_loan(struct plx_publisher *pub, struct plx_loan *loan)
+{
+	return plx_quick_loan(pub, loan);
+}
+
+void plx_publisher_drop(struct plx_publisher *pub, struct plx_loan *loan)
+{
+	plx_quick_drop(pub, loan);
+}
+
+int plx_publisher_publish(struct plx_publisher *pub, struct plx_loan *loan, uint64_t length)
+{
+	return plx_quick_publish(pub, loan, length);
+}
+
 int plx_publisher_send(struct plx_publisher *pub, const void *data, uint64_t length)
 {
-	struct plx_entry *entry;
-	uint64_t first;
-
-	if (plx_unlikely(length > pub->inside_max))
-		return send_copy(pub, data, length);
-	if (plx_unlikely(!enter_quickly(pub)))
-		return send_slowly(pub, data, length);
-	entry = plx_writer_entry(&pub->writer);
-	first = plx_writer_fill(entry, data, (uint32_t)length);
-	plx_writer_put_filled(&pub->writer, entry, (uint32_t)length, pub->type, 0, first);
-	if (plx_unlikely(pub->sleepers))
-		return wake_and_leave(pub);
-	plx_bias_leave(pub->bias);
-	return 0;
+	return plx_quick_send(pub, data, length);
 }
 
 /* How many go at once, up to @count: there is room for one, at least. */
 static inline uint32_t at_once(const struct plx_writer *writer, uint32_t count)
 {
-	uint64_t room = writer->limit - writer->head->head;
+	uint64_t room = writer->quick.limit - writer->head->head;
 
 	if (count > PLX_TOPIC_AHEAD)
 		count = PLX_TOPIC_AHEAD;
@@ -241,7 +208,7 @@ int plx_publisher_send_many(struct plx_publisher *pub, const void *data, uint64_
 	if (count > INT_MAX)
 		return -EINVAL;
 	for (; done < count; done += n, from += n * length) {
-		if (length > pub->inside_max || !enter_quickly(pub)) {
+		if (length > pub->inside_max || !plx_quick_room(&pub->writer.quick)) {
 			ret = plx_publisher_send(pub, from, length);
 			if (ret < 0)
 				break;
@@ -250,10 +217,9 @@ int plx_publisher_send_many(struct plx_publisher *pub, const void *data, uint64_
 		}
 		n = at_once(&pub->writer, count - done);
 		plx_writer_put_many(&pub->writer, from, (uint32_t)length, n, pub->type);
-		if (pub->sleepers)
-			wake_and_leave(pub);
-		else
-			plx_bias_leave(pub->bias);
+		plx_fence_near(); /* J1, as plx_quick_commit() */
+		if (plx_unlikely(__atomic_load_n(&pub->writer.quick.sleepers, __ATOMIC_RELAXED)))
+			plx_publisher_published(pub);
 	}
 	return done ? (int)done : ret;
 }
@@ -300,7 +266,7 @@ static bool wake_all(struct plx_publisher *pub)
 		plx_fence_full();
 	else
 		plx_fence_near(); /* who is about to sleep has the kernel fence for both, and looks again */
-	for (uint32_t i = 0; i < pub->sleepers; i++) {
+	for (uint32_t i = 0; i < pub->writer.quick.sleepers; i++) {
 		struct plx_member *m = pub->sleeper[i].member;
 		/* S1 relaxed: ordered after W1 by the sleeper's barrier; pairs with S2 */
 		uint32_t sleep = __atomic_load_n(pub->sleeper[i].word, __ATOMIC_RELAXED);

@@ -193,6 +193,7 @@ int plx_publisher_open(struct plx_publisher **out, const char *topic, const stru
 		plx_publisher_close(pub);
 		return ret;
 	}
+	plx_publisher_quicken(pub);
 	*out = pub;
 	return 0;
 }
@@ -209,6 +210,7 @@ void plx_publisher_end(struct plx_publisher *pub, int reason)
 		return;
 	}
 	pub->ended = true;
+	pub->writer.quick.on = 0;
 	if (plx_mutant(MUT_END_BEFORE_REASON))
 		plx_publisher_attend(pub, pub->attention | PLX_ATTENTION_ENDED);
 	/* relaxed: ordered by W2 */

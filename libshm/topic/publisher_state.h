@@ -8,6 +8,7 @@
 #include <plx/publisher.h>
 #include <plx/segment.h>
 
+#include "base/mutant.h"
 #include "topic/admission.h"
 #include "topic/bias.h"
 #include "topic/discovery.h"
@@ -61,8 +62,8 @@ static_assert(sizeof(struct plx_refused) % 8 == 0, "copied in words");
 
 struct plx_publisher {
 	/* touched at each message */
+	struct plx_writer writer; /* inside, but for the short way: plx/quick.h */
 	struct plx_bias *bias;    /* in the head block; plx_publisher_enter() */
-	struct plx_writer writer; /* inside */
 	uint64_t slot_size;
 	uint64_t inside_max; /* bytes that fit into an entry */
 	uint32_t type;
@@ -74,10 +75,9 @@ struct plx_publisher {
 	bool fenced;     /* inside: fence before looking who sleeps; what head->fenced says */
 	bool own_fences; /* no membarrier reaches us: fenced for ever */
 	struct plx_turn turn;
-	uint32_t announcing; /* inside: so many threads wait for readers */
-	uint32_t lull;       /* inside: looks in a row that found nobody asleep, while fenced */
-	uint32_t sleepers;   /* inside */
-	struct plx_sleeper *sleeper;
+	uint32_t announcing;         /* inside: so many threads wait for readers */
+	uint32_t lull;               /* inside: looks in a row that found nobody asleep, while fenced */
+	struct plx_sleeper *sleeper; /* inside; writer.quick.sleepers of them */
 	uint32_t sleeper_capacity;
 	/* now and then */
 	uint64_t attention; /* inside; what head->attention says */
@@ -117,6 +117,9 @@ struct plx_publisher {
 	uint32_t member_count, member_capacity;
 };
 
+static_assert(offsetof(struct plx_publisher, writer) == 0, "plx_quick_of()");
+static_assert(offsetof(struct plx_writer, quick) == 0, "plx_quick_of()");
+
 /* One of the user's threads enters. What only their one thread uses needs no lock at all, but for the control thread. */
 static inline void plx_publisher_enter(struct plx_publisher *pub)
 {
@@ -130,6 +133,20 @@ static inline void plx_publisher_leave(struct plx_publisher *pub)
 	plx_bias_leave(pub->bias);
 	if (plx_unlikely(pub->threads))
 		plx_turn_pass(&pub->turn);
+}
+
+/*
+ * From now on messages go the short way (plx/quick.h), if they may: not where each has to be fenced; and not where mutants
+ * live on the long one.
+ */
+static inline void plx_publisher_quicken(struct plx_publisher *pub)
+{
+	struct plx_publisher_quick *quick = &pub->writer.quick;
+
+	quick->inside_max = pub->inside_max;
+	quick->type = pub->type;
+	quick->on = pub->bias->far && pub->writer.pairs && !pub->threads && !pub->stamp && !pub->ended &&
+		    !plx_mutant(MUT_WAKE_BEFORE_MESSAGE) && !plx_mutant(MUT_SEQUENCE_FIRST);
 }
 
 /* ---- publish.c ---- */

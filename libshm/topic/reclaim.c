@@ -24,16 +24,21 @@ static uint64_t behind(const struct plx_writer *writer, uint64_t to)
 	return writer->head->head - to;
 }
 
-/* 1. What one reader says, believed if it can be true. */
+/* 1. What one reader says, believed if it can be true. @head: only grows, and nobody honest is beyond it. */
+static void believe(struct plx_follower *f, uint64_t cursor, uint64_t head)
+{
+	if (plx_mutant(MUT_CURSOR_BELIEVED) || cursor - f->cursor <= head - f->cursor)
+		f->cursor = cursor;
+	else if ((int64_t)(cursor - f->cursor) > 0)
+		f->liar = true; /* beyond the head; backwards is just not believed */
+}
+
 static void read_cursor(struct plx_writer *writer, struct plx_follower *f)
 {
 	/* C1 acquire: pairs with T1; pins set before this cursor are seen, and so is that the reader is done */
 	uint64_t cursor = __atomic_load_n(&f->link->cursor, __ATOMIC_ACQUIRE);
 
-	if (plx_mutant(MUT_CURSOR_BELIEVED) || cursor - f->cursor <= behind(writer, f->cursor))
-		f->cursor = cursor;
-	else if ((int64_t)(cursor - f->cursor) > 0)
-		f->liar = true; /* beyond the head; backwards is just not believed */
+	believe(f, cursor, writer->head->head);
 }
 
 /* Read all cursors: the gate no tail may pass, and the tail everybody would like. */
@@ -128,7 +133,7 @@ static void move_tail(struct plx_writer *writer, uint64_t to)
 	if (plx_mutant(MUT_TAIL_AFTER_PINS))
 		__atomic_store_n(&writer->head->tail, to, __ATOMIC_RELAXED);
 	writer->tail = to;
-	writer->limit = to + writer->mask + 1;
+	writer->quick.limit = to + writer->mask + 1;
 }
 
 /* Slots in limbo that nobody pins any more; stops at the first word that has some. */
@@ -168,9 +173,27 @@ static bool overrule(struct plx_writer *writer)
 	return true;
 }
 
-void plx_writer_hear(struct plx_writer *writer)
+/* The head as somebody else than the user's thread sees it: entries come before it. */
+static uint64_t head_so_far(const struct plx_writer *writer)
 {
-	read_cursors(writer);
+	uint64_t head = __atomic_load_n(&writer->head->head, __ATOMIC_RELAXED);
+
+	for (uint32_t i = 0; i < PLX_TOPIC_AHEAD && !plx_mutant(MUT_HEAD_BEFORE_ENTRIES); i++, head++) {
+		/* acquire: pairs with W1; as a reader would */
+		if (__atomic_load_n(&writer->log[head & writer->mask].sequence, __ATOMIC_ACQUIRE) != head + 1)
+			break;
+	}
+	return head;
+}
+
+bool plx_writer_hear(struct plx_writer *writer, struct plx_follower *follower)
+{
+	/* C1 acquire: pairs with T1; who read a message has seen its entry, and after this we do */
+	uint64_t cursor = __atomic_load_n(&follower->link->cursor, __ATOMIC_ACQUIRE);
+	uint64_t head = head_so_far(writer);
+
+	believe(follower, cursor, head);
+	return follower->cursor == head;
 }
 
 void plx_writer_look(struct plx_writer *writer)
@@ -182,7 +205,7 @@ void plx_writer_look(struct plx_writer *writer)
 bool plx_writer_make_room(struct plx_writer *writer)
 {
 	plx_writer_look(writer);
-	return writer->head->head != writer->limit || overrule(writer);
+	return writer->head->head != writer->quick.limit || overrule(writer);
 }
 
 /* ---- handing slots out ----------------------------------------------------------------------------- */

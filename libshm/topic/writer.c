@@ -40,9 +40,16 @@ int plx_writer_init(struct plx_writer *writer, const struct plx_writer_blocks *b
 		return ret;
 	hot = HOT_BYTES / head->stride;
 	writer->mask = head->depth - 1;
-	writer->limit = head->depth;
+	writer->quick.limit = head->depth;
 	writer->log = blocks->log;
-#ifdef PLX_WRITER_PAIRS
+	writer->quick.line = &head->head;
+	writer->quick.mask = writer->mask;
+	writer->quick.log = &blocks->log[0].sequence;
+	writer->quick.slot_size = head->slot_size;
+	writer->quick.stride = head->stride;
+	writer->quick.slots = blocks->slots;
+	writer->quick.type = head->type;
+#ifdef PLX_QUICK_PAIRS
 	writer->pairs = __builtin_cpu_supports("avx");
 #endif
 	writer->limbo = blocks->bitmap + half / sizeof(uint64_t);
@@ -95,11 +102,12 @@ void plx_writer_forget(struct plx_writer *writer, struct plx_follower *follower)
 
 uint64_t plx_writer_start(const struct plx_writer *writer, uint32_t history)
 {
-	uint64_t kept = writer->head->head - writer->tail;
+	/* relaxed: the user's thread may publish meanwhile; a position it has passed is as good, and not before the tail */
+	uint64_t head = __atomic_load_n(&writer->head->head, __ATOMIC_RELAXED), kept = head - writer->tail;
 
 	if (history > writer->history)
 		history = (uint32_t)writer->history;
-	return writer->head->head - (history < kept ? history : kept);
+	return head - (history < kept ? history : kept);
 }
 
 /* ---- checker ------------------------------------------------------------------------------------- */
@@ -152,7 +160,7 @@ static const char *check_log(const struct plx_writer *writer)
 {
 	if (writer->head->head - writer->tail > writer->mask + 1)
 		return "the window is larger than the log";
-	if (writer->limit != writer->tail + writer->mask + 1)
+	if (writer->quick.limit != writer->tail + writer->mask + 1)
 		return "limit is not tail + depth";
 	if (writer->head->tail != writer->tail)
 		return "the tail in the segment is not the writer's";

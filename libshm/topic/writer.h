@@ -2,14 +2,12 @@
 #ifndef PLX_TOPIC_WRITER_H
 #define PLX_TOPIC_WRITER_H
 
-#include <plx/buffer.h>
 #include <plx/pool.h>
+#include <plx/publisher.h>
 
 #include "base/mutant.h"
 #include "topic/fence.h"
 #include "topic/topic_layout.h"
-
-#define plx_inline inline __attribute__((always_inline)) /* a call would be a store, too: see below */
 
 /*
  * Pure memory: no system call, no lock, no clock. One thread at a time. A slot is in exactly one of four states, and
@@ -37,8 +35,8 @@ struct plx_follower {
 };
 
 struct plx_writer {
+	struct plx_publisher_quick quick; /* first; limit: tail + depth, head may not reach it */
 	struct plx_topic_head *head; /* head->head is the position of the next message; only we write it */
-	uint64_t limit;              /* head may not reach it: tail + depth */
 	uint64_t mask;               /* depth - 1 */
 	struct plx_entry *log;
 	bool pairs;   /* two words are stored in one piece */
@@ -109,8 +107,12 @@ uint32_t plx_writer_claim(struct plx_writer *writer);
 /** plx_writer_drop() - a loaned slot is free again, and the next to be claimed if it can be. */
 void plx_writer_drop(struct plx_writer *writer, uint32_t slot);
 
-/** plx_writer_hear() - read all cursors once, and let go of nothing: a lossy reader may still read what is there. */
-void plx_writer_hear(struct plx_writer *writer);
+/**
+ * plx_writer_hear() - read the cursor of @follower once, and let go of nothing: a lossy reader may still read what is there.
+ *
+ * Return: true when it has read everything. Safety: also while the user's thread publishes the short way (plx/quick.h).
+ */
+bool plx_writer_hear(struct plx_writer *writer, struct plx_follower *follower);
 
 /** plx_writer_look() - read all cursors once, and let go of what nobody wants any more. */
 void plx_writer_look(struct plx_writer *writer);
@@ -131,31 +133,19 @@ int plx_writer_check(const struct plx_writer *writer, const char **why) plx_must
 /* Is there room for one more message? One compare while the window is not full. */
 static inline bool plx_writer_room(struct plx_writer *writer)
 {
-	return plx_likely(writer->head->head != writer->limit) || plx_writer_make_room(writer);
+	return plx_likely(writer->head->head != writer->quick.limit) || plx_writer_make_room(writer);
 }
 
 /* The next slot in hand; PLX_SLOT_NONE: ask plx_writer_claim(). Price: one word of ours. The user's thread, in or out. */
 static inline uint32_t plx_writer_claim_hot(struct plx_writer *writer)
 {
-	uint64_t hand = writer->head->hand;
-
-	if (plx_unlikely((uint32_t)hand == 0))
-		return PLX_SLOT_NONE;
-	/* relaxed: only we write it, tools look on */
-	__atomic_store_n(&writer->head->hand, hand & (hand - 1), __ATOMIC_RELAXED);
-	return (uint32_t)(hand >> 32) * 32 + (uint32_t)__builtin_ctzll(hand);
+	return plx_quick_claim(writer->quick.line);
 }
 
 /* Back into the hand it came from; false: ask plx_writer_drop(). As plx_writer_claim_hot(). */
 static inline bool plx_writer_drop_hot(struct plx_writer *writer, uint32_t slot)
 {
-	uint64_t hand = writer->head->hand;
-
-	if (plx_unlikely(hand >> 32 != slot / 32))
-		return false;
-	/* relaxed: only we write it, tools look on */
-	__atomic_store_n(&writer->head->hand, hand | UINT64_C(1) << (slot % 32), __ATOMIC_RELAXED);
-	return true;
+	return plx_quick_return(writer->quick.line, slot);
 }
 
 /* The same as plx_writer_claim_hot() for threads that claim at once, while one deals. */
@@ -175,189 +165,87 @@ static inline uint32_t plx_writer_claim_shared(struct plx_writer *writer)
 	return PLX_SLOT_NONE;
 }
 
-/*
- * Why the stores below are few and in this order. To write an entry that readers have looked at, a processor must take its
- * line back from them. It does that for several lines at once, as far ahead as its queue of stores reaches: so each store
- * between two entries costs, and one to yet another line costs most. A message inside its entry is stores to two lines,
- * one after the other: the entry, then line 1 of the head. Measured on Zen 4, between processors that share no cache:
- * 14 ns an entry with two stores to it, 36 ns with eight, 140 ns with sixteen more to lines of our own.
- */
-
-#if defined(__x86_64__) && !defined(PLX_TSAN)
-#define PLX_WRITER_PAIRS 1
-typedef uint64_t __attribute__((vector_size(16), may_alias)) plx_pair;
-
-/* By hand, because compilers go by way of the stack, which is one more store. */
-static plx_inline plx_pair plx_pair_of(uint64_t a, uint64_t b)
-{
-	plx_pair low, high;
-
-	__asm__("movq %1, %0" : "=x"(low) : "r"(a));
-	__asm__("movq %1, %0" : "=x"(high) : "r"(b));
-	__asm__("punpcklqdq %1, %0" : "+x"(low) : "x"(high));
-	return low;
-}
-
-static plx_inline void plx_writer_pair_at(uint64_t *to, plx_pair pair)
-{
-	__asm__ __volatile__("movaps %1, %0" : "=m"(*(plx_pair *)to) : "x"(pair));
-}
-#endif
-
-/* Two words at once where the machine can, at an address that is a multiple of 16; each is whole for whoever looks on. */
-static plx_inline void plx_writer_pair(uint64_t *to, uint64_t a, uint64_t b)
-{
-#ifdef PLX_WRITER_PAIRS
-	plx_writer_pair_at(to, plx_pair_of(a, b));
-#else
-	__atomic_store_n(&to[0], a, __ATOMIC_RELAXED);
-	__atomic_store_n(&to[1], b, __ATOMIC_RELAXED);
-#endif
-}
-
-static plx_inline uint64_t plx_writer_bytes8(const unsigned char *from)
-{
-	uint64_t word;
-
-	__builtin_memcpy(&word, from, sizeof(word));
-	return word;
-}
-
-/* The last one to seven of @length bytes, as the word that has them first; no byte outside is touched. */
-static plx_inline uint64_t plx_writer_rest(const unsigned char *from, uint32_t length)
-{
-	uint64_t word = 0;
-
-	for (uint32_t i = length % 8; i > 0; i--)
-		word = word << 8 | from[length / 8 * 8 + i - 1];
-	return word;
-}
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bytes are put together as they lie in memory");
-
-/* The payload of an entry, but for the first word, which is returned; lossy readers may look on. */
-static plx_inline uint64_t plx_writer_fill(struct plx_entry *entry, const void *data, uint32_t length)
-{
-	const unsigned char *from = (const unsigned char *)data;
-	uint32_t whole = length / 8;
-
-	/* words[0] goes with meta; the others in pairs */
-	if (length >= 24)
-		plx_writer_pair(&entry->words[1], plx_writer_bytes8(from + 8), plx_writer_bytes8(from + 16));
-	if (length >= 40)
-		plx_writer_pair(&entry->words[3], plx_writer_bytes8(from + 24), plx_writer_bytes8(from + 32));
-	else if (length >= 16 && whole % 2 == 0)
-		__atomic_store_n(&entry->words[whole - 1], plx_writer_bytes8(from + 8 * (whole - 1)),
-				 __ATOMIC_RELAXED);
-	if (length > 8 && length % 8)
-		__atomic_store_n(&entry->words[whole], plx_writer_rest(from, length), __ATOMIC_RELAXED);
-	return length >= 8 ? plx_writer_bytes8(from) : length ? plx_writer_rest(from, length) : 0;
-}
-
-/* The first pair of an entry, with release: whoever sees the sequence sees the place, and all that was stored before. */
-static plx_inline void plx_writer_release(const struct plx_writer *writer, struct plx_entry *entry,
-					  uint64_t sequence, uint64_t place)
-{
-#ifdef PLX_WRITER_PAIRS
-	/* a machine that has AVX stores an aligned pair in one piece, and stores are seen in their order */
-	if (plx_likely(writer->pairs)) {
-		__asm__ __volatile__("" ::: "memory");
-		plx_writer_pair_at(&entry->sequence, plx_pair_of(sequence, place));
-		return;
-	}
-#endif
-	(void)writer;
-	__atomic_store_n(&entry->place, place, __ATOMIC_RELAXED);
-	__atomic_store_n(&entry->sequence, sequence, __ATOMIC_RELEASE);
-}
+/* Why the stores below are few, and in this order, is told in plx/quick.h, which has the pieces. */
 
 /* Finish an entry that has its payload but for the @first word: from here on readers see the message. */
-static plx_inline void plx_writer_seal(struct plx_writer *writer, struct plx_entry *entry, uint64_t position,
-				       uint64_t place, uint64_t meta, uint64_t first)
+static plx_quick void plx_writer_seal(struct plx_writer *writer, struct plx_entry *entry, uint64_t position,
+				      uint64_t place, uint64_t meta, uint64_t first)
 {
 	if (plx_mutant(MUT_SEQUENCE_FIRST))
 		__atomic_store_n(&entry->sequence, position + 1, __ATOMIC_RELEASE);
 	/* relaxed, both words: ordered by the release below; lossy readers may look on while we write */
-	plx_writer_pair(&entry->meta, meta, first);
+	plx_quick_pair(&entry->meta, meta, first);
 	/* W1 release: pairs with R1; who sees the sequence sees the entry and the slot */
-	plx_writer_release(writer, entry, position + 1, place);
+	plx_quick_release(&entry->sequence, position + 1, place, writer->pairs);
 }
 
-/* relaxed: readers look at the sequence; this is ours, and tools look on */
-static plx_inline void plx_writer_advance(struct plx_writer *writer, uint64_t position, uint64_t bytes)
-{
-	plx_writer_pair(&writer->head->head, position, bytes);
-}
-
-static plx_inline uint64_t plx_writer_place(uint32_t slot, uint32_t length)
-{
-	return (uint64_t)length << 32 | slot;
-}
-
-static plx_inline uint64_t plx_writer_meta(uint32_t type, uint32_t flags)
+static plx_quick uint64_t plx_writer_meta(uint32_t type, uint32_t flags)
 {
 	return (uint64_t)flags << 32 | type;
 }
 
 /* The entry the next message goes into. */
-static plx_inline struct plx_entry *plx_writer_entry(const struct plx_writer *writer)
+static plx_quick struct plx_entry *plx_writer_entry(const struct plx_writer *writer)
 {
 	return &writer->log[writer->head->head & writer->mask];
 }
 
-static plx_inline void plx_writer_stamp(struct plx_entry *entry, uint64_t now_ns)
+static plx_quick void plx_writer_stamp(struct plx_entry *entry, uint64_t now_ns)
 {
 	__atomic_store_n(&entry->words[4], now_ns, __ATOMIC_RELAXED);
 }
 
 /* Publish a loaned slot. There is room. */
-static plx_inline void plx_writer_put(struct plx_writer *writer, uint32_t slot, uint32_t length,
-				      uint32_t type, uint32_t flags)
+static plx_quick void plx_writer_put(struct plx_writer *writer, uint32_t slot, uint32_t length, uint32_t type,
+				     uint32_t flags)
 {
 	struct plx_topic_head *head = writer->head;
 	uint64_t position = head->head, bytes = head->bytes + length;
 
-	plx_writer_seal(writer, plx_writer_entry(writer), position, plx_writer_place(slot, length),
+	plx_writer_seal(writer, plx_writer_entry(writer), position, plx_quick_place(slot, length),
 			plx_writer_meta(type, flags), 0);
-	plx_writer_advance(writer, position + 1, bytes);
+	plx_quick_advance(writer->quick.line, position + 1, bytes);
 }
 
-/* Publish what plx_writer_fill() put into the next entry. There is room. */
-static plx_inline void plx_writer_put_filled(struct plx_writer *writer, struct plx_entry *entry,
-					     uint32_t length, uint32_t type, uint32_t flags, uint64_t first)
+/* Publish what plx_quick_fill() put into the next entry. There is room. */
+static plx_quick void plx_writer_put_filled(struct plx_writer *writer, struct plx_entry *entry,
+					    uint32_t length, uint32_t type, uint32_t flags, uint64_t first)
 {
 	struct plx_topic_head *head = writer->head;
 	uint64_t position = head->head;
 
-	plx_writer_seal(writer, entry, position, plx_writer_place(PLX_SLOT_NONE, length),
+	plx_writer_seal(writer, entry, position, plx_quick_place(PLX_SLOT_NONE, length),
 			plx_writer_meta(type, flags), first);
-	plx_writer_advance(writer, position + 1, head->bytes + length);
+	plx_quick_advance(writer->quick.line, position + 1, head->bytes + length);
 }
 
 /* Publish @length bytes inside the entry, at most PLX_ENTRY_PAYLOAD (PLX_ENTRY_STAMPED with a stamp). There is room. */
-static plx_inline void plx_writer_put_inline(struct plx_writer *writer, const void *data, uint32_t length,
-					     uint32_t type, uint32_t flags)
+static plx_quick void plx_writer_put_inline(struct plx_writer *writer, const void *data, uint32_t length,
+					    uint32_t type, uint32_t flags)
 {
 	struct plx_entry *entry = plx_writer_entry(writer);
 
-	plx_writer_put_filled(writer, entry, length, type, flags, plx_writer_fill(entry, data, length));
+	plx_writer_put_filled(writer, entry, length, type, flags,
+			      plx_quick_fill(&entry->sequence, data, length));
 }
 
 /* The same for @count messages, one behind the other at @data, at most PLX_TOPIC_AHEAD. There is room for all. */
-static plx_inline void plx_writer_put_many(struct plx_writer *writer, const void *data, uint32_t length,
-					   uint32_t count, uint32_t type)
+static plx_quick void plx_writer_put_many(struct plx_writer *writer, const void *data, uint32_t length,
+					  uint32_t count, uint32_t type)
 {
 	struct plx_topic_head *head = writer->head;
 	const unsigned char *from = (const unsigned char *)data;
 	uint64_t position = head->head, end = position + count,
 		 bytes = head->bytes + (uint64_t)count * length;
-	uint64_t place = plx_writer_place(PLX_SLOT_NONE, length);
+	uint64_t place = plx_quick_place(PLX_SLOT_NONE, length);
 
 	for (; position != end; position++, from += length) {
 		struct plx_entry *entry = &writer->log[position & writer->mask];
 
-		plx_writer_seal(writer, entry, position, place, type, plx_writer_fill(entry, from, length));
+		plx_writer_seal(writer, entry, position, place, type,
+				plx_quick_fill(&entry->sequence, from, length));
 	}
-	plx_writer_advance(writer, end, bytes);
+	plx_quick_advance(writer->quick.line, end, bytes);
 }
 
 #endif

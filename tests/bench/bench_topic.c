@@ -164,10 +164,11 @@ static struct times bare_line(size_t n)
 	return t;
 }
 
-static void send_one(struct plx_publisher *pub, uint64_t size, uint64_t number, bool inside, bool fill)
+static inline __attribute__((always_inline)) void send_one(struct plx_publisher *pub, uint64_t size,
+							   uint64_t number, bool inside, bool fill)
 {
 	struct plx_loan loan;
-	char small[PLX_INLINE_MAX];
+	char small[PLX_INLINE_MAX] __attribute__((aligned(64))); /* one line */
 
 	if (inside) {
 		write_payload(small, size, number, false);
@@ -179,7 +180,8 @@ static void send_one(struct plx_publisher *pub, uint64_t size, uint64_t number, 
 	must("publish", plx_publisher_publish(pub, &loan, size));
 }
 
-static void take_one(struct plx_subscriber *sub, uint64_t size, uint64_t number, bool fill, bool sleepy)
+static inline __attribute__((always_inline)) void take_one(struct plx_subscriber *sub, uint64_t size,
+							   uint64_t number, bool fill, bool sleepy)
 {
 	struct plx_buffer b;
 	int ret;
@@ -446,6 +448,40 @@ static void send_some(struct plx_publisher *pub, uint64_t number, uint32_t n)
 	must("send many", plx_publisher_send_many(pub, numbers, sizeof(*numbers), n));
 }
 
+/* A loop of its own for each: what a compiler keeps on the stack is stores between the messages. */
+static __attribute__((noinline)) void send_8(struct plx_publisher *pub, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		send_one(pub, 8, i, true, false);
+}
+
+static __attribute__((noinline)) void send_40(struct plx_publisher *pub, uint64_t count)
+{
+	for (uint64_t i = 0; i < count; i++)
+		send_one(pub, 40, i, true, false);
+}
+
+static __attribute__((noinline)) void send_loaned(struct plx_publisher *pub, uint64_t size, uint64_t count,
+						  bool fill)
+{
+	for (uint64_t i = 0; i < count; i++)
+		send_one(pub, size, i, false, fill);
+}
+
+static void send_flow(struct plx_publisher *pub, const struct flow *f)
+{
+	if (f->at_once > 1) {
+		for (uint64_t i = 0; i < f->count; i += f->at_once)
+			send_some(pub, i, f->at_once);
+	} else if (f->inside && f->size == 8) {
+		send_8(pub, f->count);
+	} else if (f->inside) {
+		send_40(pub, f->count);
+	} else {
+		send_loaned(pub, f->size, f->count, f->fill);
+	}
+}
+
 /* ns per message, at the first subscriber. */
 static double run_flow(const struct flow *f)
 {
@@ -465,12 +501,7 @@ static double run_flow(const struct flow *f)
 	must("wait for subscribers",
 	     plx_publisher_wait_subscribers(pub, (uint32_t)f->subscribers, UINT64_MAX));
 	usleep(20000);
-	for (uint64_t i = 0; i < f->count; i += f->at_once) {
-		if (f->at_once > 1)
-			send_some(pub, i, f->at_once);
-		else
-			send_one(pub, f->size, i, f->inside, f->fill);
-	}
+	send_flow(pub, f);
 	plx_publisher_flush(pub);
 	for (int i = 0; i < f->subscribers; i++)
 		await(pids[i]);

@@ -194,7 +194,7 @@ static struct night *make(const struct stepper *st, uint32_t depth, uint64_t see
 	w->seats[0].member.fd = pair[0];
 	w->seats[0].member.alarm = alarm_fd;
 	w->pub.sleeper = n->sleeper;
-	w->pub.sleepers = 1;
+	w->pub.writer.quick.sleepers = 1;
 	n->asleep = false;
 	return n;
 }

@@ -218,6 +218,8 @@ static inline struct world *world_make(const struct stepper *st, uint32_t depth,
 	w->pub.slot_size = SLOT_SIZE;
 	w->pub.inside_max = PLX_ENTRY_PAYLOAD;
 	w->pub.type = 5;
+	if (seed % 4)
+		plx_publisher_quicken(&w->pub);
 	for (int i = 0; i < SEATS; i++)
 		join(w, i, i == 0 || (i == 2 && roll(w, 2)), 0);
 	return w;

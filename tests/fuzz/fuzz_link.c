@@ -60,7 +60,7 @@ static void follow(struct world *w, unsigned int i, bool reliable, uint32_t hist
 					     .quota = 2,
 					     .reliable = reliable };
 	HOLDS(plx_writer_follow(writer, &m->follower) == 0);
-	w->pub.sleeper[w->pub.sleepers++] = (struct plx_sleeper){ &w->links[i].sleep, m };
+	w->pub.sleeper[w->pub.writer.quick.sleepers++] = (struct plx_sleeper){ &w->links[i].sleep, m };
 	w->follows[i] = true;
 }
 
@@ -69,9 +69,9 @@ static void forget(struct world *w, unsigned int i)
 	if (!w->follows[i])
 		return;
 	plx_writer_forget(&w->pub.writer, &w->members[i].follower);
-	for (uint32_t k = 0; k < w->pub.sleepers; k++) {
+	for (uint32_t k = 0; k < w->pub.writer.quick.sleepers; k++) {
 		if (w->pub.sleeper[k].member == &w->members[i]) {
-			w->pub.sleeper[k] = w->pub.sleeper[--w->pub.sleepers];
+			w->pub.sleeper[k] = w->pub.sleeper[--w->pub.writer.quick.sleepers];
 			break;
 		}
 	}
@@ -218,8 +218,8 @@ static void step(struct world *w, unsigned int command, unsigned int argument, c
 	case 5: judge(w); break;
 	case 6:
 		(void)plx_writer_slowest(writer, argument & 1);
-		if (argument & 2)
-			plx_writer_hear(writer);
+		if ((argument & 2) && w->follows[liar])
+			(void)plx_writer_hear(writer, &w->members[liar].follower);
 		break;
 	case 7: follow(w, liar, argument & 16, argument >> 5); break;
 	case 8: forget(w, liar); break;
@@ -295,7 +295,7 @@ static void try_checker(struct world *w, const unsigned char *data, size_t size)
 		case 3: at = &w->log[data[1] & 15].sequence; break;
 		case 4: at = &w->log[data[1] & 15].place; break;
 		case 5: at = &w->head.head; break;
-		case 6: at = &writer->limit; break;
+		case 6: at = &writer->quick.limit; break;
 		case 7:
 			writer->in_limbo += data[1] & 1;
 			writer->some[0] ^= bit;

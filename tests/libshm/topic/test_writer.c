@@ -306,6 +306,32 @@ static void a_cursor_beyond_the_head_is_a_lie(void **state)
 	}
 }
 
+/* The entry is there before the head says so: another thread that looks meanwhile goes by the entries. */
+static void who_has_read_what_the_head_does_not_count_yet_is_no_liar(void **state)
+{
+	struct core core;
+	struct plx_follower *f = &core.readers[0].follower;
+
+	(void)state;
+	core_open(&core, 8, 8, 64, 0);
+	core_join(&core, 0, PLX_READ_RELIABLE, 0, 8);
+	for (uint64_t i = 0; i < 3; i++)
+		plx_writer_put_inline(&core.writer, &i, sizeof(i), 0, 0);
+	core.head->head--;
+	core.readers[0].link->cursor = 2;
+	assert_false(plx_writer_hear(&core.writer, f));
+	core.readers[0].link->cursor = 3;
+	assert_true(plx_writer_hear(&core.writer, f));
+	assert_false(f->liar);
+	assert_int_equal(f->cursor, 3);
+	core.readers[0].link->cursor = 4;
+	assert_true(plx_writer_hear(&core.writer, f));
+	assert_true(f->liar);
+	assert_int_equal(f->cursor, 3);
+	core.head->head++;
+	core_close(&core);
+}
+
 static void wild_pins_harm_nobody_and_too_many_are_noticed(void **state)
 {
 	struct core core;
@@ -497,6 +523,7 @@ int main(void)
 		cmocka_unit_test(history_is_kept_as_long_as_there_is_room),
 		cmocka_unit_test(a_cursor_that_goes_back_is_not_believed),
 		cmocka_unit_test(a_cursor_beyond_the_head_is_a_lie),
+		cmocka_unit_test(who_has_read_what_the_head_does_not_count_yet_is_no_liar),
 		cmocka_unit_test(wild_pins_harm_nobody_and_too_many_are_noticed),
 		cmocka_unit_test(who_is_behind_with_messages_that_use_no_slot_is_not_blamed_for_slots),
 		cmocka_unit_test(when_only_loans_are_in_the_way_nobody_is_blamed),
