@@ -1,9 +1,10 @@
-/* quick.h - the short way of loaning and publishing, as inline code; nothing to call, plx/publisher.h brings it. */
+/* quick.h - the short ways of loaning, publishing and taking, as inline code; nothing to call, the other headers bring it. */
 #ifndef PLX_QUICK_H
 #define PLX_QUICK_H
 
 #include <plx/pool.h>
 #include <plx/publisher.h>
+#include <plx/subscriber.h>
 
 /*
  * The short way is what there is to do while there is nothing to decide: one thread, no stamps, room in the log, a slot in
@@ -279,6 +280,206 @@ static plx_quick int plx_quick_publish(struct plx_publisher *pub, struct plx_loa
 	return plx_quick_commit(pub, q->log + (q->line[0] & q->mask) * 8, place, meta, 0);
 }
 
+/* ---- taking, and letting go ---------------------------------------------------------------------- */
+
+struct plx_entry;
+struct plx_reader;
+
+/* One message that is held, by one buffer or more. */
+struct plx_holder {
+	struct plx_reader *reader;
+	struct plx_holder *next, *prev; /* in the list of unpinned ones, oldest first; or of unused ones */
+	uint32_t slot;                  /* PLX_SLOT_NONE: it is in copy */
+	uint32_t refs;                  /* buffers */
+	bool listed;                    /* in the list of unpinned ones */
+	bool pinned;
+	uint64_t copy[5];
+};
+
+/* What a reader begins with. */
+#define PLX_READER_QUICK                                                                                                                    \
+	const struct plx_entry *log;                                                                                                        \
+	uint64_t mask; /* entries - 1 */                                                                                                    \
+	const unsigned char *slots;                                                                                                         \
+	uint64_t stride, slot_size;                                                                                                         \
+	uint32_t slot_count;                                                                                                                \
+	uint32_t quick;        /* messages that may be held, or 0 when there is no quick way for us */                                      \
+	const uint64_t *calls; /* the publisher's word for everybody */                                                                     \
+	uint64_t                                                                                                                            \
+		attention; /* count of readers let go, as of when we last asked the socket, 0 before that; and does it wait, as we heard */ \
+	uint64_t next;     /* position of the next message */                                                                               \
+	uint64_t told;     /* cursor in the link */                                                                                         \
+	uint64_t due;      /* when next gets there it is time to tell */                                                                    \
+	uint64_t taken, bytes;                                                                                                              \
+	uint64_t enough; /* bytes: so many are worth telling */                                                                             \
+	uint64_t id;                                                                                                                        \
+	uint32_t held; /* holders in use */                                                                                                 \
+	struct plx_holder *unused;                                                                                                          \
+	struct plx_holder *oldest, *newest; /* unpinned ones */
+struct plx_reader_quick {
+	PLX_READER_QUICK
+};
+
+/* What a subscriber begins with. */
+struct plx_subscriber_quick {
+	struct plx_reader_quick *reader; /* the only one to take from, and nothing else to see to; or NULL */
+	uint32_t budget;                 /* of takes until we look at the sockets */
+	uint32_t asking;                 /* handshakes */
+};
+
+/* Bits of the publisher's word, and what an empty take costs of the budget. */
+#define PLX_QUICK_WAITING UINT64_C(1)
+#define PLX_QUICK_ENDED   UINT64_C(2)
+#define PLX_QUICK_EMPTY   64u
+
+/* What was loaded before is older than what is loaded after. */
+static plx_quick void plx_quick_fence_loads(void)
+{
+#if defined(__SANITIZE_THREAD__) || defined(PLX_QUICK_TSAN)
+	static uint64_t nothing; /* ThreadSanitizer knows no fences */
+	__atomic_fetch_add(&nothing, 1, __ATOMIC_SEQ_CST);
+#else
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+}
+
+/*
+ * The message is there and nothing is unusual: hand it out. Each word is loaded once, the publisher may change them under
+ * our eyes; what is checked is what is used.
+ */
+static plx_quick bool plx_quick_next(struct plx_reader_quick *r, const uint64_t *entry, struct plx_buffer *b)
+{
+	struct plx_holder *h = r->unused;
+	uint64_t place, meta, attention, stamp = 0;
+	uint32_t slot, length;
+
+	if (plx_unlikely(r->held >= r->quick) || plx_unlikely((int64_t)(r->next - r->due) >= 0) ||
+	    plx_unlikely(!h))
+		return false;
+	/* relaxed: after R1; what is looked at next comes after a fence for loads */
+	place = __atomic_load_n(&entry[1], __ATOMIC_RELAXED);
+	meta = __atomic_load_n(&entry[2], __ATOMIC_RELAXED);
+	slot = (uint32_t)place;
+	length = (uint32_t)(place >> 32);
+	if (slot == PLX_SLOT_NONE) { /* word by word: it is also how it will be read */
+		if (plx_unlikely(length > PLX_INLINE_MAX))
+			return false;
+		for (int i = 0; i < 5; i++)
+			h->copy[i] = __atomic_load_n(&entry[3 + i], __ATOMIC_RELAXED);
+	} else if (plx_unlikely(slot >= r->slot_count) || plx_unlikely(length > r->slot_size)) {
+		return false;
+	} else {
+		__builtin_prefetch(r->slots + slot * r->stride);
+	}
+	if (plx_unlikely(meta >> 32 & PLX_BUFFER_STAMPED)) {
+		if (slot == PLX_SLOT_NONE && length > PLX_INLINE_MAX - 8)
+			return false;
+		stamp = __atomic_load_n(&entry[7], __ATOMIC_RELAXED);
+	}
+	plx_quick_fence_loads();
+	attention = __atomic_load_n(r->calls, __ATOMIC_RELAXED);
+	if (plx_unlikely(((attention ^ r->attention) & ~PLX_QUICK_ENDED) != 0))
+		return false;
+	r->unused = h->next;
+	r->held++;
+	h->slot = slot;
+	h->refs = 1;
+	h->pinned = false;
+	h->listed = slot != PLX_SLOT_NONE;
+	b->data = h->copy;
+	r->bytes += length;
+	if (slot != PLX_SLOT_NONE) { /* the newest of the unpinned ones */
+		h->next = NULL;
+		h->prev = r->newest;
+		if (r->newest)
+			r->newest->next = h;
+		else
+			r->oldest = h;
+		r->newest = h;
+		b->data = r->slots + slot * r->stride;
+		if (plx_unlikely(r->bytes >= r->enough))
+			r->due = r->next + 1;
+	}
+	b->length = length;
+	b->sequence = r->next++;
+	b->timestamp_ns = stamp;
+	b->publisher = r->id;
+	b->type = (uint32_t)meta;
+	b->flags = (uint32_t)(meta >> 32) & 0xffffu;
+	b->slot = slot;
+	b->viewed = 0;
+	b->holder = h;
+	r->taken++;
+	return true;
+}
+
+/* Nothing to take, nothing to tell, no word from the publisher? */
+static plx_quick bool plx_quick_idle(const struct plx_reader_quick *r, uint64_t sequence)
+{
+	/* relaxed: who is not idle looks again, in order */
+	return (int64_t)(sequence - r->next) <= 0 && r->told == r->next &&
+	       __atomic_load_n(r->calls, __ATOMIC_RELAXED) == r->attention;
+}
+
+static plx_quick int plx_quick_take(struct plx_subscriber *sub, struct plx_buffer *buffer)
+{
+	struct plx_subscriber_quick *q = (struct plx_subscriber_quick *)(void *)sub;
+	struct plx_reader_quick *r = q->reader;
+
+	if (plx_likely(r != NULL)) {
+		const uint64_t *entry = (const uint64_t *)(const void *)r->log + (r->next & r->mask) * 8;
+		/* R1 acquire: pairs with W1 */
+		uint64_t sequence = __atomic_load_n(&entry[0], __ATOMIC_ACQUIRE);
+
+		if (plx_likely(sequence == r->next + 1)) {
+			if (plx_likely(plx_quick_next(r, entry, buffer)))
+				return 1;
+		} else if (plx_likely(plx_quick_idle(r, sequence)) &&
+			   plx_likely(q->budget >= PLX_QUICK_EMPTY) && plx_likely(!q->asking)) {
+			q->budget -= PLX_QUICK_EMPTY;
+			return 0;
+		}
+	}
+	return plx_subscriber_take_slowly(sub, buffer);
+}
+
+static plx_quick void plx_quick_let_go(struct plx_buffer *buffer)
+{
+	struct plx_holder *h = buffer->holder;
+	struct plx_reader_quick *r;
+
+	if (plx_unlikely(!h))
+		return;
+	buffer->holder = NULL;
+	buffer->data = NULL;
+	buffer->length = 0;
+	if (plx_unlikely(h->refs != 1) || plx_unlikely(h->pinned)) {
+		plx_buffer_release_slowly(h);
+		return;
+	}
+	r = (struct plx_reader_quick *)(void *)h->reader;
+	if (h->listed) {
+		if (h->prev)
+			h->prev->next = h->next;
+		else
+			r->oldest = h->next;
+		if (h->next)
+			h->next->prev = h->prev;
+		else
+			r->newest = h->prev;
+		h->listed = false;
+	}
+	h->refs = 0;
+	h->next = r->unused;
+	r->unused = h;
+	r->held--;
+	/* does the publisher wait for us? It fences for both before it sleeps */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (plx_unlikely((int64_t)(r->next - r->due) >= 0) ||
+	    plx_unlikely((__atomic_load_n(r->calls, __ATOMIC_RELAXED) & PLX_QUICK_WAITING) != 0))
+		plx_buffer_released(h);
+}
+
 /* ---- their names -------------------------------------------------------------------------------- */
 
 /* Calls are inline; the functions of these names are for all other uses, and for who wants them: PLX_NO_QUICK. */
@@ -287,6 +488,8 @@ static plx_quick int plx_quick_publish(struct plx_publisher *pub, struct plx_loa
 #define plx_publisher_drop(...)    plx_quick_drop(__VA_ARGS__)
 #define plx_publisher_publish(...) plx_quick_publish(__VA_ARGS__)
 #define plx_publisher_send(...)    plx_quick_send(__VA_ARGS__)
+#define plx_subscriber_take(...)   plx_quick_take(__VA_ARGS__)
+#define plx_buffer_release(...)    plx_quick_let_go(__VA_ARGS__)
 #endif
 
 #endif

@@ -142,6 +142,13 @@ const char *plx_subscriber_refusal(const struct plx_subscriber *sub);
 /** plx_subscriber_close() - leave; buffers still held become invalid; NULL is fine. */
 void plx_subscriber_close(struct plx_subscriber *sub);
 
+/* The long ways of plx_subscriber_take() and plx_buffer_release(), which their inline halves take when there is more to it. */
+int plx_subscriber_take_slowly(struct plx_subscriber *sub, struct plx_buffer *buffer) plx_must_check;
+void plx_buffer_release_slowly(struct plx_holder *holder);
+void plx_buffer_released(struct plx_holder *holder);
+
 PLX_END
+
+#include <plx/quick.h>
 
 #endif

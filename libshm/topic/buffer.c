@@ -3,6 +3,8 @@
  *
  * A message has one holder, which counts its handles in our own memory; the publisher sees at most one pin.
  */
+#define PLX_NO_QUICK /* they are defined here */
+
 #include <plx/buffer.h>
 
 #include <errno.h>
@@ -40,12 +42,18 @@ int plx_buffer_slice(struct plx_buffer *part, const struct plx_buffer *buffer, u
 
 void plx_buffer_release(struct plx_buffer *buffer)
 {
-	struct plx_holder *h = buffer->holder;
+	plx_quick_let_go(buffer);
+}
 
-	if (!h)
-		return;
-	buffer->holder = NULL;
-	buffer->data = NULL;
-	buffer->length = 0;
+void plx_buffer_release_slowly(struct plx_holder *h)
+{
 	plx_reader_release(h->reader, h);
+}
+
+void plx_buffer_released(struct plx_holder *h)
+{
+	struct plx_reader *r = h->reader;
+
+	if (plx_reader_due(r) || plx_reader_unheard(r, false))
+		plx_reader_released(r, false);
 }

@@ -84,7 +84,7 @@ void plx_connection_end(struct plx_connection *c)
 		if (c->hung_up) /* or a publisher that dies again and again leaves more and more names */
 			plx_place_tidy(&sub->place, &c->seen);
 	} else {
-		sub->asking--;
+		sub->fast.asking--;
 	}
 	remove_from(sub->all, &sub->count, c);
 	hang_up(c);
@@ -246,7 +246,7 @@ static void granted(struct plx_connection *c, struct plx_datagram *d)
 		return;
 	}
 	plx_shun_no_more(sub, c->id);
-	sub->asking--;
+	sub->fast.asking--;
 	c->state = PLX_CONNECTION_READING;
 	sub->readers[sub->reader_count++] = c;
 	plx_subscriber_settle(sub);
@@ -384,7 +384,7 @@ int plx_connection_open(struct plx_subscriber *sub, const struct plx_sighting *s
 		free(c);
 		return ret;
 	}
-	sub->asking++;
+	sub->fast.asking++;
 	ret = plx_peer_open(&c->peer, fd, &sub->admission);
 	c->pid = c->peer.pid;
 	if (ret == 0)

@@ -45,7 +45,9 @@ int plx_reader_init(struct plx_reader *r, const struct plx_reader_parts *parts)
 	r->lazy = few >= 8 ? few / 8 : 1;
 	r->step = r->lazy;
 	r->due = r->next + r->step;
-	r->quick = r->reliable ? r->quota : 0;
+	r->quick = r->reliable && !plx_mutant(MUT_LENGTH_BELIEVED) ? r->quota : 0;
+	r->calls = &parts->head->attention;
+	r->enough = PLX_READER_LAZY_BYTES;
 	r->id = parts->id;
 	r->link = parts->link;
 	r->pins = parts->pins;
@@ -178,7 +180,7 @@ void plx_reader_tell(struct plx_reader *r)
 
 	while (r->oldest && !plx_mutant(MUT_CURSOR_PASSES_HELD))
 		pin(r, r->oldest);
-	r->told_bytes = r->bytes;
+	r->enough = r->bytes + PLX_READER_LAZY_BYTES;
 	plx_reader_later(r);
 	if (cursor == r->told)
 		return;

@@ -93,7 +93,7 @@ static void keep_time(struct plx_subscriber *sub)
 {
 	uint64_t now;
 
-	if (sub->asking == 0 && sub->again_ns == UINT64_MAX && !sub->deadline_ns)
+	if (sub->fast.asking == 0 && sub->again_ns == UINT64_MAX && !sub->deadline_ns)
 		return;
 	now = plx_now_ns();
 	if (sub->deadline_ns)
@@ -121,7 +121,7 @@ static uint64_t next_time(const struct plx_subscriber *sub)
 {
 	uint64_t until = sub->again_ns;
 
-	for (uint32_t i = 0; i < sub->count && sub->asking; i++) {
+	for (uint32_t i = 0; i < sub->count && sub->fast.asking; i++) {
 		if (sub->all[i]->state == PLX_CONNECTION_ASKING && sub->all[i]->deadline_ns < until)
 			until = sub->all[i]->deadline_ns;
 	}
@@ -180,7 +180,7 @@ bool plx_subscriber_handle(struct plx_subscriber *sub, const struct epoll_event 
 {
 	bool more = false;
 
-	sub->budget = PLX_BUDGET;
+	sub->fast.budget = PLX_BUDGET;
 	for (int i = 0; i < n; i++) {
 		uintptr_t data = (uintptr_t)events[i].data.u64;
 		struct plx_connection *c = (struct plx_connection *)(data & ~TAG_MASK);

@@ -29,17 +29,6 @@
 
 struct plx_reader;
 
-/* One message that is held, by one buffer or more. */
-struct plx_holder {
-	struct plx_reader *reader;
-	struct plx_holder *next, *prev; /* in the list of unpinned ones, oldest first; or of unused ones */
-	uint32_t slot;                  /* PLX_SLOT_NONE: it is in copy */
-	uint32_t refs;                  /* buffers */
-	bool listed;                    /* in the list of unpinned ones */
-	bool pinned;
-	uint64_t copy[5];
-};
-
 /* What plx_reader_take() and plx_reader_look() find. */
 enum plx_found_what {
 	PLX_READER_NOTHING = 0,
@@ -54,41 +43,32 @@ enum plx_found_what {
 };
 
 struct plx_reader {
-	/* our copy of the geometry, and where things are */
-	const struct plx_entry *log;
-	uint64_t mask; /* depth - 1 */
+	union { /* where we are, what is there and what we hold: what taking and releasing touch */
+		struct plx_reader_quick fast;
+		struct {
+			PLX_READER_QUICK
+		};
+	};
 	const struct plx_topic_head *head;
-	const unsigned char *slots;
-	uint64_t stride, slot_size;
-	uint32_t slot_count;
 	uint32_t quota; /* messages that may be held */
-	uint32_t quick; /* the same, or 0 when there is no quick way for us */
 	bool reliable;
-	bool confirm; /* only plx_reader_tell() tells, nothing by itself */
-	/* where we are */
-	uint64_t next; /* position of the next message */
-	uint64_t told; /* cursor in the link */
-	uint64_t told_bytes;
-	uint64_t due;  /* when next gets there it is time to tell */
-	uint64_t lazy; /* so many messages after the last time */
-	uint64_t step; /* lazy, or less while the publisher waits */
-	uint64_t
-		attention; /* count of readers let go, as of when we last asked the socket, 0 before that; and does it wait, as we heard */
-	uint64_t seen;     /* the one that came with PLX_READER_ATTENTION */
-	uint64_t wanted;   /* the position it waits for, as we heard */
-	uint64_t rung;     /* the wanted position we rang the bell for */
-	uint64_t taken, bytes, lost, start, id;
-	/* what we hold */
-	uint32_t held; /* holders in use */
+	bool confirm;    /* only plx_reader_tell() tells, nothing by itself */
+	uint64_t lazy;   /* tell so many messages after the last time */
+	uint64_t step;   /* lazy, or less while the publisher waits */
+	uint64_t seen;   /* the attention that came with PLX_READER_ATTENTION */
+	uint64_t wanted; /* the position it waits for, as we heard */
+	uint64_t rung;   /* the wanted position we rang the bell for */
+	uint64_t lost, start;
 	uint32_t pinned;
-	struct plx_holder *unused;
-	struct plx_holder *oldest, *newest; /* unpinned ones */
 	struct plx_link *link;
 	uint64_t *pins;
 	uint64_t *mine; /* what is in pins: never read back from the segment */
 	struct plx_holder_chunk *chunks;
 	uint32_t holders; /* allocated */
 };
+static_assert(offsetof(struct plx_reader, fast) == 0, "plx_quick_let_go()");
+static_assert(PLX_QUICK_WAITING == PLX_ATTENTION_WAITING && PLX_QUICK_ENDED == PLX_ATTENTION_ENDED,
+	      "plx_quick_next()");
 
 /* What a grant and the attached segments say; checked by who fills it in. */
 struct plx_reader_parts {

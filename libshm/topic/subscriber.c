@@ -1,6 +1,8 @@
 /*
  * subscriber.c - a subscriber opens, takes messages from all its publishers in turn, closes.
  */
+#define PLX_NO_QUICK /* they are defined here */
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +83,7 @@ int plx_subscriber_open(struct plx_subscriber **out, const char *topic,
 	sub->place = PLX_PLACE_NONE;
 	sub->watch = PLX_WATCH_NONE;
 	sub->again_ns = UINT64_MAX;
-	sub->budget = PLX_BUDGET;
+	sub->fast.budget = PLX_BUDGET;
 	sub->spin_ns = o.spin_ns ? o.spin_ns : DEFAULT_SPIN_NS;
 	sub->polling = o.polling;
 	sub->confirm = o.confirm;
@@ -206,14 +208,14 @@ static plx_cold void wake_up(struct plx_subscriber *sub)
 
 static inline bool spend(struct plx_subscriber *sub, uint32_t price)
 {
-	bool spent = sub->budget < price;
+	bool spent = sub->fast.budget < price;
 
-	sub->budget -= spent ? sub->budget : price;
+	sub->fast.budget -= spent ? sub->fast.budget : price;
 	return spent;
 }
 
 /* All publishers in turn, and what else there is to see to. */
-static __attribute__((noinline)) int take_any(struct plx_subscriber *sub, struct plx_buffer *buffer)
+int plx_subscriber_take_slowly(struct plx_subscriber *sub, struct plx_buffer *buffer)
 {
 	uint32_t price = PLX_BUDGET_EMPTY;
 	int ret = 0, held_up = 0;
@@ -230,9 +232,9 @@ static __attribute__((noinline)) int take_any(struct plx_subscriber *sub, struct
 		}
 	}
 	if (ret == 1)
-		price = sub->quick ? (uint32_t)sub->quick->reader.lazy
-				   : 1; /* the others came the quick way */
-	else if (sub->asking)
+		price = sub->fast.reader ? (uint32_t)((struct plx_reader *)(void *)sub->fast.reader)->lazy
+					 : 1; /* the others came the quick way */
+	else if (sub->fast.asking)
 		price = PLX_BUDGET_ASKING;
 	if (plx_unlikely(spend(sub, price)))
 		wake_up(sub);
@@ -241,17 +243,7 @@ static __attribute__((noinline)) int take_any(struct plx_subscriber *sub, struct
 
 int plx_subscriber_take(struct plx_subscriber *sub, struct plx_buffer *buffer)
 {
-	struct plx_connection *c = sub->quick;
-
-	if (plx_unlikely(!c))
-		return take_any(sub, buffer);
-	if (plx_likely(plx_reader_take_quick(&c->reader, buffer)))
-		return 1;
-	if (plx_unlikely(!plx_reader_idle(&c->reader)) || plx_unlikely(sub->budget < PLX_BUDGET_EMPTY) ||
-	    plx_unlikely(sub->asking))
-		return take_any(sub, buffer);
-	sub->budget -= PLX_BUDGET_EMPTY;
-	return 0;
+	return plx_quick_take(sub, buffer);
 }
 
 struct plx_stream_end plx_subscriber_ended(const struct plx_subscriber *sub)

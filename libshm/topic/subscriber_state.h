@@ -59,12 +59,11 @@ struct plx_shunned {
 
 struct plx_subscriber {
 	/* touched at each message */
-	struct plx_connection *quick;    /* the only one to take from, and nothing else to see to; or NULL */
+	struct plx_subscriber_quick fast;
 	struct plx_connection **readers; /* those that are READING */
 	uint32_t reader_count;
-	uint32_t turn;   /* whose message is next */
-	uint32_t budget; /* of takes until we look at the sockets */
-	bool armed;      /* we said that we sleep */
+	uint32_t turn; /* whose message is next */
+	bool armed;    /* we said that we sleep */
 	/* now and then */
 	uint32_t spin_ns;
 	bool polling, confirm;
@@ -72,8 +71,7 @@ struct plx_subscriber {
 	bool blind_sleep; /* no membarrier, and a publisher that does not fence: sleep in slices */
 	uint32_t spin_vain, spin_skip; /* spins in a row that found nothing; waits until the next one */
 	uint32_t spin_looks;           /* so many it took when one found something, about */
-	uint32_t asking;
-	uint32_t count, capacity; /* of connections that are not over */
+	uint32_t count, capacity;      /* of connections that are not over */
 	struct plx_connection **all;
 	struct plx_connection *over; /* until the last buffer is released */
 	struct plx_shunned *shunned;
@@ -103,8 +101,8 @@ struct plx_subscriber {
 
 /* Takes until we look at the sockets: empty ones are dear, messages cheap. */
 #define PLX_BUDGET        (UINT32_C(1) << 16)
-#define PLX_BUDGET_EMPTY  64u   /* an empty take costs so much ... */
-#define PLX_BUDGET_ASKING 8192u /* ... and so much while a publisher is about to answer */
+#define PLX_BUDGET_EMPTY  PLX_QUICK_EMPTY /* an empty take costs so much ... */
+#define PLX_BUDGET_ASKING 8192u           /* ... and so much while a publisher is about to answer */
 #define PLX_HANDSHAKE_NS  UINT64_C(1000000000)
 
 /* ---- connection.c ---- */
@@ -147,7 +145,7 @@ static inline void plx_subscriber_settle(struct plx_subscriber *sub)
 	struct plx_connection *only = sub->reader_count == 1 && !sub->armed && !sub->depth ? sub->readers[0]
 											   : NULL;
 
-	sub->quick = only && !only->let_go && !only->hung_up ? only : NULL;
+	sub->fast.reader = only && !only->let_go && !only->hung_up ? &only->reader.fast : NULL;
 }
 
 /* ---- shun.c ---- */

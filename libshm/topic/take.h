@@ -1,4 +1,4 @@
-/* take.h - the short way to the next message: it is there, nothing is unusual, hand it out. */
+/* take.h - what taking a message is made of. The short way, without decisions, is in plx/quick.h. */
 #ifndef PLX_TOPIC_TAKE_H
 #define PLX_TOPIC_TAKE_H
 
@@ -76,51 +76,8 @@ static inline void plx_hand_out(struct plx_reader *r, struct plx_buffer *b, cons
 		return;
 	}
 	b->data = r->slots + g->slot * r->stride;
-	if (plx_unlikely(r->bytes - r->told_bytes >= PLX_READER_LAZY_BYTES))
+	if (plx_unlikely(r->bytes >= r->enough))
 		r->due = r->next;
-}
-
-/**
- * plx_reader_take_quick() - plx_reader_take() where it takes no decision: a reliable reader, a message, nothing due.
- *
- * Price: one line that the publisher wrote, one shared line that stays in our cache, and our own.
- *
- * Return: true with a message; false: ask plx_reader_take().
- */
-static inline bool plx_reader_take_quick(struct plx_reader *r, struct plx_buffer *b)
-{
-	const struct plx_entry *entry = &r->log[r->next & r->mask];
-	struct plx_holder *h = r->unused;
-	struct plx_glance g;
-	uint64_t attention;
-
-	/* R1 acquire: pairs with W1 */
-	if (__atomic_load_n(&entry->sequence, __ATOMIC_ACQUIRE) != r->next + 1)
-		return false;
-	if (plx_unlikely(r->held >= r->quick) || plx_unlikely(plx_reader_due(r)) || plx_unlikely(!h))
-		return false;
-	plx_glance(r, &g, h, entry);
-	if (plx_unlikely(plx_reader_called(r, &attention)) || plx_unlikely(!plx_glance_honest(r, &g)))
-		return false;
-	plx_holder_take(r, h, g.slot);
-	if (g.slot != PLX_SLOT_NONE)
-		plx_holder_list(r, h);
-	plx_hand_out(r, b, &g, h);
-	return true;
-}
-
-/**
- * plx_reader_idle() - is there nothing at all to do: no message, nothing to tell, no word from the publisher?
- *
- * Price: the line of the next entry, and the shared one that stays in our cache. false: ask plx_reader_take().
- */
-static inline bool plx_reader_idle(const struct plx_reader *r)
-{
-	/* relaxed: take looks again, in order */
-	uint64_t sequence = __atomic_load_n(&r->log[r->next & r->mask].sequence, __ATOMIC_RELAXED);
-	uint64_t attention = __atomic_load_n(&r->head->attention, __ATOMIC_RELAXED);
-
-	return (int64_t)(sequence - r->next) <= 0 && r->told == r->next && attention == r->attention;
 }
 
 #endif

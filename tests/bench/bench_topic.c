@@ -168,7 +168,7 @@ static inline __attribute__((always_inline)) void send_one(struct plx_publisher 
 							   uint64_t number, bool inside, bool fill)
 {
 	struct plx_loan loan;
-	char small[PLX_INLINE_MAX] __attribute__((aligned(64))); /* one line */
+	char small[PLX_INLINE_MAX] __attribute__((aligned(64))) = { 0 }; /* one line */
 
 	if (inside) {
 		write_payload(small, size, number, false);
