@@ -407,7 +407,7 @@ static void run_row(const struct row *row)
 		printf("  of the limit %.2f", median(share, rounds));
 	if (row->must > 0)
 		printf("  must %.0f, aim %.0f", row->must, row->aim);
-	if (row->per_line && row->must > middle(limits, rounds))
+	if (row->per_line && row->must > median(limits, rounds))
 		printf(" (the limit was %.0f)", limits[rounds / 2]);
 	printf("\n");
 }
