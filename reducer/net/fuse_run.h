@@ -70,8 +70,7 @@ hot_inline bool fuse_run(struct worker *w, struct hot *h, const struct fuse_inst
 		case FUSE_CON:
 			p = fuse_follow(w, h, v[pc->a], multi);
 			v[pc->a] = p;
-			if (port_head(p) == TAG_CON &&
-			    (!multi || net_mutant(MUT_NET_FUSE_FOREIGN) || cells_own_node(w, p))) {
+			if (port_head(p) == TAG_CON && (!multi || cells_own_node(w, p))) {
 				q = *cells_node(h, p);
 				cells_free_node(h, p);
 				v[pc->b] = q.a;

@@ -155,6 +155,13 @@ static void what_nearly_fits_is_left_to_the_rules(void **state)
 	}
 }
 
+static void what_must_not_be_copied_is_not(void **state)
+{
+	(void)state;
+	try_program("@d = ({a b} (a b))  @g = (* (p q)) & @d ~ {p q}  @main = (a b) & @g ~ (1 (a b))");
+	try_program("@d = (a (b (b a)))  @g = (* (p q)) & @d ~ {p q}  @main = (a b) & @g ~ (1 (a b))");
+}
+
 static void what_hangs_on_itself_stays_as_it_is(void **state)
 {
 	(void)state;
@@ -195,6 +202,7 @@ int main(void)
 		cmocka_unit_test(large_structures_are_built),
 		cmocka_unit_test(numbers_of_all_kinds_are_met),
 		cmocka_unit_test(what_nearly_fits_is_left_to_the_rules),
+		cmocka_unit_test(what_must_not_be_copied_is_not),
 		cmocka_unit_test(what_hangs_on_itself_stays_as_it_is),
 		cmocka_unit_test(gas_is_not_exceeded_by_much),
 	};
