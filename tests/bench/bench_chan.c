@@ -198,14 +198,18 @@ static void lane_send(void *arg)
 	must("sender", now.row->shape.kind == PLX_CHANNEL_MPSC
 			       ? plx_mpsc_sender_open(&tx, now.at, now.room, 0)
 			       : plx_spsc_sender_open(&tx, now.at, now.room, 0));
-	for (uint64_t i = 0; n > 1; i += n) {
-		write_many(i, n);
-		must("send", plx_spsc_send_many(&tx, many, n, FOREVER));
-		slow_down(CHASED, n);
+	if (n > 1) {
+		for (uint64_t i = 0;; i += n) {
+			write_many(i, n);
+			must("send", plx_spsc_send_many(&tx, many, n, FOREVER));
+			slow_down(CHASED, n);
+		}
 	}
-	for (uint64_t i = 0; n == 0; i++) {
-		must("send", plx_spsc_send_word(&tx, i, FOREVER));
-		slow_down(CHASED, 1);
+	if (n == 0) {
+		for (uint64_t i = 0;; i++) {
+			must("send", plx_spsc_send_word(&tx, i, FOREVER));
+			slow_down(CHASED, 1);
+		}
 	}
 	for (uint64_t i = 0;; i++) {
 		*(uint64_t *)(void *)many = i;

@@ -663,8 +663,7 @@ static int close_all(void **state)
 	(void)state;
 	plx_keys_close(own);
 	plx_keys_close(nobodys);
-	if (crowd.publisher > 0)
-		crowd_close(&crowd);
+	crowd_close(&crowd);
 	return 0;
 }
 

@@ -647,8 +647,7 @@ static int close_all(void **state)
 	(void)state;
 	plx_subscriber_close(sub);
 	plx_keys_close(own);
-	if (crowd.publisher > 0)
-		crowd_close(&crowd);
+	crowd_close(&crowd);
 	return 0;
 }
 

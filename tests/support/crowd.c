@@ -296,6 +296,8 @@ void crowd_close(struct crowd *c)
 {
 	pid_t *const all[] = { &c->newcomer, &c->honest[0], &c->honest[1], &c->publisher };
 
+	if (!c->dir)
+		return;
 	for (size_t i = 0; i < COUNT_OF(all); i++) {
 		if (*all[i] <= 0)
 			continue;
@@ -305,5 +307,6 @@ void crowd_close(struct crowd *c)
 	}
 	plx_place_close(&c->place);
 	drop_directory(c->dir);
+	c->dir = NULL;
 	munmap(c->board, sizeof(*c->board));
 }
