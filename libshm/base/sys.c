@@ -43,7 +43,7 @@ _Atomic int plx_fault_kill;
 _Atomic int plx_fault_old;
 const char *plx_fault_door;
 const char *plx_fault_failed;
-void (*plx_fault_hook)(const char *door);
+_Thread_local void (*plx_fault_hook)(const char *door);
 
 static bool gate_hit(const char *door)
 {

@@ -305,8 +305,8 @@ extern _Atomic int plx_fault_huge; /* 1: every file looks as if it were of huge 
 extern const char *plx_fault_door;
 /* the name of the door that failed last; NULL: none did */
 extern const char *plx_fault_failed;
-/* called at each door with its name, before it opens: what another process does at that moment; NULL: nothing */
-extern void (*plx_fault_hook)(const char *door);
+/* called at each door this thread comes to, with its name: what another process does at that moment; NULL: nothing */
+extern _Thread_local void (*plx_fault_hook)(const char *door);
 #endif
 
 #endif
