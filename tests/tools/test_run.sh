@@ -21,8 +21,9 @@ program bad <<<'echo "the reason"; exit 3'
 program half <<<'echo "ok - one"; echo "not ok - two"; exit 1'
 program crash <<<'kill -SEGV $$'
 program skipped <<<'exit 77'
-program hangs <<<'sleep 345 & setsid sleep 345 & sleep 345'
-program process <<<'(trap "" TERM HUP; exec setsid sleep 346) & exit 0'
+long=345.$$ longer=346.$$ # of this run: another may be going on elsewhere
+program hangs <<<"sleep $long & setsid sleep $long & sleep $long"
+program process <<<"(trap '' TERM HUP; exec setsid sleep $longer) & exit 0"
 program socket <<<'mkdir -p "$XDG_RUNTIME_DIR/parallax/t" && touch "$XDG_RUNTIME_DIR/parallax/t/1-2.sock"'
 program file <<<'touch "$TMPDIR/forgotten"'
 program folders <<<'[ -d "$TMPDIR" ] && [ -d "$XDG_RUNTIME_DIR" ] && [ -z "$(ls -A "$TMPDIR" "$XDG_RUNTIME_DIR" | grep -v :)" ]'
@@ -70,7 +71,7 @@ same 'a relative path will do' 0 "$("$runner" good >/dev/null 2>&1; echo $?)"
 
 run -t 1 ./hangs
 says 'what hangs is ended at its limit' out 'timed out after 1 s'
-check 'and all it started, also in other groups' test -z "$(grep -la 'sleep.345' /proc/[0-9]*/cmdline 2>/dev/null)"
+check 'and all it started, also in other groups' test -z "$(grep -la "sleep.$long" /proc/[0-9]*/cmdline 2>/dev/null)"
 mkdir -p tests build/x/tests
 echo '/* test_slow.c - takes its time. Timeout: 3 */' >tests/test_slow.c
 program build/x/tests/test_slow <<<'sleep 1.5'
@@ -80,8 +81,8 @@ run -t 1 "$PWD/build/x/tests/test_slow"
 same 'also when named by its whole path' '1 passed, 0 failed' "$(last)"
 run ./process
 check 'a process that stays is a failure' test $code -eq 1
-says 'which is named' out 'left behind: process [0-9]+: sleep 346'
-check 'and ended' test -z "$(grep -la 'sleep.346' /proc/[0-9]*/cmdline 2>/dev/null)"
+says 'which is named' out "left behind: process [0-9]+: sleep $longer"
+check 'and ended' test -z "$(grep -la "sleep.$longer" /proc/[0-9]*/cmdline 2>/dev/null)"
 run ./socket
 says 'a socket that stays is a failure' out 'left behind: f run/parallax/t/1-2.sock'
 run ./file
