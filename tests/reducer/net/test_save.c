@@ -16,6 +16,7 @@
 #include "reducer/net/link.h"
 #include "reducer/net/load.h"
 #include "reducer/net/save.h"
+#include "tests/reducer/support/arenas.h"
 #include "tests/reducer/support/cases.h"
 #include "tests/reducer/support/nets.h"
 #include "tests/reducer/support/random.h"
@@ -49,11 +50,6 @@ static void make(struct arena *arena, uint32_t workers, uint32_t tick, const str
 	load_book(arena, book);
 }
 
-static bool is_over(const struct arena *arena)
-{
-	return atomic_load(&arena->control->ended) == atomic_load(&arena->control->job);
-}
-
 static uint64_t roll(uint64_t *seed, uint64_t below)
 {
 	*seed = *seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -82,56 +78,12 @@ static void close_all(struct worker **w, const struct arena *arena)
 		worker_close(w[i]);
 }
 
-struct text {
-	char bytes[65536];
-	size_t length;
-};
-
-static int put(void *to, const char *bytes, size_t length)
+static void must_be(const struct arena *arena, const struct outcome *outcome)
 {
-	struct text *text = to;
+	const char *wrong = arenas_answer(arena, outcome);
 
-	if (text->length + length >= sizeof(text->bytes))
-		return -ENOSPC;
-	memcpy(text->bytes + text->length, bytes, length);
-	text->length += length;
-	text->bytes[text->length] = 0;
-	return 0;
-}
-
-static struct pair source_node(const void *net, port p)
-{
-	return *arena_node(net, p);
-}
-
-static port source_var(const void *net, port p)
-{
-	const port value = *arena_var(net, p);
-
-	return link_is_bound(value) ? value : PORT_NONE;
-}
-
-static void must_be(struct arena *a, const struct outcome *outcome)
-{
-	const struct text_source source = { source_node, source_var, a, arena_book(a), 100000 };
-	uint64_t interactions = 0;
-	struct text text = { .length = 0 };
-	const char *why = NULL;
-	char *is, *should;
-
-	assert_true(is_over(a));
-	assert_int_equal(atomic_load(&a->control->stop), NET_DONE);
-	if (check_arena(a, true, &why) < 0)
-		fail_msg("%s", why);
-	for (uint32_t i = 0; i < a->n; i++)
-		interactions += atomic_load(&a->lines[i].interactions);
-	assert_int_equal(interactions, outcome->interactions);
-	assert_int_equal(text_print(&source, a->control->root, put, &text), 0);
-	is = result_normal(text.bytes);
-	should = result_normal(outcome->text);
-	assert_string_equal(is, should);
-	free(is);
-	free(should);
+	if (wrong)
+		fail_msg("%s", wrong);
 }
 
 /* What net_save() does while all stand still, without a supervisor. */
@@ -173,12 +125,12 @@ static bool some_turns_and_move(struct arena *arena, uint32_t to, uint32_t tick,
 	const char *why;
 
 	open_all(w, arena);
-	for (uint64_t turns = 1 + roll(seed, 24); turns > 0 && !is_over(arena); turns--)
+	for (uint64_t turns = 1 + roll(seed, 24); turns > 0 && !arenas_over(arena); turns--)
 		worker_turn(w[roll(seed, arena->n)]);
 	/* whoever has not begun: it would have by the time everybody stands still */
-	while (!is_over(arena) && arena_record(arena, 0)->job == 0)
+	while (!arenas_over(arena) && arena_record(arena, 0)->job == 0)
 		worker_turn(w[0]);
-	if (is_over(arena)) {
+	if (arenas_over(arena)) {
 		close_all(w, arena);
 		return true;
 	}

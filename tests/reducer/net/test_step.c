@@ -30,6 +30,7 @@
 
 #include "reducer/net/check.h"
 #include "reducer/net/link.h"
+#include "tests/reducer/support/arenas.h"
 #include "tests/reducer/support/calls.h"
 #include "tests/reducer/support/cases.h"
 #include "tests/reducer/support/nets.h"
@@ -163,11 +164,6 @@ static void free_code(void)
 	free(w);
 }
 
-static bool is_over(const struct arena *arena)
-{
-	return atomic_load(&arena->control->ended) == atomic_load(&arena->control->job);
-}
-
 /* ---- the child --------------------------------------------------------------------------------------- */
 
 /* From the beginning to the end; which worker has its turn, and which is dropped, @seed says. */
@@ -179,7 +175,7 @@ static void reduce(struct arena *arena, _Atomic uint32_t *who, uint64_t seed)
 		atomic_store(who, i);
 		w[i] = open_worker(arena, i);
 	}
-	for (uint32_t turns = 0; !is_over(arena) && turns < 100000; turns++) {
+	for (uint32_t turns = 0; !arenas_over(arena) && turns < 100000; turns++) {
 		const uint32_t i = (uint32_t)roll(&seed, arena->n);
 
 		atomic_store(who, i);
@@ -272,67 +268,6 @@ static bool is_small(const struct arena *a)
 	return true;
 }
 
-/* ---- the answer -------------------------------------------------------------------------------------- */
-
-struct text {
-	char bytes[4096];
-	size_t length;
-};
-
-static int put(void *to, const char *bytes, size_t length)
-{
-	struct text *text = to;
-
-	if (text->length + length >= sizeof(text->bytes))
-		return -ENOSPC;
-	memcpy(text->bytes + text->length, bytes, length);
-	text->length += length;
-	text->bytes[text->length] = 0;
-	return 0;
-}
-
-static struct pair source_node(const void *net, port p)
-{
-	return *arena_node(net, p);
-}
-
-static port source_var(const void *net, port p)
-{
-	const port value = *arena_var(net, p);
-
-	return link_is_bound(value) ? value : PORT_NONE;
-}
-
-static const char *compare(struct stage *s)
-{
-	struct arena *a = &s->copy;
-	const struct text_source source = { source_node, source_var, a, arena_book(a), 100000 };
-	uint64_t interactions = 0;
-	struct text text = { .length = 0 };
-	const char *why = NULL;
-	char *is, *should;
-	bool same;
-
-	if (!is_over(a))
-		return "it does not end";
-	if (atomic_load(&a->control->stop) != NET_DONE)
-		return "it ends in an error";
-	if (check_arena(a, true, &why) < 0)
-		return why;
-	for (uint32_t i = 0; i < a->n; i++)
-		interactions += atomic_load(&a->lines[i].interactions);
-	if (interactions != s->outcome.interactions)
-		return "another count";
-	if (text_print(&source, a->control->root, put, &text) < 0)
-		return "it cannot be printed";
-	is = result_normal(text.bytes);
-	should = result_normal(s->outcome.text);
-	same = strcmp(is, should) == 0;
-	free(is);
-	free(should);
-	return same ? NULL : "another normal form";
-}
-
 /* Turns of all workers but @dead until none has anything to do, or so many. */
 static void go_on(struct worker *w[WORKERS], uint32_t n, uint32_t dead, uint32_t turns)
 {
@@ -355,7 +290,7 @@ static const char *all_die(struct stage *s)
 	go_on(w, s->copy.n, WORKERS, 20000);
 	for (uint32_t i = 0; i < s->copy.n; i++)
 		close_worker(w[i]);
-	return compare(s);
+	return arenas_answer(&s->copy, &s->outcome);
 }
 
 static const char *one_dies(struct stage *s, uint32_t dead)
@@ -372,7 +307,7 @@ static const char *one_dies(struct stage *s, uint32_t dead)
 	go_on(w, s->copy.n, WORKERS, 20000);
 	for (uint32_t i = 0; i < s->copy.n; i++)
 		close_worker(w[i]);
-	return compare(s);
+	return arenas_answer(&s->copy, &s->outcome);
 }
 
 static sigjmp_buf way_out;
@@ -432,7 +367,7 @@ static bool rehearse(struct stage *s)
 
 	alarm(0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0 && is_over(&s->real) && is_small(&s->real);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0 && arenas_over(&s->real) && is_small(&s->real);
 }
 
 static bool step_through(struct stage *s, struct step_count *count)
