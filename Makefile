@@ -18,11 +18,22 @@
 #   make install uninstall    DESTDIR, PREFIX (default /usr/local), LIBDIR, ...
 #   make help                 this text
 #
-# CC=clang, CFLAGS (default -O2 -g), CPPFLAGS, LDFLAGS are the user's; V=1 shows the commands; NAME=x builds in build/x.
+# CC=clang, CFLAGS (default -O2 -g), CPPFLAGS, LDFLAGS are the user's; V=1 shows the commands; NAME=x builds in build/x;
+# -jN is how many compilers run at once (as many as there are processors), JOBS=N how many tests (one).
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
+# As many compilers as processors, unless -j says otherwise or another make has. Tests run one after the other (JOBS=1).
+ifeq ($(MAKELEVEL)$(filter -j%,$(shell echo $$MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 1)
+endif
+# "make clean test" is first the one, then the other.
+GOALS_ALONE := run test test-long cases cases-long crash mutants model soak fuzz fuzz-coverage bench coverage check format \
+	install uninstall clean
+ifneq ($(and $(word 2,$(MAKECMDGOALS)),$(filter $(GOALS_ALONE),$(MAKECMDGOALS))),)
+.NOTPARALLEL:
+endif
 
 VERSION := 0.1.0
 SOVERSION := 0
