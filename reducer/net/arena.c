@@ -66,11 +66,12 @@ static void arena_blocks(struct plx_block blocks[BLOCKS], uint32_t n, uint32_t r
 	const uint64_t book = 1ull << (shift - 1);
 
 	blocks[BLOCK_CONTROL] = (struct plx_block){ "control", sizeof(struct arena_control), ARENA_PAGE };
-	blocks[BLOCK_LINES] = (struct plx_block){ "lines", n * sizeof(struct arena_line), PLX_LINE };
-	blocks[BLOCK_PARTS] = (struct plx_block){ "parts", n * sizeof(struct arena_part), PLX_LINE };
+	blocks[BLOCK_LINES] = (struct plx_block){ "lines", n * sizeof(struct arena_line), ARENA_APART };
+	blocks[BLOCK_PARTS] = (struct plx_block){ "parts", n * sizeof(struct arena_part), ARENA_APART };
 	blocks[BLOCK_PEERS] = (struct plx_block){ "peers", 2ull * n * n * sizeof(struct arena_peer),
-						  PLX_LINE };
-	blocks[BLOCK_MAIL] = (struct plx_block){ "mail", (uint64_t)n * n * arena_ring_bytes(ring), PLX_LINE };
+						  ARENA_APART };
+	blocks[BLOCK_MAIL] = (struct plx_block){ "mail", (uint64_t)n * n * arena_ring_bytes(ring),
+						 ARENA_APART };
 	blocks[BLOCK_WORKERS] = (struct plx_block){ "workers", plx_table_size(n, ARENA_WORKER_COLUMNS),
 						    PLX_LINE };
 	blocks[BLOCK_PARTITIONS] = (struct plx_block){ "partitions",

@@ -37,7 +37,13 @@
 #include "reducer/net/piece.h"
 #include "reducer/net/port.h"
 
-#define ARENA_VERSION 2u
+#define ARENA_VERSION 3u
+
+/*
+ * What different workers write is so far apart: processors fetch lines in pairs, and a worker that commits a million times a
+ * second would otherwise take the line beside its own away from its neighbour each time (a seventh of all time).
+ */
+#define ARENA_APART (2 * PLX_LINE)
 
 /* A batch is ARENA_TICK interactions at most: then the outside is looked at, and what was done is committed. */
 #define ARENA_TICK       256u
@@ -68,7 +74,7 @@ enum arena_order {
 };
 
 struct arena_control {
-	/* line 0: geometry; the supervisor writes it once */
+	/* pair 0: geometry; the supervisor writes it once */
 	uint32_t version; /* ARENA_VERSION */
 	uint32_t workers;
 	uint32_t ring; /* messages per mail ring, power of two */
@@ -78,7 +84,7 @@ struct arena_control {
 	uint32_t tick;       /* interactions between two looks at the outside */
 	uint32_t scatter;    /* 1: give to anybody, for tests */
 	uint32_t fuse;       /* calls of a definition until it is fused; 0: never */
-	/* line 1: the supervisor writes, workers read */
+	/* the supervisor writes, workers read */
 	_Alignas(PLX_LINE) _Atomic uint32_t job; /* number of the program; a new number is a new program */
 	_Atomic uint32_t leave;                  /* 1: workers are to end */
 	_Atomic uint32_t first; /* number with which the program began; a later job goes on with its result */
@@ -88,34 +94,34 @@ struct arena_control {
 	uint64_t tray;          /* bytes from the segment base to the piece to put in, see inject.h */
 	/* worker 0 writes, the supervisor reads at rest */
 	port root; /* the variable on which the normal form hangs */
-	/* line 2: whoever meets a reason first stores it here, all look at each tick */
-	_Alignas(PLX_LINE) _Atomic uint32_t stop; /* 0 or enum net_status */
+	/* pair 1: whoever meets a reason first stores it here, all look at each tick */
+	_Alignas(ARENA_APART) _Atomic uint32_t stop; /* 0 or enum net_status */
 	_Atomic uint32_t stop_worker;
 	_Atomic uint64_t stop_detail; /* NET_UNSAFE: the definition; NET_MEMORY: errno */
 	_Atomic uint32_t
 		pause; /* futex; the supervisor: not 0 while all are to stand still after a commit, and different each time */
-	/* line 3: the last worker that comes to rest */
-	_Alignas(PLX_LINE) _Atomic uint32_t ended; /* = job when it is over */
+	/* pair 2: the last worker that comes to rest */
+	_Alignas(ARENA_APART) _Atomic uint32_t ended; /* = job when it is over */
 	_Atomic uint64_t
 		closing; /* bit per worker that is about to say so: nobody may become busy meanwhile */
-	/* line 4: idle workers set their bit, a giver takes it */
-	_Alignas(PLX_LINE) _Atomic uint64_t hungry;
-	/* line 5: the supervisor writes */
-	_Alignas(PLX_LINE) _Atomic uint64_t committed; /* bytes outside the partitions */
-	uint64_t gas;                                  /* interactions that are allowed; 0: any number */
+	/* pair 3: idle workers set their bit, a giver takes it */
+	_Alignas(ARENA_APART) _Atomic uint64_t hungry;
+	/* pair 4: the supervisor writes */
+	_Alignas(ARENA_APART) _Atomic uint64_t committed; /* bytes outside the partitions */
+	uint64_t gas;                                     /* interactions that are allowed; 0: any number */
 	_Atomic uint64_t
 		told; /* bytes of the answer that its reader has; for a successor of the supervisor */
 	_Atomic uint64_t told_from; /* where in a file that began, + 1; 0: it is none, or has not begun */
-	/* line 6: worker 0 */
-	_Alignas(PLX_LINE) port held[PIECE_HELD_MAX]; /* ends of the last piece that the outside keeps */
+	/* pair 5: worker 0 */
+	_Alignas(ARENA_APART) port held[PIECE_HELD_MAX]; /* ends of the last piece that the outside keeps */
 };
 static_assert(offsetof(struct arena_control, job) == 1 * PLX_LINE, "protocol.md: net control");
-static_assert(offsetof(struct arena_control, stop) == 2 * PLX_LINE, "protocol.md: net control");
-static_assert(offsetof(struct arena_control, ended) == 3 * PLX_LINE, "protocol.md: net control");
-static_assert(offsetof(struct arena_control, hungry) == 4 * PLX_LINE, "hungry has its own line");
-static_assert(offsetof(struct arena_control, committed) == 5 * PLX_LINE, "committed has its own line");
-static_assert(offsetof(struct arena_control, held) == 6 * PLX_LINE, "held has its own line");
-static_assert(sizeof(struct arena_control) == 7 * PLX_LINE, "protocol.md: net control");
+static_assert(offsetof(struct arena_control, stop) == 1 * ARENA_APART, "protocol.md: net control");
+static_assert(offsetof(struct arena_control, ended) == 2 * ARENA_APART, "protocol.md: net control");
+static_assert(offsetof(struct arena_control, hungry) == 3 * ARENA_APART, "hungry has its own lines");
+static_assert(offsetof(struct arena_control, committed) == 4 * ARENA_APART, "committed has its own lines");
+static_assert(offsetof(struct arena_control, held) == 5 * ARENA_APART, "held has its own lines");
+static_assert(sizeof(struct arena_control) == 6 * ARENA_APART, "protocol.md: net control");
 
 /* arena_line.state: changes << ARENA_STATE_BITS | one of these. */
 #define ARENA_STATE_BITS 2u
@@ -127,19 +133,19 @@ enum arena_state {
 };
 
 struct arena_line {
-	/* line 0: this worker writes, all read when they look for the end */
-	_Atomic uint64_t state;    /* see enum arena_state */
-	_Atomic uint64_t sent;     /* messages; exact while idle */
-	_Atomic uint64_t received; /* messages; exact while idle */
+	/* pair 0: this worker writes, all read when they look for the end */
+	_Alignas(ARENA_APART) _Atomic uint64_t state; /* see enum arena_state */
+	_Atomic uint64_t sent;                        /* messages; exact while idle */
+	_Atomic uint64_t received;                    /* messages; exact while idle */
 	_Atomic uint64_t interactions;
 	_Atomic uint64_t given;
 	_Atomic uint64_t parked;
 	_Atomic uint64_t redexes;
 	_Atomic uint64_t memory; /* bytes with memory, and what it is about to ask for */
-	/* line 1: other workers write: who has put something into a ring of this one */
-	_Alignas(PLX_LINE) _Atomic uint64_t inbox; /* bit per sender */
-	/* line 2: about sleeping and dying */
-	_Alignas(PLX_LINE) _Atomic uint32_t asleep; /* futex; set by this worker, cleared by who wakes it */
+	/* pair 1: other workers write: who has put something into a ring of this one */
+	_Alignas(ARENA_APART) _Atomic uint64_t inbox; /* bit per sender */
+	/* pair 2: about sleeping and dying; futex: set by this worker, cleared by who wakes it */
+	_Alignas(ARENA_APART) _Atomic uint32_t asleep;
 	_Atomic int32_t pid;
 	_Atomic uint32_t
 		starting; /* the supervisor sets it before a successor, which clears it when it has recovered */
@@ -150,9 +156,9 @@ struct arena_line {
 	_Atomic uint64_t
 		attempt; /* seq when the last such batch began: who dies with this seq died of that interaction */
 };
-static_assert(offsetof(struct arena_line, inbox) == 1 * PLX_LINE, "protocol.md: net worker line");
-static_assert(offsetof(struct arena_line, asleep) == 2 * PLX_LINE, "protocol.md: net worker line");
-static_assert(sizeof(struct arena_line) == 3 * PLX_LINE, "protocol.md: net worker line");
+static_assert(offsetof(struct arena_line, inbox) == 1 * ARENA_APART, "protocol.md: net worker line");
+static_assert(offsetof(struct arena_line, asleep) == 2 * ARENA_APART, "protocol.md: net worker line");
+static_assert(sizeof(struct arena_line) == 3 * ARENA_APART, "protocol.md: net worker line");
 static_assert(NET_WORKERS_MAX <= 64, "one bit per worker in inbox and hungry");
 
 /*
@@ -205,11 +211,12 @@ struct arena_peer {
 static_assert(sizeof(struct arena_peer) == PLX_LINE, "protocol.md: net partition");
 
 struct arena_part {
-	_Atomic uint64_t seq; /* commits ever; its parity says which record (and which peers) counts */
+	/* commits ever; its parity says which record (and which peers) counts */
+	_Alignas(ARENA_APART) _Atomic uint64_t seq;
 	_Alignas(PLX_LINE) struct arena_record record[2];
 };
 static_assert(offsetof(struct arena_part, record) == PLX_LINE, "protocol.md: net partition");
-static_assert(sizeof(struct arena_part) == 9 * PLX_LINE, "protocol.md: net partition");
+static_assert(sizeof(struct arena_part) == 5 * ARENA_APART, "protocol.md: net partition");
 
 /* A word as it was before this batch. */
 struct arena_word {
@@ -237,19 +244,19 @@ static_assert(sizeof(struct arena_notes) % PLX_LINE == 0, "protocol.md: net note
 
 /* Mail from one worker to another. A message is two ports to be linked; its slots follow. */
 struct arena_ring {
-	/* line 0: the sender writes */
-	_Atomic uint64_t tail;       /* messages ever put in */
-	_Atomic uint64_t chain_tail; /* chains ever put into chain */
-	/* line 1: the receiver writes */
-	_Alignas(PLX_LINE) _Atomic uint64_t head; /* messages ever taken out */
-	_Atomic uint64_t chain_head;              /* chains ever taken out */
-	/* line 2: the sender writes when the last one was taken: the first of a chain of the receiver's free cells */
-	_Alignas(PLX_LINE) _Atomic port chain;
-	_Alignas(PLX_LINE) struct pair slot[];
+	/* pair 0: the sender writes */
+	_Alignas(ARENA_APART) _Atomic uint64_t tail; /* messages ever put in */
+	_Atomic uint64_t chain_tail;                 /* chains ever put into chain */
+	/* pair 1: the receiver writes */
+	_Alignas(ARENA_APART) _Atomic uint64_t head; /* messages ever taken out */
+	_Atomic uint64_t chain_head;                 /* chains ever taken out */
+	/* pair 2: the sender writes when the last one was taken: the first of a chain of the receiver's free cells */
+	_Alignas(ARENA_APART) _Atomic port chain;
+	_Alignas(ARENA_APART) struct pair slot[];
 };
-static_assert(offsetof(struct arena_ring, head) == 1 * PLX_LINE, "protocol.md: net mail");
-static_assert(offsetof(struct arena_ring, chain) == 2 * PLX_LINE, "protocol.md: net mail");
-static_assert(offsetof(struct arena_ring, slot) == 3 * PLX_LINE, "protocol.md: net mail");
+static_assert(offsetof(struct arena_ring, head) == 1 * ARENA_APART, "protocol.md: net mail");
+static_assert(offsetof(struct arena_ring, chain) == 2 * ARENA_APART, "protocol.md: net mail");
+static_assert(offsetof(struct arena_ring, slot) == 3 * ARENA_APART, "protocol.md: net mail");
 static_assert(sizeof(struct pair) == 16, "a node cell");
 static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "a lock in libc cannot be shared by two processes");
 
