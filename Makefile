@@ -213,10 +213,12 @@ $B/tests/bench/bench_mail: | $(MAIL_SO)
 $(SOAK_BIN): $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/soak/*.c))) $(OUT)/libshm.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lroaring $(LDLIBS)
+# What liars have in common is for tests/hostile alone.
+$(filter $B/tests/hostile/%,$(TEST_BIN)): $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/hostile/support/*.c)))
 PROGRAM_TESTS := $(foreach d,$(foreach p,$(PROGRAMS),$(TESTS_$p)) tests/tools/cli,$B/$d/%)
 $(filter-out $(PROGRAM_TESTS),$(TEST_BIN)): %: %.o $B/libshm-test.a $(SUPPORT_OBJ)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS) -o $@ $< $(SUPPORT_OBJ) $B/libshm-test.a -lcmocka -lroaring $(LDLIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) $(TEST_LDFLAGS) -o $@ $(filter %.o,$^) $B/libshm-test.a -lcmocka -lroaring $(LDLIBS)
 .PRECIOUS: $B/%.o
 
 # ---- run and test ------------------------------------------------------------------------------

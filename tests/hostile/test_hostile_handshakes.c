@@ -14,13 +14,11 @@
 #include <plx/process.h>
 #include <plx/subscriber.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define STAY 40 /* connections that stay until others take their place */
 
 static uint64_t count = LONG_LOOP(20000), seed = 0x2545f4914f6cdd1d;
-static struct crowd crowd;
 static struct plx_sightings list;
 static struct plx_keys *liar_keys, *sub_keys;
 static unsigned char recorded[PLX_HANDSHAKE_MAX]; /* a PROOF that was good once */
@@ -242,7 +240,7 @@ static void flood(uint64_t n)
 	while (n-- > 0) {
 		int fd = knock(), *seat = &staying[dice(STAY)];
 
-		TRICKS[dice(crowd.keyed ? COUNT_OF(TRICKS) : TRICKS_PLAIN)](fd);
+		TRICKS[dice(crowd.setup.keyed ? COUNT_OF(TRICKS) : TRICKS_PLAIN)](fd);
 		if (dice(8) == 0) { /* it stays, silent, and who sat there goes */
 			int other = *seat;
 
@@ -266,11 +264,12 @@ static void all_go(void)
 static void handshakes_harm_nobody(bool keyed)
 {
 	uint64_t done, from, before_p50, before_p99, p50, p99, after_p50, after_p99, began;
-	struct rlimit limit;
+	struct crowd_setup setup = { .topic = keyed ? "hostile/keyed" : "hostile/handshakes",
+				     .keyed = keyed };
+	unsigned char bytes[PLX_HANDSHAKE_MAX];
 	int fds, fd;
 
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	crowd_open(&crowd, keyed ? "hostile/keyed" : "hostile/handshakes", keyed);
+	crowd_open(&crowd, &setup);
 	crowd_newcomers(&crowd);
 	before_p50 = crowd_times(&crowd, 0, &before_p99);
 	for (size_t i = 0; i < STAY; i++)
@@ -283,11 +282,7 @@ static void handshakes_harm_nobody(bool keyed)
 		fd = knock();
 		assert_true(prove(fd, sub_keys, recorded, &recorded_size));
 		assert_int_equal(liar_send(fd, recorded, recorded_size, -1, 0), 0);
-		{
-			unsigned char bytes[PLX_HANDSHAKE_MAX];
-
-			assert_int_equal(answer(fd, bytes), 160); /* it was good: a signed grant */
-		}
+		assert_int_equal(answer(fd, bytes), 160); /* it was good: a signed grant */
 		close(fd);
 	}
 	fds = count_open_fds();

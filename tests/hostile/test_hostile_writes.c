@@ -20,14 +20,12 @@
 #define STAY  (2000000 + noise(&seed) % 8000000) /* writes over one link, if nobody minds */
 
 static uint64_t count = LONG_LOOP(20000000), seed = 0x9e3779b97f4a7c15;
-static struct crowd crowd;
-
 static int start(void **state)
 {
 	(void)state;
 	if (getenv("COUNT"))
 		count = strtoull(getenv("COUNT"), NULL, 10);
-	crowd_open(&crowd, "hostile/writes", false);
+	crowd_open(&crowd, &(struct crowd_setup){ .topic = "hostile/writes" });
 	return 0;
 }
 

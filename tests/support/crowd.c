@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+struct crowd crowd;
+
 /* ---- what each does ------------------------------------------------------------------------------ */
 
 static int publisher_run(const struct crowd *c, int which)
@@ -24,12 +26,17 @@ static int publisher_run(const struct crowd *c, int which)
 					     .full = PLX_FULL_DROP,
 					     .full_ns = 5000000000,
 					     .directory = c->dir };
+	const uint64_t burst = c->setup.gentle ? 4 : 16;
 	unsigned char bytes[CROWD_SLOT_SIZE];
 	struct plx_publisher *pub;
 	uint64_t n, before, took;
 	int ret;
 
-	opt.keys = c->keyed ? crowd_keys(c, "pub") : NULL;
+	if (c->setup.patience_ns)
+		opt.full_ns = c->setup.patience_ns;
+	if (c->setup.subscribers_max)
+		opt.subscribers_max = c->setup.subscribers_max;
+	opt.keys = c->setup.keyed ? crowd_keys(c, "pub") : NULL;
 	ret = plx_publisher_open(&pub, c->topic, &opt);
 
 	(void)which;
@@ -42,8 +49,8 @@ static int publisher_run(const struct crowd *c, int which)
 			WRITE(c->board->longest_ns, took);
 		if (ret == 0)
 			WRITE(c->board->published, n + 1);
-		if (n % 16 == 0)
-			usleep(200);
+		if (n % burst == 0)
+			usleep(c->setup.gentle ? 1000 : 200);
 	}
 	WRITE(c->board->publisher_error, ret);
 	if (ret == 0)
@@ -60,7 +67,7 @@ static int honest_run(const struct crowd *c, int which)
 	struct plx_buffer b;
 	int ret;
 
-	opt.keys = c->keyed ? crowd_keys(c, "sub") : NULL;
+	opt.keys = c->setup.keyed ? crowd_keys(c, "sub") : NULL;
 	opt.reading = which ? PLX_READ_LOSSY : PLX_READ_RELIABLE;
 	ret = plx_subscriber_open(&sub, c->topic, &opt);
 	while (ret >= 0 && !READ(c->board->stop)) {
@@ -94,7 +101,7 @@ static int newcomer_run(const struct crowd *c, int which)
 	uint64_t before, n;
 
 	(void)which;
-	opt.keys = c->keyed ? crowd_keys(c, "sub") : NULL;
+	opt.keys = c->setup.keyed ? crowd_keys(c, "sub") : NULL;
 	for (n = 0; !READ(c->board->stop); n++) {
 		before = plx_now_ns();
 		if (plx_subscriber_open(&sub, c->topic, &opt) < 0)
@@ -125,7 +132,6 @@ static int newcomer_run(const struct crowd *c, int which)
 
 static pid_t child_start(const struct crowd *c, int (*run)(const struct crowd *, int), int which)
 {
-	static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
 	pid_t pid;
 
 	fflush(NULL);
@@ -133,36 +139,24 @@ static pid_t child_start(const struct crowd *c, int (*run)(const struct crowd *,
 	assert_true(pid >= 0);
 	if (pid > 0)
 		return pid;
-	for (size_t i = 0; i < COUNT_OF(signals); i++)
-		signal(signals[i], SIG_DFL);
-	alarm(7200);
+	die_as_others_do(7200);
 	_exit(run(c, which));
-}
-
-static int child_end(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 /* ---- all of them -------------------------------------------------------------------------------- */
 
-struct plx_keys *crowd_keys(const struct crowd *crowd, const char *name)
+struct plx_keys *crowd_keys(const struct crowd *c, const char *name)
 {
 	static const char *const trusted[] = { "pub", "sub" };
 	struct plx_public_key key;
 	struct plx_keys *keys;
 	char path[4200];
 
-	snprintf(path, sizeof(path), "%s/%s.key", crowd->dir, name);
+	snprintf(path, sizeof(path), "%s/%s.key", c->dir, name);
 	if (plx_keys_open(&keys, path, NULL) < 0)
 		abort();
 	for (size_t i = 0; i < COUNT_OF(trusted); i++) {
-		snprintf(path, sizeof(path), "%s/%s.key", crowd->dir, trusted[i]);
+		snprintf(path, sizeof(path), "%s/%s.key", c->dir, trusted[i]);
 		if (plx_key_public(path, &key, NULL) < 0 || plx_keys_trust_key(keys, &key) < 0)
 			abort();
 	}
@@ -181,26 +175,33 @@ static void make_keys(const struct crowd *c)
 	}
 }
 
-void crowd_open(struct crowd *c, const char *topic, bool keyed)
+static void honest_start(struct crowd *c)
+{
+	c->fds += 2 * CROWD_FDS;
+	c->honest[0] = child_start(c, honest_run, 0);
+	c->honest[1] = child_start(c, honest_run, 1);
+	assert_true(WITHIN(10000, READ(c->board->taken[0]) > 0 && READ(c->board->taken[1]) > 0));
+	c->links = maps_of(c->publisher, "memfd:plx:link");
+	assert_int_equal(c->links, 2);
+}
+
+void crowd_open(struct crowd *c, const struct crowd_setup *setup)
 {
 	signal(SIGPIPE, SIG_IGN);
-	*c = (struct crowd){ .topic = topic, .keyed = keyed };
+	*c = (struct crowd){ .topic = setup->topic, .setup = *setup };
 	c->dir = make_directory();
-	if (keyed)
+	if (setup->keyed)
 		make_keys(c);
-	assert_int_equal(plx_place_open(&c->place, c->dir, topic), 0);
+	assert_int_equal(plx_place_open(&c->place, c->dir, c->topic), 0);
 	c->board = mmap(NULL, sizeof(*c->board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_true(c->board != MAP_FAILED);
 	c->publisher = child_start(c, publisher_run, 0);
 	assert_true(WITHIN(10000, READ(c->board->published) > 0));
-	c->fds = fds_of(c->publisher) + 2 * CROWD_FDS;
-	c->honest[0] = child_start(c, honest_run, 0);
-	c->honest[1] = child_start(c, honest_run, 1);
-	assert_true(WITHIN(10000, READ(c->board->taken[0]) > 0 && READ(c->board->taken[1]) > 0));
+	c->fds = fds_of(c->publisher);
+	if (!setup->unheard)
+		honest_start(c);
 	/* they read, and yet P may still be closing what it sent them */
 	assert_true(WITHIN(10000, fds_of(c->publisher) == c->fds));
-	c->links = maps_of(c->publisher, "memfd:plx:link");
-	assert_int_equal(c->links, 2);
 }
 
 void crowd_newcomers(struct crowd *c)
@@ -217,12 +218,21 @@ void crowd_is_well(const struct crowd *c)
 	assert_true(child_alive(c->publisher));
 	assert_int_equal(READ(b->publisher_error), 0);
 	assert_true(WITHIN(10000, READ(b->published) > published + 10));
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2 && c->honest[i] > 0; i++) {
 		assert_true(WITHIN(10000, READ(b->taken[i]) > published || READ(b->honest_error[i]) != 0));
 		assert_int_equal(READ(b->honest_error[i]), 0);
 		assert_true(child_alive(c->honest[i]));
 	}
 	assert_int_equal(READ(b->newcomer_error), 0);
+}
+
+void crowd_is_alone(const struct crowd *c, int guests)
+{
+	int fds = c->fds + guests * CROWD_FDS, links = c->links + guests;
+
+	if (!WITHIN(10000, fds_of(c->publisher) == fds && maps_of(c->publisher, "memfd:plx:link") == links))
+		fail_msg("the publisher has %d descriptors and %d links, not %d and %d", fds_of(c->publisher),
+			 maps_of(c->publisher, "memfd:plx:link"), fds, links);
 }
 
 void crowd_is_looked_at(const struct crowd *c)
@@ -281,10 +291,7 @@ void crowd_ends_well(struct crowd *c)
 		c->newcomer = 0;
 		child_end(newcomer);
 	}
-	if (!WITHIN(10000,
-		    fds_of(c->publisher) == c->fds && maps_of(c->publisher, "memfd:plx:link") == c->links))
-		fail_msg("the publisher has %d descriptors and %d links, not %d and %d", fds_of(c->publisher),
-			 maps_of(c->publisher, "memfd:plx:link"), c->fds, c->links);
+	crowd_is_alone(c, 0);
 	crowd_is_well(c);
 	WRITE(b->stop, 1);
 	ends(&c->honest[0]);

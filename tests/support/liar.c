@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <plx/subscriber.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -175,6 +176,33 @@ bool child_alive(pid_t pid)
 	siginfo_t info = { 0 };
 
 	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+}
+
+void die_as_others_do(unsigned int seconds)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT };
+
+	for (size_t i = 0; i < COUNT_OF(signals); i++)
+		signal(signals[i], SIG_DFL);
+	alarm(seconds);
+}
+
+int child_end(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void must(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "the liar cannot: %s: %s\n", what, strerror(errno));
+	_exit(1);
 }
 
 uint64_t noise(uint64_t *state)

@@ -43,6 +43,14 @@ int fds_of(pid_t pid);
 int maps_of(pid_t pid, const char *needle);
 /** True while a child lives (it is not reaped). */
 bool child_alive(pid_t pid);
+/** Wait for its end; its exit code, or 128 and the signal that ended it. */
+int child_end(pid_t pid);
+/** In a child: without cmocka's handlers, which would go on with the parent's test, and not longer than @seconds. */
+void die_as_others_do(unsigned int seconds);
+
+/** In a liar's process: what does not hold ends it, and says so. */
+#define MUST(what) must((what), #what)
+void must(bool holds, const char *what);
 
 /** A generator of noise: the same in each run. */
 uint64_t noise(uint64_t *state);
