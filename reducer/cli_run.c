@@ -253,6 +253,15 @@ static int supervise(void *arg)
 	return finish(s->run, s->net, ret, &result, 0);
 }
 
+static uint64_t progress(void *arg)
+{
+	const struct supervised *s = arg;
+	struct net_progress now;
+
+	net_progress(s->net, &now);
+	return now.interactions;
+}
+
 /* @book: NULL to go on with a checkpoint. */
 static int reduce(struct run *run, const struct book *book)
 {
@@ -275,7 +284,9 @@ static int reduce(struct run *run, const struct book *book)
 	if (ret < 0)
 		code = could_not_start(run, ret, why);
 	else if (run->net.later)
-		code = guard(net, supervise, &(struct supervised){ run, net });
+		code = guard(&(struct guarded){ .supervise = supervise,
+						.progress = progress,
+						.arg = &(struct supervised){ run, net } });
 	else
 		code = finish(run, net, io_run(net, &run->limits, &result, &io), &result, io.interactions);
 	net_close(net);

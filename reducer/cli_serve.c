@@ -185,6 +185,18 @@ static int parse(int argc, char **argv, struct job_service_options *opt, struct 
 	return -1;
 }
 
+static struct cli_trust trust; /* of the process that is the service: secrets are not inherited */
+
+static bool read_keys(struct job_service_options *opt)
+{
+	cli_trust_close(&trust);
+	if (cli_trust_open(&trust) >= 0)
+		return false;
+	opt->admit = cli_trust_admit(&trust);
+	opt->keys = trust.keys;
+	return true;
+}
+
 int cli_serve(int argc, char **argv)
 {
 	struct job_service_options opt = {
@@ -194,27 +206,25 @@ int cli_serve(int argc, char **argv)
 		.subscribers = 1,
 		.jobs = 4,
 	};
-	struct cli_trust trust = { 0 };
 	enum job_end end;
 	int ret, signal;
 
 	cli_common_defaults(&opt.net, &opt.limits);
 	ret = parse(argc, argv, &opt, &trust);
 	if (ret < 0)
-		ret = cli_trust_open(&trust);
+		ret = cli_trust_open(&trust); /* what is wrong with them is said once */
 	if (ret >= 0)
 		return ret;
-	opt.admit = cli_trust_admit(&trust);
-	opt.keys = trust.keys;
+	opt.prepare = read_keys;
 	opt.net.name = "jobs";
 	if (opt.net.memory_max == 0)
 		opt.net.memory_max = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2 /
 				     opt.jobs;
-	end = job_serve(&opt);
+	end = job_serve(&opt, &signal);
 	cli_trust_close(&trust);
 	switch (end) {
 	case JOB_END_STREAM: return REDUCER_OK;
-	case JOB_END_SIGNAL: signal = plx_stop_signal(); return 128 + (signal != 0 ? signal : SIGTERM);
+	case JOB_END_SIGNAL: return 128 + signal;
 	case JOB_END_DIED: return REDUCER_WORKER;
 	default: return REDUCER_ERROR;
 	}

@@ -8,6 +8,7 @@
 #include "reducer/guard.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -16,14 +17,14 @@
 #include "reducer/cli.h"
 #include "tools/cli/cli.h"
 
-#define GUARD_DEATHS 16u /* without an interaction between them, until it is not by chance any more */
+#define GUARD_DEATHS 16u /* without anything done between them, until it is not by chance any more */
 
 static const int passed_on[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
 
+static pid_t guard_pid; /* in the supervisor: of its guard */
+
 struct guard {
-	struct net *net;
-	int (*supervise)(void *arg);
-	void *arg;
+	const struct guarded *what;
 	sigset_t before; /* signals as they were blocked */
 	pid_t pid;
 	uint64_t passed; /* bits of the signals that were passed on */
@@ -33,13 +34,17 @@ struct guard {
 
 static pid_t start(struct guard *g)
 {
-	const pid_t pid = fork();
+	const pid_t us = getpid();
+	pid_t pid;
 
+	fflush(NULL);
+	pid = fork();
 	if (pid == 0) {
+		guard_pid = us;
 		prctl(PR_SET_NAME, "supervisor");
 		prctl(PR_SET_CHILD_SUBREAPER, 0);
 		sigprocmask(SIG_SETMASK, &g->before, NULL);
-		exit(g->supervise(g->arg));
+		exit(g->what->supervise(g->what->arg));
 	}
 	return pid;
 }
@@ -54,6 +59,11 @@ static int watch(struct guard *g, const sigset_t *signals)
 
 		if (sigwaitinfo(signals, &info) < 0)
 			continue;
+		if (info.si_signo == SIGRTMIN) {
+			if (info.si_pid == g->pid && info.si_code == SI_QUEUE && g->what->hear)
+				g->what->hear(g->what->arg, g->pid, info.si_value.sival_int);
+			continue;
+		}
 		if (info.si_signo != SIGCHLD) {
 			g->passed |= 1ull << info.si_signo;
 			if (info.si_code != SI_KERNEL) /* a terminal has told it, too */
@@ -76,12 +86,11 @@ static void wait_for_orphans(void)
 /* Has it been killed often, without getting anywhere? */
 static bool is_hopeless(struct guard *g)
 {
-	struct net_progress progress;
+	const uint64_t progress = g->what->progress(g->what->arg);
 
-	net_progress(g->net, &progress);
-	if (progress.interactions != g->progress)
+	if (progress != g->progress)
 		g->deaths = 0;
-	g->progress = progress.interactions;
+	g->progress = progress;
 	return ++g->deaths >= GUARD_DEATHS;
 }
 
@@ -100,7 +109,7 @@ static int until_it_ends(struct guard *g, const sigset_t *signals)
 		g->pid = start(g);
 		if (g->pid < 0) {
 			sigprocmask(SIG_SETMASK, &g->before, NULL);
-			return g->supervise(g->arg);
+			return g->what->supervise(g->what->arg);
 		}
 		status = watch(g, signals);
 		wait_for_orphans();
@@ -117,14 +126,22 @@ static int until_it_ends(struct guard *g, const sigset_t *signals)
 	}
 }
 
-int guard(struct net *net, int (*supervise)(void *arg), void *arg)
+bool guard_tell(int value)
 {
-	struct guard g = { .net = net, .supervise = supervise, .arg = arg };
+	/* if it dies between these two nobody is told: its number is not given out again so soon */
+	return guard_pid > 0 && getppid() == guard_pid &&
+	       sigqueue(guard_pid, SIGRTMIN, (union sigval){ .sival_int = value }) == 0;
+}
+
+int guard(const struct guarded *what)
+{
+	struct guard g = { .what = what };
 	sigset_t signals;
 	int code;
 
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGRTMIN);
 	for (size_t i = 0; i < sizeof(passed_on) / sizeof(*passed_on); i++)
 		sigaddset(&signals, passed_on[i]);
 	sigprocmask(SIG_BLOCK, &signals, &g.before);

@@ -178,6 +178,13 @@ int plx_inspect_reap(struct plx_found_sockets *list) plx_must_check;
 int plx_inspect_topic(const struct plx_segment *seg, struct plx_topic_view *view) plx_must_check;
 void plx_inspect_topic_free(struct plx_topic_view *view);
 
+/**
+ * plx_inspect_has_message() - was the message at @position (from 0) published in this topic's data segment?
+ *
+ * Asks what readers ask, so it is right also about a publisher that was killed while it published.
+ */
+bool plx_inspect_has_message(const struct plx_segment *seg, uint64_t position);
+
 /** plx_inspect_link() - read a link segment. Return: as above. Owner: plx_inspect_link_free(). */
 int plx_inspect_link(const struct plx_segment *seg, struct plx_link_view *view) plx_must_check;
 void plx_inspect_link_free(struct plx_link_view *view);

@@ -125,6 +125,27 @@ int plx_inspect_topic(const struct plx_segment *seg, struct plx_topic_view *view
 	return view->slot_state ? 0 : -ENOMEM;
 }
 
+bool plx_inspect_has_message(const struct plx_segment *seg, uint64_t position)
+{
+	struct plx_segment_info info;
+	const unsigned char *log;
+	struct plx_look look;
+	const char *why;
+	uint64_t sequence = 0;
+
+	if (plx_segment_info(seg, &info) < 0 || plx_look_take(&look, seg, &why) < 0)
+		return false;
+	log = plx_segment_block(seg, PLX_TOPIC_BLOCK_LOG, NULL);
+	if (!log || plx_look_bytes(seg,
+				   (uint64_t)(log - (const unsigned char *)seg->base) +
+					   (position & (look.head.depth - 1)) * sizeof(struct plx_entry),
+				   &sequence, sizeof(sequence)) < 0)
+		sequence = 0;
+	plx_look_free(&look);
+	/* a later one in its place: it was there */
+	return sequence > position;
+}
+
 void plx_inspect_topic_free(struct plx_topic_view *view)
 {
 	free(view->slot_state);

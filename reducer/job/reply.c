@@ -75,7 +75,11 @@ int job_writer_put(void *to, const char *text, size_t length)
 
 int job_writer_end(struct job_writer *writer)
 {
-	return writer->loaned ? publish(writer, 0) : 0;
+	if (!writer->loaned)
+		return 0;
+	if (writer->last) /* release: before the message; who reads it does so when we are dead */
+		atomic_store_explicit(writer->last, writer->messages + 1, memory_order_release);
+	return publish(writer, 0);
 }
 
 /* ---- the head ---------------------------------------------------------------------------------- */

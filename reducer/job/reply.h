@@ -4,6 +4,8 @@
 #ifndef REDUCER_JOB_REPLY_H
 #define REDUCER_JOB_REPLY_H
 
+#include <stdatomic.h>
+
 #include <plx/publisher.h>
 
 #include "reducer/job/request.h"
@@ -20,6 +22,8 @@ struct job_writer {
 	bool loaned;
 	uint64_t messages; /* published */
 	uint64_t bytes;
+	_Atomic uint64_t
+		*last; /* where it is noted that the next message is the last one of a reply; NULL: nowhere */
 };
 
 /* job_writer_put() - append; @writer is a struct job_writer, as text_print() wants it. Return: 0 or -errno. */

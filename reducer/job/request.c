@@ -100,6 +100,13 @@ int job_gather_add(struct job_gather *gather, const struct plx_buffer *message, 
 	return request->too_long ? -EMSGSIZE : 1;
 }
 
+uint64_t job_gather_partial(const struct job_gather *gather, uint64_t publisher)
+{
+	const size_t at = find(gather, publisher);
+
+	return at == PART_NONE ? 0 : gather->parts[at].position;
+}
+
 bool job_gather_end(struct job_gather *gather, uint64_t publisher, struct job_request *request)
 {
 	size_t at = find(gather, publisher);

@@ -21,7 +21,8 @@ struct job_request {
 	char name[JOB_NAME_MAX + 1]; /* as the text says; empty otherwise */
 	char *text;
 	size_t length;
-	size_t room; /* bytes allocated at text */
+	size_t room;    /* bytes allocated at text */
+	uint32_t entry; /* in the journal, + 1; 0: it has none */
 	bool too_long;
 	bool cancels;             /* no program: "// cancel: ID" */
 	struct net_limits limits; /* as the text says; 0 where it is silent */
@@ -58,6 +59,9 @@ int job_gather_add(struct job_gather *gather, const struct plx_buffer *message,
  * Return: true with *@request (owned by the caller) when there was something.
  */
 bool job_gather_end(struct job_gather *gather, uint64_t publisher, struct job_request *request);
+
+/* job_gather_partial() - where a publisher's unfinished program begins: position from 1, 0: it has none. */
+uint64_t job_gather_partial(const struct job_gather *gather, uint64_t publisher);
 
 /* job_gather_free() - forget everything. */
 void job_gather_free(struct job_gather *gather);

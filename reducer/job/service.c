@@ -10,11 +10,8 @@
  * is taken only while enough readers are connected, and answered only while they are: a reply that nobody could read would
  * be lost. One thread does it all, and sleeps while the workers work.
  */
-#include "reducer/job/service.h"
-
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,28 +19,10 @@
 #include <plx/process.h>
 #include <plx/subscriber.h>
 
-#include "reducer/job/lane.h"
+#include "reducer/job/service_state.h"
 #include "tools/cli/cli.h"
 
 #define LOOK_NS UINT64_C(100000000) /* how often running programs and signals are looked after */
-
-struct service {
-	const struct job_service_options *opt;
-	struct job_lane *lanes;
-	uint32_t opened; /* lanes that have workers; those with higher numbers have none */
-	uint32_t limit;  /* lanes there can be */
-	struct pollfd *fds;
-	struct job_queue waiting;
-	struct plx_subscriber *sub;
-	struct plx_publisher *pub;
-	struct job_gather gather;
-	struct job_writer writer;
-	uint64_t stop_ns; /* when we noticed that we shall stop; 0 before */
-	uint64_t done;    /* programs answered with a normal form */
-	uint64_t failed;  /* programs answered with an error */
-	bool broken;      /* replies cannot be published any more */
-	bool died;        /* a publisher went away without a word */
-};
 
 /* Are we asked to stop? The clock starts at the first look that says yes. */
 static bool stopping(struct service *service)
@@ -135,25 +114,48 @@ static void note(const struct job_lane *lane, bool done)
 		cli_note("job %" PRIu64 "%s%s%s: %s", request->id, open, request->name, close, what);
 }
 
-static void could_not_reply(struct service *service, uint64_t id, int ret)
+void service_could_not_reply(struct service *service, uint64_t id, int ret)
 {
 	cli_error("job %" PRIu64 ": topic '%s': the reply could not be published: %s", id,
 		  service->opt->output, plx_strerror(ret));
 	service->broken = ret != -ENOMEM; /* without memory the next one may be smaller */
 }
 
+/* Readers of a predecessor that was killed have a line that ends early: here it ends. */
+static int end_cut_line(struct service *service)
+{
+	struct journal_head *head = service->journal->head;
+	int ret = 0;
+
+	if (head && atomic_load_explicit(&head->cut, memory_order_relaxed)) {
+		ret = job_writer_put(&service->writer, "\n", 1);
+		if (ret == 0)
+			ret = job_writer_end(&service->writer);
+		if (ret == 0)
+			atomic_store_explicit(&head->cut, 0, memory_order_relaxed);
+	}
+	return ret;
+}
+
 static void reply(struct service *service, struct job_lane *lane)
 {
 	struct job_lane before = *lane;
-	bool done;
-	int ret = job_lane_reply(lane, &service->writer, service->opt->result_max, &done);
+	bool done = false;
+	int ret = end_cut_line(service);
 
+	service->writer.last = journal_answering(service->journal, &lane->request, service->writer.messages);
+	if (ret == 0)
+		ret = job_lane_reply(lane, &service->writer, service->opt->result_max, &done);
+	service->writer.last = NULL;
 	if (service->opt->verbose)
 		note(&before, done);
-	if (ret < 0) {
-		could_not_reply(service, before.request.id, ret);
+	if (ret < 0)
+		service_could_not_reply(service, before.request.id, ret);
+	if (ret < 0 && service->broken)
 		return;
-	}
+	journal_answered(service->journal, &before.request);
+	if (ret < 0)
+		return;
 	service->done += done;
 	service->failed += !done;
 }
@@ -168,7 +170,7 @@ static void tell_progress(struct service *service, struct job_lane *lane)
 	lane->told_ns = now;
 	ret = job_reply_progress(&service->writer, &lane->request, lane->net);
 	if (ret < 0 && ret != -ENOMEM)
-		could_not_reply(service, lane->request.id, ret);
+		service_could_not_reply(service, lane->request.id, ret);
 }
 
 /* Programs that ended are answered, as long as somebody listens. */
@@ -186,7 +188,7 @@ static void look_at_lanes(struct service *service)
 		else if (lane->state == LANE_RUNNING && readers)
 			tell_progress(service, lane);
 		else if (lane->state == LANE_ENDED && patience_is_over(service))
-			could_not_reply(service, lane->request.id, -ETIMEDOUT);
+			service_could_not_reply(service, lane->request.id, -ETIMEDOUT);
 	}
 }
 
@@ -206,93 +208,6 @@ static void give_up(struct service *service)
 
 /* ---- the stream -------------------------------------------------------------------------------- */
 
-static void cancel(struct service *service, const struct job_request *wish)
-{
-	static const char why[] = "cancelled by its publisher";
-	struct job_waiting *waiting = job_queue_find(&service->waiting, wish->publisher, wish->id);
-
-	if (waiting && !waiting->reason) {
-		waiting->reason = "cancelled";
-		snprintf(waiting->message, sizeof(waiting->message), "%s", why);
-	}
-	if (waiting)
-		return;
-	for (uint32_t i = 0; i < service->opened; i++) {
-		struct job_lane *lane = &service->lanes[i];
-
-		if (lane->state == LANE_RUNNING && lane->request.publisher == wish->publisher &&
-		    lane->request.id == wish->id) {
-			job_lane_cancel(lane, why);
-			return;
-		}
-	}
-	if (service->opt->verbose)
-		cli_note("job %" PRIu64 " was to be cancelled and is not here: it has ended, or never was",
-			 wish->id);
-}
-
-static void accept(struct service *service, struct job_request *request, const char *reason,
-		   const char *message)
-{
-	const uint64_t id = request->id;
-
-	/* a program that is no longer known cannot be answered: say so rather than lose it silently */
-	if (job_queue_add(&service->waiting, request, reason, message) < 0)
-		could_not_reply(service, id, -ENOMEM);
-}
-
-static void take_message(struct service *service, struct plx_buffer *message)
-{
-	struct job_request request = JOB_REQUEST_NONE;
-	char text[128];
-	int ret = job_gather_add(&service->gather, message, &request);
-
-	if (ret == -ENOMEM)
-		request = (struct job_request){ .id = message->sequence + 1,
-						.position = message->sequence + 1,
-						.publisher = message->publisher };
-	plx_buffer_release(message);
-	/* that it is released shows in our cursor only: nobody has to wait for the slot while we compute */
-	plx_subscriber_flush(service->sub);
-	if (ret == 1 && request.cancels) {
-		cancel(service, &request);
-	} else if (ret == 1) {
-		accept(service, &request, NULL, NULL);
-	} else if (ret == -EMSGSIZE) {
-		snprintf(text, sizeof(text),
-			 "the program is longer than %" PRIu64 " bytes: see --max-program",
-			 service->opt->text_max);
-		accept(service, &request, "program", text);
-	} else if (ret == -ENOMEM) {
-		accept(service, &request, "memory", "no memory for the text of the program");
-	}
-	job_request_free(&request);
-}
-
-static void end_of_stream(struct service *service)
-{
-	struct plx_stream_end end = plx_subscriber_ended(service->sub);
-	struct job_request rest = JOB_REQUEST_NONE;
-
-	if (end.reason != -ESHUTDOWN && end.reason != -ECANCELED) {
-		cli_note("topic '%s': the publisher with pid %" PRIu32
-			 " is gone: %s; what it sent is answered",
-			 service->opt->input, end.pid, plx_strerror(end.reason));
-		service->died = true;
-	}
-	if (job_gather_end(&service->gather, end.publisher, &rest))
-		accept(service, &rest, "program", "the program ends early: its publisher went away");
-}
-
-/* Has every publisher there was come to its end? */
-static bool input_is_over(const struct service *service)
-{
-	struct plx_subscriber_stats stats;
-
-	plx_subscriber_stats(service->sub, &stats);
-	return stats.publishers == 0 && stats.ended + stats.died > 0;
-}
-
 /* May one more be taken? Texts that wait are few, and together no longer than one may be. */
 static bool has_room(const struct service *service)
 {
@@ -309,9 +224,9 @@ static bool take_all(struct service *service)
 	while (!service->broken && has_room(service)) {
 		ret = plx_subscriber_take(service->sub, &message);
 		if (ret == 1)
-			take_message(service, &message);
+			intake_message(service, &message);
 		else if (ret < 0 && ret != -ENOSPC)
-			end_of_stream(service);
+			intake_end(service);
 		else
 			return true;
 		dispatch(service);
@@ -331,7 +246,9 @@ static int rest(struct service *service, bool taking)
 
 	if (count_lanes(service, LANE_FREE) == service->opened && !service->waiting.first) {
 		/* taking or not: publishers of programs are to find us, though they are not read */
-		ret = plx_subscriber_wait(service->sub, taking ? UINT64_MAX : 0);
+		ret = plx_subscriber_wait(service->sub, !taking            ? 0
+							: service->heir_ns ? LOOK_NS
+									   : UINT64_MAX);
 		if (ret == 0 || ret == -EINTR || ret == -ETIMEDOUT)
 			ret = taking ? 0
 				     : plx_publisher_wait_subscribers(service->pub, service->opt->subscribers,
@@ -368,7 +285,7 @@ static int loop(struct service *service)
 		if (count_lanes(service, LANE_ENDED) > 0 && has_readers(service))
 			continue; /* not even programs: answered at once */
 		if (count_lanes(service, LANE_FREE) == service->opened && !service->waiting.first &&
-		    (stopping(service) || (empty && service->opt->once && input_is_over(service))))
+		    (stopping(service) || (empty && service->opt->once && intake_is_over(service))))
 			break;
 		ret = rest(service, taking && has_room(service));
 		if (ret < 0)
@@ -409,9 +326,13 @@ static int start(struct service *service)
 		return ret;
 	}
 	service->writer.pub = service->pub;
+	heir_show_output(service);
 	sub_opt.directory = opt->directory;
 	sub_opt.admit = opt->admit;
 	sub_opt.keys = opt->keys;
+	sub_opt.confirm = true; /* what is noted in the journal counts as read */
+	/* our predecessor was killed: what its publishers keep may be news; what it has read is known */
+	sub_opt.history = service->heir_ns ? UINT32_MAX : 0;
 	ret = plx_subscriber_open(&service->sub, opt->input, &sub_opt);
 	if (ret < 0)
 		cli_error("topic '%s': %s", opt->input, plx_strerror(ret));
@@ -442,35 +363,29 @@ static enum job_end finish(struct service *service)
 	return service->died && service->opt->once ? JOB_END_DIED : JOB_END_STREAM;
 }
 
-enum job_end job_serve(const struct job_service_options *options)
+enum job_end service_run(struct service *service)
 {
-	struct service service = { .gather.text_max = options->text_max };
-	struct job_service_options opt = *options;
+	const struct job_service_options *options = service->opt;
 	enum job_end end = JOB_END_FAILED;
-	int ret;
-
-	opt.jobs = opt.jobs == 0 ? 1 : opt.jobs;
-	opt.queue = opt.queue == 0 ? JOB_QUEUE : opt.queue;
-	service.opt = &opt;
-	ret = start(&service);
+	int ret = start(service);
 
 	if (ret == 0) {
-		ret = loop(&service);
+		ret = loop(service);
 		if (ret < 0)
 			cli_error("topic '%s': %s", options->input, plx_strerror(ret));
-		plx_subscriber_close(service.sub);
-		service.sub = NULL;
-		if (ret == 0 && !service.broken)
-			end = finish(&service);
+		plx_subscriber_close(service->sub);
+		service->sub = NULL;
+		if (ret == 0 && !service->broken)
+			end = finish(service);
 	}
-	job_gather_free(&service.gather);
-	job_queue_free(&service.waiting);
-	plx_subscriber_close(service.sub);
-	for (uint32_t i = 0; i < service.opened;
+	job_gather_free(&service->gather);
+	job_queue_free(&service->waiting);
+	plx_subscriber_close(service->sub);
+	for (uint32_t i = 0; i < service->opened;
 	     i++) /* before the topic: workers may hold copies of its sockets */
-		job_lane_close(&service.lanes[i]);
-	plx_publisher_close(service.pub);
-	free(service.lanes);
-	free(service.fds);
+		job_lane_close(&service->lanes[i]);
+	plx_publisher_close(service->pub);
+	free(service->lanes);
+	free(service->fds);
 	return end;
 }

@@ -9,7 +9,7 @@
 #include "reducer/net/net.h"
 
 #define JOB_JOBS_MAX  64u
-#define JOB_QUEUE     64u
+#define JOB_QUEUE     1024u
 #define JOB_QUEUE_MAX 4096u
 
 struct job_service_options {
@@ -29,8 +29,13 @@ struct job_service_options {
 	uint32_t queue;       /* programs taken that wait; 0 means JOB_QUEUE */
 	uint32_t
 		subscribers; /* readers of the output to wait for, before the first program and before each */
-	bool once;           /* end when the input stream has ended */
-	bool verbose;        /* a note for each program */
+	/*
+	 * Called in each process that is the service before anything else, NULL: nothing is. Secrets do not come along from
+	 * who called job_serve(). Return: false when it cannot be: it has said why.
+	 */
+	bool (*prepare)(struct job_service_options *options);
+	bool once;    /* end when the input stream has ended */
+	bool verbose; /* a note for each program */
 };
 
 enum job_end {
@@ -42,7 +47,11 @@ enum job_end {
 	JOB_END_UNREAD = 4, /* replies were published, and readers did not take them in time */
 };
 
-/* job_serve() - run the service; says on stderr what goes wrong. */
-enum job_end job_serve(const struct job_service_options *options);
+/*
+ * job_serve() - run the service, in a child: when that is killed another one takes over (heir.c). Says on stderr what goes
+ * wrong.
+ * @signal: with JOB_END_SIGNAL: which
+ */
+enum job_end job_serve(const struct job_service_options *options, int *signal);
 
 #endif

@@ -68,6 +68,8 @@ exec 9>held
 { echo '// limits: time=1500ms'; cat endless.hvm; } >long.hvm
 "$BIN/publisher" -q -t programs -w long.hvm & p=$!
 children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | cut -d/ -f3; }
+# workers PID: the children of its supervisor, which is its child
+workers() { for supervisor in $(children "$1"); do children "$supervisor"; done; }
 busy() { "$BIN/shmctl" list 2>/dev/null | grep -q .; }
 until_true 10 busy
 sleep 0.3
@@ -79,14 +81,14 @@ if [ -x "$BIN/shmctl" ]; then
 fi
 exec 9>&-
 wait $held
-kill -KILL "$(children $r | head -1)"
+kill -KILL "$(workers $r | head -1)"
 until_true 10 replies_are 5
 same 'a worker killed during a job: the job goes on, here until its time is over' 'error time' "$(field 5 status) $(field 5 reason)"
 wait $p
 publisher -t programs -w good.hvm
 until_true 10 replies_are 6
 same 'and the next job is answered' 42 "$(field 6 result)"
-same 'by as many workers' 2 "$(children $r | wc -l)"
+same 'by as many workers' 2 "$(workers $r | wc -l)"
 
 "$BIN/publisher" -q -t programs -w good.hvm good.hvm & p1=$!
 "$BIN/publisher" -q -t programs -w good.hvm bad.hvm good.hvm & p2=$!

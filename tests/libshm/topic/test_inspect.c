@@ -40,6 +40,8 @@ static void slots_are_shown_in_the_state_they_are_in(void **state)
 	assert_int_equal(view.slots_pinned, 0);
 	assert_string_equal(view.topic, "robot/arm");
 	assert_int_equal(view.head, 4);
+	assert_true(plx_inspect_has_message(&copy, 3));
+	assert_false(plx_inspect_has_message(&copy, 4));
 	assert_int_equal(view.tail, 3);
 	assert_int_equal(view.bytes, 40);
 	assert_int_equal(view.publisher, getpid());

@@ -57,14 +57,19 @@ static inline void bench_begin(struct bench *b)
 /* The service as a process: exit code is how it ended. Before any publisher, so that it has no thread of ours. */
 static inline void bench_service(struct bench *b)
 {
+	int signal;
+
 	fflush(NULL);
 	b->service = fork();
 	assert_true(b->service >= 0);
+	if (b->service > 0)
+		setpgid(b->service, b->service);
 	if (b->service == 0) {
+		setpgid(0, 0); /* all of it can be killed: a service whose guard is killed goes on */
 		alarm(120);
 		if (plx_stop_install() < 0)
 			_exit(99);
-		exit((int)job_serve(&b->opt));
+		exit((int)job_serve(&b->opt, &signal));
 	}
 }
 
@@ -240,7 +245,7 @@ static inline int bench_wait_service(struct bench *b)
 static inline void bench_end(struct bench *b)
 {
 	if (b->service > 0) {
-		kill(b->service, SIGKILL);
+		kill(-b->service, SIGKILL);
 		waitpid(b->service, NULL, 0);
 	}
 	plx_publisher_close(b->pub);

@@ -1,0 +1,269 @@
+/*
+ * heir.c - a service that takes over from one that was killed.
+ *
+ *	guard  ---fork---> service: takes programs, notes them in the journal, answers ---killed---+
+ *	   |                                                                                       |
+ *	   +------fork---> the next one <------ journal: what was taken and is not answered -------+
+ *
+ * What the journal holds is reduced again, from its text: the normal form and the number of interactions will be the same. But
+ * for a reply that was being published it looks first whether its last message had been: readers of the dead one's log find
+ * there what we find. So each program is answered once.
+ *
+ * For that somebody must have that log when its publisher is dead: the guard opens it as soon as it is there, and its children
+ * inherit the descriptor.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <plx/inspect.h>
+#include <plx/process.h>
+
+#include "reducer/guard.h"
+#include "reducer/job/service_state.h"
+#include "tools/cli/cli.h"
+
+#define WITNESS_NS UINT64_C(2000000000)
+#define SPARE      64u /* entries of the journal for what is not in the queue: gaps, pieces */
+
+/* ---- for our own successor --------------------------------------------------------------------- */
+
+/* Our descriptor of the segment that we publish in, or -1. */
+static int output_fd(const struct service *service)
+{
+	const uint64_t id = plx_publisher_id(service->pub);
+	const pid_t me = getpid();
+	struct plx_found_list list;
+	int fd = -1;
+
+	if (plx_inspect_find(&list, me) < 0)
+		return -1;
+	for (size_t i = 0; i < list.count; i++)
+		for (uint32_t j = 0; j < list.items[i].holder_count && list.items[i].info.id == id; j++)
+			if (list.items[i].holders[j].pid == me)
+				fd = list.items[i].holders[j].fd;
+	plx_inspect_free(&list);
+	return fd;
+}
+
+void heir_show_output(struct service *service)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+	struct journal_head *head = service->journal->head;
+	const uint64_t id = plx_publisher_id(service->pub), begin = plx_now_ns();
+	int fd;
+
+	if (!head)
+		return;
+	/* relaxed: who reads it waits for the signal, or for our death */
+	atomic_store_explicit(&head->output, id, memory_order_relaxed);
+	fd = output_fd(service);
+	if (fd < 0 || !guard_tell(fd))
+		return;
+	/* JW2 acquire: pairs with JW1: it has it open */
+	while (atomic_load_explicit(&head->witnessed, memory_order_acquire) != id &&
+	       plx_now_ns() - begin < WITNESS_NS)
+		nanosleep(&moment, NULL);
+}
+
+/* ---- after our predecessor --------------------------------------------------------------------- */
+
+/* Its output, as it was when it died. Return: false when we do not have it. */
+static bool open_output(const struct service *service, int witness, struct plx_segment *seg)
+{
+	const struct journal_head *head = service->journal->head;
+	const uint64_t output = atomic_load_explicit(&head->output, memory_order_relaxed);
+	struct plx_segment_info info;
+	char path[40];
+
+	*seg = PLX_SEGMENT_NONE;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", witness);
+	return witness >= 0 && plx_inspect_file(seg, path) == 0 && plx_segment_info(seg, &info) == 0 &&
+	       info.id == output;
+}
+
+/* Had its reply been published, all of it? Else it is to be answered again. */
+static bool was_answered(struct service *service, const struct journal_entry *entry,
+			 const struct plx_segment *output)
+{
+	const uint64_t first = atomic_load_explicit(&entry->first, memory_order_relaxed);
+	const uint64_t last = atomic_load_explicit(&entry->last, memory_order_relaxed);
+
+	if (!output->base)
+		return false;
+	if (last > 0 && plx_inspect_has_message(output, last - 1))
+		return true;
+	if (plx_inspect_has_message(output, first))
+		atomic_store_explicit(&service->journal->head->cut, 1, memory_order_relaxed);
+	return false;
+}
+
+static int take_back(struct service *service, struct journal_entry *entry)
+{
+	const bool failed = atomic_load_explicit(&entry->failed, memory_order_relaxed);
+	struct job_request request;
+	int ret = journal_request(service->journal, entry, &request);
+
+	atomic_store_explicit(&entry->state, JOURNAL_TAKEN, memory_order_relaxed);
+	if (ret == 0)
+		ret = job_queue_add(&service->waiting, &request, failed ? entry->reason : NULL,
+				    failed ? entry->message : NULL);
+	return ret;
+}
+
+/* It was noted, and its stream perhaps not any more. */
+static void settle_stream(struct journal *journal, const struct journal_entry *entry)
+{
+	const struct journal_stream *s = journal_stream(journal, entry->publisher);
+
+	if (!s || atomic_load_explicit(&s->next, memory_order_relaxed) < entry->next ||
+	    atomic_load_explicit(&s->partial, memory_order_relaxed) == entry->position)
+		journal_read(journal, entry->publisher, entry->next, 0);
+}
+
+static int take_back_programs(struct service *service, const struct plx_segment *output)
+{
+	struct journal *journal = service->journal;
+	struct journal_entry *entry;
+	uint64_t order = 0;
+	int ret = 0;
+
+	while (ret == 0 && (entry = journal_next(journal, order))) {
+		order = entry->order;
+		settle_stream(journal, entry);
+		if (atomic_load_explicit(&entry->state, memory_order_relaxed) == JOURNAL_ANSWERING &&
+		    was_answered(service, entry, output)) {
+			struct job_request done = { .entry = (uint32_t)(entry - journal->entries) + 1 };
+
+			journal_answered(journal, &done);
+			continue;
+		}
+		ret = take_back(service, entry);
+	}
+	return ret;
+}
+
+/* Of programs that came in pieces the pieces are gone. */
+static void fail_partial(struct service *service)
+{
+	struct journal *journal = service->journal;
+
+	for (uint32_t i = 0; i < journal->head->streams; i++) {
+		const struct journal_stream *s = &journal->streams[i];
+		const uint64_t publisher = atomic_load_explicit(&s->publisher, memory_order_relaxed);
+		const uint64_t partial = atomic_load_explicit(&s->partial, memory_order_relaxed);
+		const uint64_t next = atomic_load_explicit(&s->next, memory_order_relaxed);
+		struct job_request lost = { .id = partial, .position = partial, .publisher = publisher };
+
+		if (publisher == 0 || partial == 0 || partial == JOURNAL_SKIP)
+			continue;
+		intake_accept(service, &lost, next, "lost",
+			      "the service was replaced while the program came: send it again");
+		journal_read(journal, publisher, next, JOURNAL_SKIP);
+	}
+}
+
+int heir_take_over(struct service *service, int witness)
+{
+	struct plx_segment output;
+	const char *why;
+	int ret = journal_check(service->journal, &why);
+
+	if (ret < 0) {
+		cli_error("what the service that was killed has left is damaged: %s", why);
+		return ret;
+	}
+	service->heir_ns = plx_now_ns();
+	service->died = atomic_load_explicit(&service->journal->head->died, memory_order_relaxed) > 0;
+	open_output(service, witness, &output);
+	ret = take_back_programs(service, &output);
+	plx_segment_close(&output);
+	if (ret == 0)
+		fail_partial(service);
+	if (ret == 0 && service->opt->verbose)
+		cli_note("the service was killed and goes on: %" PRIu32 " program%s to be answered",
+			 service->waiting.count, service->waiting.count == 1 ? "" : "s");
+	return ret;
+}
+
+/* ---- the guard --------------------------------------------------------------------------------- */
+
+struct guarded_service {
+	struct job_service_options *opt;
+	struct journal journal;
+	int witness; /* descriptor of the output of the last one; -1: none */
+};
+
+static uint64_t progress(void *arg)
+{
+	const struct guarded_service *g = arg;
+
+	/* relaxed: who wrote it is dead */
+	return atomic_load_explicit(&g->journal.head->orders, memory_order_relaxed) +
+	       atomic_load_explicit(&g->journal.head->answered, memory_order_relaxed);
+}
+
+static void hear(void *arg, pid_t pid, int fd)
+{
+	struct guarded_service *g = arg;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
+	if (g->witness >= 0)
+		close(g->witness);
+	g->witness = open(path, O_RDONLY | O_CLOEXEC);
+	if (g->witness >= 0)
+		/* JW1 release: pairs with JW2 */
+		atomic_store_explicit(&g->journal.head->witnessed,
+				      atomic_load_explicit(&g->journal.head->output, memory_order_relaxed),
+				      memory_order_release);
+}
+
+static int supervise(void *arg)
+{
+	struct guarded_service *g = arg;
+	struct service service = {
+		.opt = g->opt,
+		.gather.text_max = g->opt->text_max,
+		.journal = &g->journal,
+	};
+	enum job_end end;
+
+	if (g->opt->prepare && !g->opt->prepare(g->opt))
+		return JOB_END_FAILED;
+	/* relaxed: who wrote it is dead */
+	if (g->journal.head && atomic_load_explicit(&g->journal.head->output, memory_order_relaxed) != 0 &&
+	    heir_take_over(&service, g->witness) < 0)
+		return JOB_END_FAILED;
+	end = service_run(&service);
+	if (end == JOB_END_SIGNAL && plx_stop_signal() != 0)
+		return 128 + plx_stop_signal();
+	return (int)end;
+}
+
+enum job_end job_serve(const struct job_service_options *options, int *signal)
+{
+	struct job_service_options opt = *options;
+	struct guarded_service g = { .opt = &opt, .journal = JOURNAL_NONE, .witness = -1 };
+	int code;
+
+	opt.jobs = opt.jobs == 0 ? 1 : opt.jobs;
+	opt.queue = opt.queue == 0 ? JOB_QUEUE : opt.queue;
+	*signal = 0;
+	if (journal_open(&g.journal, opt.queue + opt.jobs + SPARE, (opt.jobs + 2) * opt.text_max) == 0) {
+		code = guard(&(struct guarded){ supervise, progress, hear, &g });
+	} else {
+		cli_note("no memory to note what is to be done: the service would not survive kill -9");
+		code = supervise(&g);
+	}
+	journal_close(&g.journal);
+	if (g.witness >= 0)
+		close(g.witness);
+	if (code <= 128)
+		return (enum job_end)code;
+	*signal = code - 128;
+	return JOB_END_SIGNAL;
+}

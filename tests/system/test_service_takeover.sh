@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Timeout: 240
+# The service is killed, whichever of its processes, while programs are reduced: each is answered once, and rightly.
+. tests/support/shell.sh
+
+child_of() { ps --ppid "$1" -o pid=,comm= | awk -v name="$2" '$2 == name { print $1; exit }'; }
+has_child() { [ -n "$(child_of "$1" "$2")" ]; }
+replies_are() { [ "$(wc -l <replies 2>/dev/null)" -ge "$1" ]; }
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+count_of() { grep -o "\"$1\":\"$2\"" replies | wc -l; }
+
+# program NUMBER DEPTH: counts 2^DEPTH leaves
+program() {
+	printf '// job: %d\n@main = r & @s ~ (%d r)\n@s = (?((1 @s1) r) r)\n' "$1" "$2"
+	printf '@s1 = ({a b} r) & @s ~ (a $([+] $(x r))) & @s ~ (b x)\n'
+}
+programs=24
+for ((i = 1; i <= programs; i++)); do
+	program $i $((i % 5 + 15)) >p$i.hvm
+done
+files=$(for ((i = 1; i <= programs; i++)); do echo p$i.hvm; done)
+declare -A interactions
+for depth in 15 16 17 18 19; do
+	program 1 $depth >one.hvm
+	interactions[$depth]=$(reducer run one.hvm --stats | sed -n 's/^- ITRS: //p')
+done
+
+begin() {
+	rm -f replies
+	"$BIN/subscriber" -q -t results -f -o replies 2>s.err & s=$!
+	"$BIN/reducer" -i programs -o results -w 2 "$@" 2>r.err & r=$!
+	check 'it has a supervisor' until_true 10 has_child $r supervisor
+}
+end() {
+	kill -TERM $1
+	code_of $1
+	kill -TERM $s
+	wait $s
+}
+# answered SENTENCE: every program, once, with its normal form and its count
+answered() {
+	local i line wrong=''
+	until_true 60 replies_are $programs
+	sleep 0.2
+	for ((i = 1; i <= programs; i++)); do
+		line=$(grep "^{\"job\":$i,.*\"status\":\"done\"" replies)
+		[ "$(grep -c "^{\"job\":$i," replies)" -eq 1 ] || wrong+=" job $i: $(grep -c "^{\"job\":$i," replies) replies;"
+		[[ $line == *"\"result\":\"$((1 << (i % 5 + 15)))\""* ]] || wrong+=" job $i: another result;"
+		[[ $line == *"\"interactions\":${interactions[$((i % 5 + 15))]},"* ]] || wrong+=" job $i: another count;"
+	done
+	same "$1: each is answered once, with normal form and count" '' "$wrong"
+	same "$1: and nothing else is said" $programs "$(grep -c . replies)"
+}
+
+# the supervisor, again and again
+begin
+publisher -q -t programs -w $files & p=$!
+kills=0
+for _ in 1 2 3 4 5 6; do
+	sleep 0.$((RANDOM % 2))$((RANDOM % 10))
+	supervisor=$(child_of $r supervisor)
+	[ -n "$supervisor" ] && kill -KILL "$supervisor" 2>/dev/null && kills=$((kills + 1))
+done
+check 'there was something to kill' test $kills -ge 3
+code_of $p
+same 'all was taken before the first death' 0 $code
+answered 'the supervisor killed'
+same 'and the service says nothing' '' "$(cat r.err)"
+
+# everything but the guard at once
+rm -f replies; kill -TERM $s; wait $s
+"$BIN/subscriber" -q -t results -f -o replies 2>s.err & s=$!
+publisher -q -t programs -w $files
+for _ in 1 2 3; do
+	supervisor=$(child_of $r supervisor)
+	kill -KILL "$supervisor" $(ps --ppid "$supervisor" -o pid=) 2>/dev/null
+	sleep 0.1
+done
+answered 'supervisor and workers killed at once'
+end $r
+same 'SIGTERM ends it as ever' 143 $code
+
+# its guard
+begin
+publisher -q -t programs -w $files
+supervisor=$(child_of $r supervisor)
+kill -KILL $r
+code_of $r
+same 'the guard is killed' 137 $code
+answered 'the guard killed'
+kill -TERM "$supervisor"
+check 'the supervisor alone ends on SIGTERM' until_true 20 is_gone "$supervisor"
+kill -TERM $s
+wait $s
+
+# with --once, when all publishers are gone already
+rm -f replies
+"$BIN/subscriber" -q -t results -f -o replies 2>s.err & s=$!
+"$BIN/reducer" -i programs -o results -w 1 --jobs 1 --once 2>r.err & r=$!
+publisher -q -t programs -w p4.hvm p9.hvm p14.hvm
+same 'three programs are taken' 0 $?
+supervisor=$(child_of $r supervisor)
+kill -KILL "$supervisor"
+code_of $r
+same 'the one that takes over knows that there was a stream and that it has ended' 0 $code
+same 'and answers' '4 9 14' "$(grep -o '"job":[0-9]*' replies | cut -d: -f2 | sort -n | xargs)"
+kill -TERM $s
+wait $s
+
+# a program that came in part: its beginning is gone, and whoever sent it is told so
+rm -f replies
+"$BIN/subscriber" -q -t results -f -o replies 2>s.err & s=$!
+"$BIN/reducer" -i programs -o results -w 1 2>r.err & r=$!
+check 'it has a supervisor to be killed in the middle of a program' until_true 10 has_child $r supervisor
+mkfifo held
+"$BIN/subscriber" -q -t programs -f -o /dev/null 2>o.err & other=$! # with a reader left it does not give up
+"$BIN/publisher" -q -t programs --slot-size 64 --lines -n 2 <held 2>p.err & p=$!
+exec 9>held
+printf '@main = 1\n' >&9
+check 'one is answered' until_true 10 replies_are 1
+printf '@main = (a %0200d' 0 >&9
+sleep 0.3
+supervisor=$(child_of $r supervisor)
+kill -KILL "$supervisor"
+check 'what came in part is answered' until_true 10 replies_are 2
+says 'with the reason' replies '"job":2,.*"reason":"lost"'
+printf ' a)\n@main = 3\n' >&9
+check 'the next one is taken' until_true 10 replies_are 3
+says 'for what it is' replies '"status":"done".*"result":"3"'
+exec 9>&-
+wait $p
+kill -TERM $other
+wait $other
+end $r
+same 'and it ends as ever' 143 $code
+finish
