@@ -29,6 +29,7 @@ enum arena_block {
 	BLOCK_MAIL,
 	BLOCK_WORKERS,
 	BLOCK_PARTITIONS,
+	BLOCK_PROGRAM,
 	BLOCK_BOOK,
 	BLOCK_CELLS,
 	BLOCKS
@@ -50,6 +51,15 @@ static const struct plx_column partition_columns[ARENA_PARTITION_COLUMNS] = {
 	[ARENA_PARTITION_NODES] = { "node_cells", PLX_COLUMN_GAUGE, NULL },
 	[ARENA_PARTITION_VARS] = { "var_cells", PLX_COLUMN_GAUGE, NULL },
 	[ARENA_PARTITION_MEMORY] = { "memory", PLX_COLUMN_BYTES, NULL },
+};
+
+static const struct plx_column program_columns[ARENA_PROGRAM_COLUMNS] = {
+	[ARENA_PROGRAM_PID] = { "supervisor", PLX_COLUMN_PID, NULL },
+	[ARENA_PROGRAM_STATE] = { "state", PLX_COLUMN_STATE, "none|running|ended" },
+	[ARENA_PROGRAM_TAKEOVERS] = { "takeovers", PLX_COLUMN_COUNT, NULL },
+	[ARENA_PROGRAM_DEATHS] = { "worker_deaths", PLX_COLUMN_COUNT, NULL },
+	[ARENA_PROGRAM_PAUSES] = { "pauses", PLX_COLUMN_COUNT, NULL },
+	[ARENA_PROGRAM_QUARANTINED] = { "quarantined", PLX_COLUMN_COUNT, NULL },
 };
 
 static uint32_t bits_for(uint64_t size)
@@ -76,6 +86,8 @@ static void arena_blocks(struct plx_block blocks[BLOCKS], uint32_t n, uint32_t r
 						    PLX_LINE };
 	blocks[BLOCK_PARTITIONS] = (struct plx_block){ "partitions",
 						       plx_table_size(n, ARENA_PARTITION_COLUMNS), PLX_LINE };
+	blocks[BLOCK_PROGRAM] = (struct plx_block){ "program", plx_table_size(1, ARENA_PROGRAM_COLUMNS),
+						    PLX_LINE };
 	blocks[BLOCK_BOOK] = (struct plx_block){ "book", book, ARENA_PAGE };
 	blocks[BLOCK_CELLS] = (struct plx_block){ "cells", (uint64_t)n << shift, ARENA_PAGE };
 }
@@ -213,6 +225,10 @@ int arena_open(struct arena *arena, const char *name, uint32_t workers, uint32_t
 	if (ret == 0)
 		ret = plx_table_init(&arena->partitions, table, size, "partition", partition_columns,
 				     ARENA_PARTITION_COLUMNS, workers);
+	table = plx_segment_block(&arena->seg, "program", &size);
+	if (ret == 0)
+		ret = plx_table_init(&arena->program, table, size, "program", program_columns,
+				     ARENA_PROGRAM_COLUMNS, 1);
 	if (ret == 0)
 		ret = plx_segment_seal(&arena->seg, PLX_SEAL_DATA);
 	if (ret < 0)

@@ -23,7 +23,8 @@ struct arena {
 	uint64_t book_end;  /* bytes of it that have memory; the supervisor's */
 	struct plx_table workers;
 	struct plx_table partitions;
-	uint32_t n; /* workers */
+	struct plx_table program; /* one row: the supervisor's */
+	uint32_t n;               /* workers */
 	uint32_t shift;
 	uint64_t cells; /* bytes from base to partition 0 */
 };
@@ -46,6 +47,15 @@ enum arena_partition_column {
 	ARENA_PARTITION_VARS,
 	ARENA_PARTITION_MEMORY,
 	ARENA_PARTITION_COLUMNS,
+};
+enum arena_program_column {
+	ARENA_PROGRAM_PID, /* of the supervisor */
+	ARENA_PROGRAM_STATE,
+	ARENA_PROGRAM_TAKEOVERS,   /* supervisors that were killed and replaced */
+	ARENA_PROGRAM_DEATHS,      /* the same of workers */
+	ARENA_PROGRAM_PAUSES,      /* for checkpoints */
+	ARENA_PROGRAM_QUARANTINED, /* redexes that nobody could reduce */
+	ARENA_PROGRAM_COLUMNS,
 };
 
 /*

@@ -243,6 +243,7 @@ static void give_order(struct net *net, enum arena_order order)
 	}
 	net->result = (struct net_result){ .workers = net->options.workers, .deaths = net->result.deaths };
 	net->phase = PHASE_RUNNING;
+	net_show(net, ARENA_PROGRAM_STATE, 1);
 	control->order = order;
 	/* S1 seq_cst: everything before is seen by who sees the new number (S2); and before W3 */
 	atomic_store_explicit(&control->job, atomic_load_explicit(&control->job, memory_order_relaxed) + 1,
@@ -399,6 +400,7 @@ static void count_result(struct net *net)
 	struct net_result *r = &net->result;
 
 	net->phase = PHASE_OVER;
+	net_show(net, ARENA_PROGRAM_STATE, 2);
 	r->time_ns = plx_now_ns() - net->begin_ns;
 	for (uint32_t i = 0; i < net->options.workers; i++) {
 		uint64_t n = atomic_load_explicit(&net->arena.lines[i].interactions, memory_order_relaxed);

@@ -111,9 +111,11 @@ enum plx_verdict net_on_death(void *arg, uint32_t who, const struct plx_exit *ho
 		snprintf(net->result.error, sizeof(net->result.error),
 			 "the redex %s kills whoever reduces it, %u times so far; the last time %s", redex,
 			 net->deaths[who].count, death);
+		net_count(net, ARENA_PROGRAM_QUARANTINED);
 		return PLX_VERDICT_QUARANTINE;
 	}
 	net->result.deaths++;
+	net_count(net, ARENA_PROGRAM_DEATHS);
 	atomic_store_explicit(&line->starting, 1, memory_order_relaxed);
 	atomic_store_explicit(&line->paused, 0, memory_order_relaxed); /* it will say so itself */
 	atomic_store_explicit(&line->careful, NET_CAREFUL, memory_order_relaxed);

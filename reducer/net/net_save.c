@@ -45,6 +45,7 @@ static int stand_still(struct net *net)
 	struct arena_control *control = net->arena.control;
 	const uint32_t number = ++net->pauses ? net->pauses : ++net->pauses;
 
+	net_count(net, ARENA_PROGRAM_PAUSES);
 	/* P1 seq_cst: before the bells (W3); pairs with P2 */
 	atomic_store_explicit(&control->pause, number, memory_order_seq_cst);
 	for (uint32_t i = 0; i < net->started; i++)
@@ -243,6 +244,7 @@ static int begin_with(struct net *net, const struct load *load, const struct net
 	net->reduced = load->head.reduced;
 	net->result = (struct net_result){ .workers = net->options.workers };
 	net->phase = PHASE_RUNNING;
+	net_show(net, ARENA_PROGRAM_STATE, 1);
 	if (net->options.later) {
 		net->broken = false;
 		return 0;

@@ -45,6 +45,17 @@ struct net {
 	uint32_t pauses; /* ever */
 };
 
+/* For tools: what the supervisor does, and what happens to it. */
+static inline void net_show(const struct net *net, enum arena_program_column column, uint64_t value)
+{
+	plx_table_set(&net->arena.program, 0, column, value);
+}
+
+static inline void net_count(const struct net *net, enum arena_program_column column)
+{
+	net_show(net, column, plx_table_get(&net->arena.program, 0, column) + 1);
+}
+
 /* ---- net.c ------------------------------------------------------------------------------------------ */
 
 /* net_begin() - an arena of the right size, without workers. net_stop() - neither. */

@@ -106,6 +106,7 @@ int net_workers_start(struct net *net)
 {
 	int ret = net->options.threads ? 0 : open_supervisor(net);
 
+	net_show(net, ARENA_PROGRAM_PID, (uint64_t)getpid());
 	for (uint32_t i = 0; i < net->options.workers && ret == 0; i++) {
 		ret = net->options.threads ? start_thread(net, i) : start_process(net, i);
 		if (ret < 0)
@@ -123,6 +124,8 @@ int net_workers_raise(struct net *net)
 	struct arena_control *control = net->arena.control;
 	uint64_t idle = 0;
 
+	if (plx_table_get(&net->arena.program, 0, ARENA_PROGRAM_PID) != 0)
+		net_count(net, ARENA_PROGRAM_TAKEOVERS);
 	/* relaxed: nobody is there */
 	atomic_store_explicit(&control->closing, 0, memory_order_relaxed);
 	atomic_store_explicit(&control->pause, 0, memory_order_relaxed);

@@ -95,8 +95,63 @@ for to in file pipe; do
 	check "killed while it writes to a $to: each byte once" cmp expected out
 done
 
-# asked to stop
+# what shmctl says about it, and how it is stopped when its guard is gone
 printf '@main = r & @turn ~ (1 r) @turn = (n r) & @turn ~ (n r)' >forever.hvm
+reducer run forever.hvm --workers 2 >out 2>err &
+pid=$!
+check 'one that does not end has a supervisor' until_true 5 has_child $pid supervisor
+sleep 0.2
+supervisor=$(child_of $pid supervisor)
+kill -KILL "$supervisor"
+other() { has_child $pid supervisor && [ "$(child_of $pid supervisor)" != "$supervisor" ]; }
+check 'killed, it has another one' until_true 5 other
+sleep 0.2
+supervisor=$(child_of $pid supervisor)
+kill -KILL "$(child_of "$supervisor" worker)"
+until_true 5 has_child "$supervisor" worker
+sleep 0.2
+shmctl inspect $supervisor >view
+says 'inspect counts both deaths' view "^ +0 +$supervisor +running +1 +1 +0 +0\$"
+shmctl inspect $supervisor --json >json
+says 'also for programs' json '"name": *"takeovers"'
+kill -KILL $pid
+code_of $pid
+shmctl list >view
+says 'list says that it goes on, and whose it is' view "^run .* $supervisor .*goes on under process $supervisor"
+shmctl inspect $supervisor >view
+says 'inspect says how it is stopped' view "goes on +under process $supervisor; shmctl stop $supervisor ends it"
+same 'shmctl stop asks it to' "$supervisor: asked process $supervisor, supervisor, to stop" "$(shmctl stop $supervisor)"
+check 'and it ends' until_true 5 is_gone "$supervisor"
+shmctl stop $supervisor 2>view
+same 'then there is nothing to be stopped' 3 $?
+shmctl stop all 2>view
+same 'all is too much to ask for' 2 $?
+reducer run forever.hvm --workers 2 >out 2>err &
+pid=$!
+check 'another one is there' until_true 5 has_child $pid supervisor
+sleep 0.2
+same 'shmctl stop asks the guard, when it is there' "$pid: asked process $pid, reducer, to stop" "$(shmctl stop $pid)"
+code_of $pid
+same 'and it ends as one that got SIGTERM' 143 $code
+publisher -q -t two-$$ -n 9 </dev/null & one=$!
+publisher -q -t two-$$ -n 9 </dev/null & two=$!
+both() { [ "$(shmctl list | grep -c "^two-$$ ")" -eq 2 ]; }
+check 'two things of one name' until_true 5 both
+subscriber -q -t two-$$ -f -o got 2>/dev/null & reader=$!
+held() { shmctl inspect $reader 2>/dev/null | grep -q 'subscriber'; }
+until_true 5 held
+shmctl stop $reader >view 2>&1
+same 'who only holds what is theirs is not meant' 1 $?
+kill -TERM $reader
+wait $reader
+shmctl stop two-$$ >view 2>&1
+same 'are not both stopped' 2 $?
+says 'but named' view "several of that name; say which: .*($one|$two), ($one|$two)"
+shmctl stop $one >view
+shmctl stop $two >view
+wait $one $two
+
+# asked to stop
 for signal in TERM INT; do
 	bash -c 'trap - INT; exec reducer run forever.hvm' >out 2>err &
 	pid=$!

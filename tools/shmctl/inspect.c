@@ -96,6 +96,9 @@ static void show_header(const struct ctl_request *request, const struct ctl_scen
 			     found->creator_alive ? "is alive" : "died",
 			     ctl_age(ctl_since(scene, found->info.created_ns), age));
 	}
+	if (!item->path && !found->creator_alive && ctl_steward(item) > 0)
+		line(request, "goes on", "under process %d; shmctl stop %d ends it", (int)ctl_steward(item),
+		     (int)ctl_steward(item));
 	line(request, "size", "%s, of which %s are in memory", ctl_bytes(found->bytes, size),
 	     ctl_bytes(found->resident, resident));
 	if (!item->path)

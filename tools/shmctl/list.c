@@ -81,9 +81,17 @@ static void add_segment(struct ctl_grid *grid, const struct ctl_scene *scene, co
 	} else if (item->error == 0) {
 		table_words(item, words, sizeof(words));
 		if (!found->creator_alive) {
-			snprintf(words + strlen(words), sizeof(words) - strlen(words), "%sdied",
-				 words[0] ? ", " : "");
-			colour = RED;
+			const int32_t steward = ctl_steward(item);
+			const size_t used = strlen(words);
+
+			/* a guard that was killed: the program goes on */
+			if (steward > 0)
+				snprintf(words + used, sizeof(words) - used, "%sgoes on under process %d",
+					 used ? ", " : "", (int)steward);
+			else
+				snprintf(words + used, sizeof(words) - used, "%sdied", used ? ", " : "");
+			colour = steward > 0 ? YELLOW : RED;
+			pid = steward > 0 ? steward : pid;
 		}
 	}
 	if (item->error) {

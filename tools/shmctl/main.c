@@ -21,6 +21,7 @@ static const char help_text[] =
 	"  list                  live topics, links, arenas and other segments; who holds them\n"
 	"  inspect TARGET        all about one: header, log, slots as a picture, subscribers, tables\n"
 	"  check [TARGET|all]    every invariant; exit code 1 when something is broken\n"
+	"  stop TARGET           ask the process that looks after it to stop: SIGTERM\n"
 	"  reap                  remove what dead publishers left in the discovery directory\n"
 	"  key new [FILE]        make a key (default parallax.key, mode 0600); prints its public part\n"
 	"  key show [FILE]       the public part of a key: what others trust (--trust)\n"
@@ -38,7 +39,7 @@ static const char help_text[] =
 	"  -h, --help            this text\n"
 	"  -V, --version         version\n"
 	"\n"
-	"Reads only (but for reap and key new), and believes nothing it reads.\n"
+	"Reads only (but for stop, reap and key new), and believes nothing it reads.\n"
 	"Exit codes: 0 fine, 1 broken or failed, 2 usage, 3 nothing of that name, 130/143 stopped by a "
 	"signal.\n";
 
@@ -50,6 +51,7 @@ static const struct command {
 	{ "list", ctl_list, .watch = true },
 	{ "inspect", ctl_inspect, .target = true, .must = true, .watch = true },
 	{ "check", ctl_check, .target = true },
+	{ "stop", ctl_stop, .target = true, .must = true },
 	{ "reap", ctl_reap, .target = false },
 	{ "key", ctl_key, .target = true, .must = true },
 };

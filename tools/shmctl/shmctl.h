@@ -75,6 +75,11 @@ const char *ctl_comm(const struct ctl_scene *scene, int32_t pid, char text[24]);
 /** ctl_connected() - does the publisher of this link still have it? */
 bool ctl_connected(const struct ctl_item *link);
 
+/* ---- steward.c: who looks after it ----------------------------------------------------------------- */
+
+/** ctl_steward() - the process that ends it when it gets SIGTERM; 0 when there is none. */
+int32_t ctl_steward(const struct ctl_item *item);
+
 /* ---- words.c: how things are called and written --------------------------------------------------- */
 
 const char *ctl_kind(uint32_t kind);
@@ -155,5 +160,6 @@ int ctl_inspect(const struct ctl_request *request);
 int ctl_check(const struct ctl_request *request);
 int ctl_reap(const struct ctl_request *request);
 int ctl_key(const struct ctl_request *request);
+int ctl_stop(const struct ctl_request *request);
 
 #endif
