@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -35,6 +36,16 @@ int count_maps(const char *needle)
 	return n;
 }
 
+/* In a child: without cmocka's handlers, which would go on with the next test. */
+static void leave_cmocka(unsigned int seconds)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE };
+
+	for (size_t i = 0; i < COUNT_OF(signals); i++)
+		signal(signals[i], SIG_DFL);
+	alarm(seconds);
+}
+
 int run_in_child(int (*run)(void *arg), void *arg)
 {
 	int status;
@@ -44,12 +55,7 @@ int run_in_child(int (*run)(void *arg), void *arg)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		/* cmocka's handlers would go on with the next test */
-		signal(SIGSEGV, SIG_DFL);
-		signal(SIGBUS, SIG_DFL);
-		signal(SIGILL, SIG_DFL);
-		signal(SIGFPE, SIG_DFL);
-		alarm(30);
+		leave_cmocka(30);
 		status = run(arg);
 		fflush(NULL);
 		_exit(status);
@@ -57,6 +63,42 @@ int run_in_child(int (*run)(void *arg), void *arg)
 	while (waitpid(pid, &status, 0) < 0)
 		assert_int_equal(errno, EINTR);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+pid_t child_at_work(void (*work)(void *arg), void *arg)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	fflush(NULL);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		leave_cmocka(120);
+		close(ready[0]);
+		work(arg);
+		if (write(ready[1], "x", 1) != 1)
+			_exit(1);
+		close(ready[1]);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+void child_stop(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
 }
 
 char *make_directory(void)

@@ -26,6 +26,14 @@ int count_maps(const char *needle);
  */
 int run_in_child(int (*run)(void *arg), void *arg);
 
+/*
+ * A child that runs @work, says so to us, and then waits to be stopped; it does not outlive us. It must not use cmocka's
+ * assertions but _exit(): then we fail.
+ */
+pid_t child_at_work(void (*work)(void *arg), void *arg);
+/* Kill it, and wait until it is gone. */
+void child_stop(pid_t pid);
+
 /* In a child: say what does not hold, and return 1 from the function. */
 #define CHECK(what)                                                                                          \
 	do {                                                                                                 \

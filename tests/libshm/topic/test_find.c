@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -42,51 +41,25 @@ static struct plx_segment make(const char *name, struct plx_segment_info *info)
 	return seg;
 }
 
-/* A child that runs @set_up, says so, and waits to be killed. */
-static pid_t start(void (*set_up)(struct plx_segment *seg), struct plx_segment *seg)
+static void name_child(void *arg)
 {
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		set_up(seg);
-		if (write(ready[1], "x", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
-}
-
-static void stop(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
-}
-
-static void name_child(struct plx_segment *seg)
-{
-	(void)seg;
+	(void)arg;
 	prctl(PR_SET_NAME, "a (n)ame) 9");
 }
 
-static void only_map(struct plx_segment *seg)
+static void only_map(void *arg)
 {
+	struct plx_segment *seg = arg;
+
 	close(seg->fd);
 	if (mprotect(seg->base, seg->size, PROT_READ) != 0)
 		_exit(1);
 }
 
-static void only_open(struct plx_segment *seg)
+static void only_open(void *arg)
 {
+	struct plx_segment *seg = arg;
+
 	munmap(seg->base, seg->size);
 }
 
@@ -98,7 +71,7 @@ static void a_segment_is_found_with_all_who_hold_it(void **state)
 	struct plx_segment seg = make("held", &info);
 	struct plx_found_list list;
 	const struct plx_found *found;
-	pid_t child = start(name_child, &seg);
+	pid_t child = child_at_work(name_child, &seg);
 
 	(void)state;
 	assert_int_equal(plx_inspect_find(&list, 0), 0);
@@ -129,7 +102,7 @@ static void a_segment_is_found_with_all_who_hold_it(void **state)
 	assert_true(found->creator_alive); /* though it is not among those looked at */
 	plx_inspect_free(&list);
 
-	stop(child);
+	child_stop(child);
 	assert_int_equal(plx_inspect_find(&list, child), -ESRCH);
 	plx_segment_close(&seg);
 	assert_int_equal(plx_inspect_find(&list, 0), 0);
@@ -141,7 +114,7 @@ static void holding_is_having_it_open_or_mapped(void **state)
 {
 	struct plx_segment_info info;
 	struct plx_segment seg = make("half", &info);
-	pid_t mapping = start(only_map, &seg), opening = start(only_open, &seg);
+	pid_t mapping = child_at_work(only_map, &seg), opening = child_at_work(only_open, &seg);
 	struct plx_found_list list;
 	const struct plx_found *found;
 	struct plx_segment copy;
@@ -161,7 +134,7 @@ static void holding_is_having_it_open_or_mapped(void **state)
 	assert_true(found->creator_alive); /* that is us: we let go of it, but live */
 	plx_inspect_free(&list);
 
-	stop(opening); /* now only a map is left; to look through one takes a privilege */
+	child_stop(opening); /* now only a map is left; to look through one takes a privilege */
 	assert_int_equal(plx_inspect_find(&list, 0), 0);
 	found = find_id(&list, info.id);
 	if (geteuid() == 0) {
@@ -174,7 +147,7 @@ static void holding_is_having_it_open_or_mapped(void **state)
 		assert_non_null(found);
 		assert_int_equal(found->error, -EACCES);
 	}
-	stop(mapping);
+	child_stop(mapping);
 	assert_int_equal(plx_inspect_open(&copy, found), -ESRCH);
 	assert_null(copy.base);
 	plx_inspect_free(&list);
@@ -188,7 +161,7 @@ static void a_dead_creator_is_told_from_a_living_one(void **state)
 	const struct plx_found *found;
 	uint32_t *creator = (uint32_t *)seg.base + 10;
 	uint64_t *created = (uint64_t *)seg.base + 4;
-	pid_t child = start(name_child, &seg);
+	pid_t child = child_at_work(name_child, &seg);
 
 	(void)state;
 	assert_int_equal(*creator, getpid());
@@ -200,20 +173,20 @@ static void a_dead_creator_is_told_from_a_living_one(void **state)
 	assert_non_null(found);
 	assert_true(found->creator_alive); /* it holds it */
 	plx_inspect_free(&list);
-	stop(child);
+	child_stop(child);
 
 	seg = make("orphan", &info);
-	child = start(only_map, &seg);
+	child = child_at_work(only_map, &seg);
 	((uint32_t *)seg.base)[10] = 1; /* init lives, and is older */
 	munmap(seg.base, seg.size);
 	assert_int_equal(plx_inspect_find(&list, 0), 0);
 	assert_true(find_id(&list, info.id)->creator_alive);
 	plx_inspect_free(&list);
-	stop(child);
+	child_stop(child);
 	close(seg.fd);
 
 	seg = make("orphan", &info);
-	child = start(name_child, &seg);
+	child = child_at_work(name_child, &seg);
 	creator = (uint32_t *)seg.base + 10;
 	created = (uint64_t *)seg.base + 4;
 	*creator = (uint32_t)getppid();
@@ -226,7 +199,7 @@ static void a_dead_creator_is_told_from_a_living_one(void **state)
 	assert_int_equal(plx_inspect_find(&list, 0), 0);
 	assert_false(find_id(&list, info.id)->creator_alive);
 	plx_inspect_free(&list);
-	stop(child);
+	child_stop(child);
 	plx_segment_close(&seg);
 }
 

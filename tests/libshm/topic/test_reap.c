@@ -1,51 +1,33 @@
 /* test_reap.c - dead sockets are told from living ones without the living noticing, and only the dead are removed. */
 #include <plx/inspect.h>
-#include <plx/publisher.h>
 #include <plx/subscriber.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/sys.h"
 #include "tests/support/support.h"
-#include "topic/discovery.h"
 
-/* A publisher in a process of its own, alive until it is killed. */
-static pid_t publish_in_child(const char *directory, const char *topic)
+struct where {
+	const char *directory, *topic;
+};
+
+static void publish(void *arg)
 {
-	int ready[2];
-	char byte = 0;
-	pid_t pid;
+	const struct where *where = arg;
+	struct plx_publisher_options opt = { .directory = where->directory };
+	struct plx_publisher *pub;
 
-	assert_int_equal(pipe(ready), 0);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		struct plx_publisher_options opt = { .directory = directory };
-		struct plx_publisher *pub;
-
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (plx_publisher_open(&pub, topic, &opt) == 0)
-			(void)!write(ready[1], "x", 1);
-		close(ready[1]);
-		for (;;)
-			pause();
-	}
-	close(ready[1]);
-	assert_int_equal(read(ready[0], &byte, 1), 1);
-	close(ready[0]);
-	return pid;
+	if (plx_publisher_open(&pub, where->topic, &opt) != 0)
+		_exit(1);
 }
 
-static void end(pid_t pid)
+/* A publisher in a process of its own, alive until it is stopped. */
+static pid_t publish_in_child(const char *directory, const char *topic)
 {
-	kill(pid, SIGKILL);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	return child_at_work(publish, &(struct where){ directory, topic });
 }
 
 static void only_the_dead_are_reaped(void **state)
@@ -77,7 +59,7 @@ static void only_the_dead_are_reaped(void **state)
 	plx_inspect_sockets_free(&list);
 	plx_inspect_sockets_free(&list);
 
-	end(dead);
+	child_stop(dead);
 	assert_int_equal(plx_inspect_sockets(&list, directory), 0);
 	assert_int_equal(list.count, 3);
 	for (size_t i = 0; i < 3; i++)
@@ -88,7 +70,7 @@ static void only_the_dead_are_reaped(void **state)
 		assert_int_equal(list.items[i].removed, list.items[i].pid == dead);
 	plx_inspect_sockets_free(&list);
 
-	end(living);
+	child_stop(living);
 	assert_int_equal(plx_inspect_sockets(&list, directory), 0);
 	assert_int_equal(list.count, 2);
 	assert_int_equal(plx_inspect_reap(&list), 1);
@@ -217,7 +199,7 @@ static void every_door_may_be_shut(void **state)
 	(void)state;
 	assert_int_equal(chmod(directory, 0700), 0);
 	dead = publish_in_child(directory, "t");
-	end(dead);
+	child_stop(dead);
 	fds = count_open_fds();
 	for (int n = 0;; n++) {
 		plx_fault_at = n;
