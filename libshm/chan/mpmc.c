@@ -185,7 +185,7 @@ uint32_t plx_mpmc_try_send_many(struct plx_mpmc_sender *tx, const void *elements
 	void *at;
 
 	while (done < n && (at = plx_mpmc_reserve(tx, &position)) != NULL) {
-		plx_element_copy(at, (const unsigned char *)elements + (uint64_t)done * tx->size, tx->size);
+		plx_bytes_put(at, (const unsigned char *)elements + (uint64_t)done * tx->size, tx->size);
 		plx_mpmc_publish(tx, position);
 		done++;
 	}

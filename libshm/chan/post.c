@@ -48,6 +48,22 @@ void plx_post_attend(struct plx_post_sender *tx)
 		plx_chan_wake(tx->end.channel, true, UINT64_MAX);
 }
 
+/* The lines of the next messages, to the end of their group. What is not known to be free is not touched. */
+static void take_lines(const struct plx_post_sender *tx, const struct plx_post_way *way)
+{
+	uint64_t n = tx->group + 1 - (way->next & tx->group);
+
+	if (plx_likely(way->next + n - 1 - way->seen <= tx->mask))
+		plx_lines_take(way->cells + (way->next & tx->mask) * tx->stride, n * tx->stride / PLX_LINE);
+}
+
+void plx_post_group(struct plx_post_sender *tx, struct plx_post_way *way)
+{
+	/* relaxed: for whoever comes after us, and for tools; the cells say the rest */
+	__atomic_store_n(way->tail, way->next, __ATOMIC_RELAXED);
+	take_lines(tx, way);
+}
+
 bool plx_post_full(struct plx_post_sender *tx, struct plx_post_way *way)
 {
 	if (tx->end.closed || (plx_read_once(tx->attention) & (PLX_CHANNEL_CLOSED | PLX_CHANNEL_GONE))) {
@@ -56,7 +72,10 @@ bool plx_post_full(struct plx_post_sender *tx, struct plx_post_way *way)
 	}
 	/* PO4 acquire: pairs with PO3; the receiver is done with the cell we reuse */
 	way->seen = __atomic_load_n(&way->lane->head, __ATOMIC_ACQUIRE);
-	return way->next - way->seen <= tx->mask;
+	if (way->next - way->seen > tx->mask)
+		return false;
+	take_lines(tx, way);
+	return true;
 }
 
 struct wish {
@@ -100,6 +119,7 @@ void plx_post_ways(struct plx_post_sender *tx, struct plx_channel *c, const stru
 
 	tx->mask = g->cells - 1;
 	tx->stride = g->stride;
+	tx->group = plx_lines_group(g->stride);
 	tx->size = g->size;
 	tx->attention = &c->to_senders;
 	for (uint32_t i = 0; i < PLX_PRIORITIES; i++) {

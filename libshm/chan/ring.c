@@ -33,6 +33,18 @@ void plx_ring_attend(struct plx_ring_sender *tx)
 		plx_chan_wake(tx->end.channel, true, UINT64_MAX);
 }
 
+/* What is not known to be free is not touched. */
+void plx_ring_piece(const struct plx_ring_sender *tx, uint64_t at)
+{
+	uint64_t end = (tx->mask + 1) * tx->size;
+	uint64_t free = (tx->mask + 1 - (tx->next - tx->seen)) * tx->size;
+
+	at = at < end ? at : 0;
+	/* @at is at most a piece ahead of what is written */
+	if (free >= 2 * PLX_RING_PIECE && end - at >= PLX_RING_PIECE)
+		plx_lines_take(tx->elements + at, PLX_LINES_TAKEN);
+}
+
 /* Is there room for @n? Looks anew; also when there is less, for whoever wants less. */
 bool plx_ring_full(struct plx_ring_sender *tx, uint64_t n)
 {

@@ -57,6 +57,7 @@ void plx_lane_send(struct plx_spsc_sender *tx, struct plx_channel *c, const stru
 		.mask = g->cells - 1,
 		.cells = plx_cells_of(lane),
 		.stride = g->stride,
+		.group = plx_lines_group(g->stride),
 		.per = g->per,
 		.lane = lane,
 		.tail = &lane->tail,
@@ -162,6 +163,15 @@ void plx_spsc_attend(struct plx_spsc_sender *tx)
 		plx_chan_wake(tx->end.channel, true, UINT64_MAX);
 }
 
+/* What is not known to be free is not touched. */
+void plx_spsc_group(struct plx_spsc_sender *tx, uint64_t cell)
+{
+	uint64_t n = tx->group + 1 - (cell & tx->group);
+
+	if (plx_likely(cell + n - 1 - tx->seen <= tx->mask))
+		plx_lines_take(tx->cells + (cell & tx->mask) * tx->stride, n * tx->stride / PLX_LINE);
+}
+
 bool plx_spsc_full(struct plx_spsc_sender *tx)
 {
 	if (tx->end.closed || (plx_read_once(tx->attention) & (PLX_CHANNEL_CLOSED | PLX_CHANNEL_GONE))) {
@@ -170,7 +180,10 @@ bool plx_spsc_full(struct plx_spsc_sender *tx)
 	}
 	/* SP4 acquire: pairs with SP3; the receiver is done with the cell we reuse */
 	tx->seen = __atomic_load_n(tx->head, __ATOMIC_ACQUIRE);
-	return (tx->base >> 8) - tx->seen <= tx->mask;
+	if ((tx->base >> 8) - tx->seen > tx->mask)
+		return false;
+	plx_spsc_group(tx, tx->base >> 8);
+	return true;
 }
 
 void plx_spsc_wake_sender(struct plx_spsc_receiver *rx)

@@ -35,6 +35,12 @@ struct plx_where {
 	uint32_t column; /* bytes, not characters */
 };
 
+/*
+ * What is so short that a call would cost more than it does: a call goes by way of the stack, and stores there, between two
+ * stores to a line that is under way, are dear (plx/lines.h).
+ */
+#define plx_quick inline __attribute__((always_inline))
+
 PLX_BEGIN
 
 /**

@@ -32,7 +32,6 @@ struct plx_envelope {
 	((uint64_t)(time) | (uint64_t)(type) << 24 | (uint64_t)(length) << 40 | (uint64_t)(priority) << 54 | \
 	 (lap))
 #define PLX_POST_TICK_NS (1u << 20)
-#define PLX_POST_TOLD    16u /* messages between two stores of tail */
 
 struct plx_post_way {
 	uint64_t next; /* where the next message goes */
@@ -46,8 +45,9 @@ struct plx_post_way {
 struct plx_post_sender {
 	uint64_t mask;
 	uint32_t stride;
-	uint32_t size; /* bytes of the longest payload */
-	uint32_t time; /* of the stamp: ticks, 24 bits */
+	uint32_t group; /* messages whose lines are taken at once, a power of two, less one */
+	uint32_t size;  /* bytes of the longest payload */
+	uint32_t time;  /* of the stamp: ticks, 24 bits */
 	const uint64_t *attention;
 	struct plx_post_way way[PLX_PRIORITIES]; /* POST: the first one */
 	struct plx_end end;
@@ -97,22 +97,23 @@ void plx_post_stamp(struct plx_post_sender *tx);
 /* Out of line. */
 plx_cold void plx_post_attend(struct plx_post_sender *tx);
 plx_cold bool plx_post_full(struct plx_post_sender *tx, struct plx_post_way *way);
+/* A group of messages was sent: say so, and take the lines of the next one. */
+void plx_post_group(struct plx_post_sender *tx, struct plx_post_way *way);
 
 /* ---- sending ------------------------------------------------------------------------------------------ */
 
-static inline void *plx_post_reserve_on(struct plx_post_sender *tx, struct plx_post_way *way)
+static plx_quick void *plx_post_reserve_on(struct plx_post_sender *tx, struct plx_post_way *way)
 {
 	unsigned char *cell = way->cells + (way->next & tx->mask) * tx->stride;
 
 	/* cached; PO4 acquire in plx_post_full() */
 	if (plx_unlikely(way->next - way->seen > tx->mask) && !plx_post_full(tx, way))
 		return NULL;
-	plx_line_soon(way->cells + ((way->next + 8) & tx->mask) * tx->stride);
 	return cell + 16;
 }
 
-static inline void plx_post_commit_on(struct plx_post_sender *tx, struct plx_post_way *way, uint16_t type,
-				      uint8_t priority, uint64_t key, uint16_t length)
+static plx_quick void plx_post_commit_on(struct plx_post_sender *tx, struct plx_post_way *way, uint16_t type,
+					 uint8_t priority, uint64_t key, uint16_t length)
 {
 	uint64_t *cell = (uint64_t *)(void *)(way->cells + (way->next & tx->mask) * tx->stride);
 
@@ -123,21 +124,21 @@ static inline void plx_post_commit_on(struct plx_post_sender *tx, struct plx_pos
 	way->next++;
 	if ((way->next & tx->mask) == 0)
 		way->lap += 1ull << 56;
-	/* relaxed: for whoever comes after us, and for tools; now and then, the cells say the rest */
-	if (plx_unlikely((way->next & (PLX_POST_TOLD - 1)) == 0))
-		__atomic_store_n(way->tail, way->next, __ATOMIC_RELAXED);
+	if (plx_unlikely((way->next & tx->group) == 0))
+		plx_post_group(tx, way);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (plx_unlikely(__atomic_load_n(tx->attention, __ATOMIC_RELAXED) != 0))
 		plx_post_attend(tx);
 }
 
 /** plx_post_reserve() - room for a payload, to be written in place; NULL: none. plx_post_commit() sends it. */
-static inline void *plx_post_reserve(struct plx_post_sender *tx)
+static plx_quick void *plx_post_reserve(struct plx_post_sender *tx)
 {
 	return plx_post_reserve_on(tx, &tx->way[0]);
 }
 
-static inline void plx_post_commit(struct plx_post_sender *tx, uint16_t type, uint64_t key, uint16_t length)
+static plx_quick void plx_post_commit(struct plx_post_sender *tx, uint16_t type, uint64_t key,
+				      uint16_t length)
 {
 	plx_post_commit_on(tx, &tx->way[0], type, 0, key, length);
 }
@@ -148,8 +149,8 @@ static inline void plx_post_commit(struct plx_post_sender *tx, uint16_t type, ui
  *
  * Return: false when there is no room, or the channel is closed.
  */
-static inline bool plx_post_try_send(struct plx_post_sender *tx, uint16_t type, uint64_t key,
-				     const void *payload, uint16_t length)
+static plx_quick bool plx_post_try_send(struct plx_post_sender *tx, uint16_t type, uint64_t key,
+					const void *payload, uint16_t length)
 {
 	void *at = plx_post_reserve_on(tx, &tx->way[0]);
 
@@ -158,20 +159,20 @@ static inline bool plx_post_try_send(struct plx_post_sender *tx, uint16_t type, 
 	if (plx_likely(length == 48))
 		plx_words_copy(at, payload, 48);
 	else
-		plx_element_put(at, payload, length < tx->size ? length : tx->size);
+		plx_bytes_put(at, payload, length < tx->size ? length : tx->size);
 	plx_post_commit_on(tx, &tx->way[0], type, 0, key, length);
 	return true;
 }
 
 /** plx_priority_try_send() - the same into a PLX_CHANNEL_PRIORITY, @priority 0 ... 3. */
-static inline bool plx_priority_try_send(struct plx_post_sender *tx, uint8_t priority, uint16_t type,
-					 uint64_t key, const void *payload, uint16_t length)
+static plx_quick bool plx_priority_try_send(struct plx_post_sender *tx, uint8_t priority, uint16_t type,
+					    uint64_t key, const void *payload, uint16_t length)
 {
 	void *at = plx_post_reserve_on(tx, &tx->way[priority & 3]);
 
 	if (plx_unlikely(!at))
 		return false;
-	plx_element_put(at, payload, length < tx->size ? length : tx->size);
+	plx_bytes_put(at, payload, length < tx->size ? length : tx->size);
 	plx_post_commit_on(tx, &tx->way[priority & 3], type, priority, key, length);
 	return true;
 }
@@ -217,7 +218,7 @@ plx_cold void plx_post_know(struct plx_post_receiver *rx, struct plx_post_from *
  *
  * Return: its payload, or NULL: nothing there. It stays until plx_post_release(); who dies before has not taken it.
  */
-static inline const void *plx_post_peek(struct plx_post_receiver *rx, struct plx_envelope *envelope)
+static plx_quick const void *plx_post_peek(struct plx_post_receiver *rx, struct plx_envelope *envelope)
 {
 	struct plx_post_from *from = &rx->from[rx->current];
 	const uint64_t *cell = (const uint64_t *)(const void *)(from->cells +
@@ -248,7 +249,7 @@ static inline const void *plx_post_peek(struct plx_post_receiver *rx, struct plx
 }
 
 /** plx_post_release() - done with it. */
-static inline void plx_post_release(struct plx_post_receiver *rx)
+static plx_quick void plx_post_release(struct plx_post_receiver *rx)
 {
 	struct plx_post_from *from = &rx->from[rx->current];
 
@@ -269,14 +270,14 @@ static inline void plx_post_release(struct plx_post_receiver *rx)
  * plx_post_try_recv() - take one message if there is one.
  * @payload: @size bytes, as the channel was made with
  */
-static inline bool plx_post_try_recv(struct plx_post_receiver *rx, struct plx_envelope *envelope,
-				     void *payload)
+static plx_quick bool plx_post_try_recv(struct plx_post_receiver *rx, struct plx_envelope *envelope,
+					void *payload)
 {
 	const void *at = plx_post_peek(rx, envelope);
 
 	if (plx_unlikely(!at))
 		return false;
-	__asm__("" : "+r"(payload)); /* see plx_element_copy() */
+	__asm__("" : "+r"(payload)); /* see plx_bytes_put() */
 	if (plx_likely(envelope->length == 48))
 		memcpy(payload, at, 48);
 	else

@@ -143,7 +143,7 @@ static inline bool plx_mpmc_try_send(struct plx_mpmc_sender *tx, const void *ele
 
 	if (plx_unlikely(!at))
 		return false;
-	plx_element_put(at, element, tx->size);
+	plx_bytes_put(at, element, tx->size);
 	plx_mpmc_commit(tx, position);
 	return true;
 }
@@ -195,7 +195,7 @@ static inline bool plx_mpmc_try_recv(struct plx_mpmc_receiver *rx, void *element
 
 	if (plx_unlikely(!at))
 		return false;
-	plx_element_copy(element, at, rx->size);
+	plx_bytes_get(element, at, rx->size);
 	plx_mpmc_release(rx, position);
 	return true;
 }

@@ -10,6 +10,7 @@
 #include <plx/inspect.h>
 #include <plx/key.h>
 #include <plx/latest.h>
+#include <plx/lines.h>
 #include <plx/log.h>
 #include <plx/mpmc.h>
 #include <plx/mpsc.h>

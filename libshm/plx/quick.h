@@ -33,8 +33,6 @@ struct plx_publisher_quick {
 	uint32_t sleepers; /* subscribers that may sleep; the control thread's */
 };
 
-#define plx_quick inline __attribute__((always_inline))
-
 #if defined(__has_feature)
 #if __has_feature(thread_sanitizer)
 #define PLX_QUICK_TSAN 1

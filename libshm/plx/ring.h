@@ -50,23 +50,32 @@ void plx_ring_receiver_close(struct plx_ring_receiver *rx);
 /* Out of line. */
 plx_cold void plx_ring_attend(struct plx_ring_sender *tx);
 plx_cold bool plx_ring_full(struct plx_ring_sender *tx, uint64_t n);
+/* Take the lines of the piece of the ring that begins at @at, bytes from its first. */
+void plx_ring_piece(const struct plx_ring_sender *tx, uint64_t at);
 plx_cold void plx_ring_wake_sender(struct plx_ring_receiver *rx);
 
 /* ---- sending ------------------------------------------------------------------------------------------ */
 
+#define PLX_RING_PIECE ((uint64_t)PLX_LINES_TAKEN * PLX_LINE) /* bytes whose lines are taken at once */
+
 /** plx_ring_put() - write an element behind those that are there; nobody sees it. Return: false when there is no room. */
-static inline bool plx_ring_put(struct plx_ring_sender *tx, const void *element)
+static plx_quick bool plx_ring_put(struct plx_ring_sender *tx, const void *element)
 {
+	uint64_t at = (tx->next & tx->mask) * tx->size, after = at + tx->size;
+
 	/* cached; RG4 acquire in plx_ring_full() */
 	if (plx_unlikely(tx->next - tx->seen > tx->mask) && !plx_ring_full(tx, 1))
 		return false;
-	plx_element_put(tx->elements + (tx->next & tx->mask) * tx->size, element, tx->size);
+	plx_bytes_put(tx->elements + at, element, tx->size);
 	tx->next++;
+	/* a piece ends in it: the lines of the next one */
+	if (plx_unlikely((at ^ after) >= PLX_RING_PIECE))
+		plx_ring_piece(tx, (after + PLX_RING_PIECE - 1) & ~(PLX_RING_PIECE - 1));
 	return true;
 }
 
 /** plx_ring_publish() - send all that was put: one store. */
-static inline void plx_ring_publish(struct plx_ring_sender *tx)
+static plx_quick void plx_ring_publish(struct plx_ring_sender *tx)
 {
 	tx->sent = tx->next;
 	/* RG1 release: pairs with RG2; who sees the number sees the elements */
@@ -83,7 +92,7 @@ static inline void plx_ring_forget(struct plx_ring_sender *tx)
 }
 
 /** plx_ring_try_send() - put one, publish all. Wait-free. Return: false when there is no room, or the channel is closed. */
-static inline bool plx_ring_try_send(struct plx_ring_sender *tx, const void *element)
+static plx_quick bool plx_ring_try_send(struct plx_ring_sender *tx, const void *element)
 {
 	if (!plx_ring_put(tx, element))
 		return false;
@@ -124,6 +133,25 @@ static inline void plx_ring_commit(struct plx_ring_sender *tx, uint32_t n)
 	plx_ring_publish(tx);
 }
 
+/* So many bytes to the ring, in pieces whose lines are taken before. */
+static inline void plx_ring_copy(struct plx_ring_sender *tx, const unsigned char *from, uint64_t bytes)
+{
+	uint64_t at = (tx->next & tx->mask) * tx->size;
+
+	while (bytes > 0) {
+		uint64_t piece = PLX_RING_PIECE - (at & (PLX_RING_PIECE - 1));
+
+		piece = piece < bytes ? piece : bytes;
+		plx_words_copy(tx->elements + at, from,
+			       (uint32_t)piece); /* it may have been written just now */
+		at += piece;
+		from += piece;
+		bytes -= piece;
+		if ((at & (PLX_RING_PIECE - 1)) == 0)
+			plx_ring_piece(tx, at);
+	}
+}
+
 /** plx_ring_put_many(), plx_ring_try_send_many() - as many as there is room for. Return: how many. */
 static inline uint32_t plx_ring_put_many(struct plx_ring_sender *tx, const void *elements, uint32_t n)
 {
@@ -136,8 +164,8 @@ static inline uint32_t plx_ring_put_many(struct plx_ring_sender *tx, const void 
 
 		if (!to)
 			break;
-		if ((uint64_t)k * tx->size <= 512)
-			plx_words_copy(to, from, k * tx->size); /* it may have been written just now */
+		if ((uint64_t)k * tx->size <= 8 * PLX_RING_PIECE)
+			plx_ring_copy(tx, from, (uint64_t)k * tx->size);
 		else
 			memcpy(to, from, (uint64_t)k * tx->size);
 		from += (uint64_t)k * tx->size;
@@ -159,7 +187,7 @@ int plx_ring_send_wait(struct plx_ring_sender *tx, const void *element, uint64_t
 int plx_ring_recv_wait(struct plx_ring_receiver *rx, void *element, uint64_t timeout_ns) plx_must_check;
 
 /** plx_ring_send() - put one, publish all; waits for room. What was put before is published before it waits. */
-static inline int plx_ring_send(struct plx_ring_sender *tx, const void *element, uint64_t timeout_ns)
+static plx_quick int plx_ring_send(struct plx_ring_sender *tx, const void *element, uint64_t timeout_ns)
 {
 	return plx_likely(plx_ring_try_send(tx, element)) ? 0 : plx_ring_send_wait(tx, element, timeout_ns);
 }
@@ -170,7 +198,7 @@ int plx_ring_send_many(struct plx_ring_sender *tx, const void *elements, uint32_
 
 /* ---- receiving ---------------------------------------------------------------------------------------- */
 
-static inline void plx_ring_tell(struct plx_ring_receiver *rx)
+static plx_quick void plx_ring_tell(struct plx_ring_receiver *rx)
 {
 	rx->ack = rx->next + rx->every;
 	/* RG3 release: pairs with RG4; we are done with their bytes */
@@ -186,7 +214,7 @@ static inline void plx_ring_tell(struct plx_ring_receiver *rx)
  *
  * Return: the first, or NULL.
  */
-static inline const void *plx_ring_peek(struct plx_ring_receiver *rx, uint32_t *n)
+static plx_quick const void *plx_ring_peek(struct plx_ring_receiver *rx, uint32_t *n)
 {
 	uint64_t there, run = rx->mask + 1 - (rx->next & rx->mask);
 
@@ -202,7 +230,7 @@ static inline const void *plx_ring_peek(struct plx_ring_receiver *rx, uint32_t *
 }
 
 /** plx_ring_release() - done with the first @n of them. */
-static inline void plx_ring_release(struct plx_ring_receiver *rx, uint32_t n)
+static plx_quick void plx_ring_release(struct plx_ring_receiver *rx, uint32_t n)
 {
 	rx->next += n;
 	/* release: a successor of ours that sees this finds what we did about them */
@@ -212,14 +240,14 @@ static inline void plx_ring_release(struct plx_ring_receiver *rx, uint32_t n)
 }
 
 /** plx_ring_try_recv() - take one element if there is one. Wait-free. */
-static inline bool plx_ring_try_recv(struct plx_ring_receiver *rx, void *element)
+static plx_quick bool plx_ring_try_recv(struct plx_ring_receiver *rx, void *element)
 {
 	uint32_t n;
 	const void *from = plx_ring_peek(rx, &n);
 
 	if (plx_unlikely(!from))
 		return false;
-	plx_element_copy(element, from, rx->size);
+	plx_bytes_get(element, from, rx->size);
 	plx_ring_release(rx, 1);
 	return true;
 }
@@ -242,7 +270,7 @@ static inline uint32_t plx_ring_try_recv_many(struct plx_ring_receiver *rx, void
 }
 
 /** plx_ring_recv() - waiting for it. Return: as plx_spsc_recv(). */
-static inline int plx_ring_recv(struct plx_ring_receiver *rx, void *element, uint64_t timeout_ns)
+static plx_quick int plx_ring_recv(struct plx_ring_receiver *rx, void *element, uint64_t timeout_ns)
 {
 	return plx_likely(plx_ring_try_recv(rx, element)) ? 0 : plx_ring_recv_wait(rx, element, timeout_ns);
 }

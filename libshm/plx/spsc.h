@@ -3,7 +3,7 @@
 #define PLX_SPSC_H
 
 #include <plx/channel.h>
-#include <string.h>
+#include <plx/lines.h>
 
 /*
  * Elements lie in cells of whole lines. The first word of a cell says which lap it is of and how many elements are in it; so one
@@ -23,6 +23,7 @@ struct plx_spsc_sender {
 	unsigned char *cells;
 	uint64_t *tail;  /* of the lane: ours to write */
 	uint32_t stride; /* bytes of a cell */
+	uint32_t group;  /* cells whose lines are taken at once, a power of two, less one */
 	const uint64_t *head;
 	struct plx_lane *lane;
 	struct plx_end end;
@@ -82,101 +83,11 @@ void plx_spsc_receiver_close(struct plx_spsc_receiver *rx);
 
 /* ---- what the fast paths are made of ------------------------------------------------------------- */
 
-/* We shall write that line: have it taken away from whoever has it. (__builtin_prefetch(p, 1) only asks to read it.) */
-static inline void plx_line_soon(const void *line)
-{
-#if defined(__x86_64__)
-	__asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)line));
-#else
-	__builtin_prefetch(line, 1, 3);
-#endif
-}
-
-#define PLX_SPSC_AHEAD 8u /* cells that the sender asks for before it writes them */
-#define PLX_SPSC_TOLD  8u /* cells between two stores of tail */
-
-/*
- * Copy what somebody wrote just now, 8 bytes at a time: a wider load cannot be served by narrower stores that have not reached
- * the cache yet. It waits for them, and so for the lines of all messages before.
- */
-static inline void plx_words_copy(void *to, const void *from, uint32_t bytes)
-{
-	unsigned char *t = (unsigned char *)to;
-	const unsigned char *f = (const unsigned char *)from;
-	uint64_t a, b;
-
-	for (; bytes >= 16; bytes -= 16, t += 16, f += 16) {
-		memcpy(&a, f, 8);
-		memcpy(&b, f + 8, 8);
-		__asm__("" : "+r"(a), "+r"(b)); /* no wider loads, compiler */
-		memcpy(t, &a, 8);
-		memcpy(t + 8, &b, 8);
-	}
-	if (bytes >= 8) {
-		memcpy(&a, f, 8);
-		memcpy(t, &a, 8);
-		bytes -= 8;
-		t += 8;
-		f += 8;
-	}
-	if (bytes > 0)
-		memcpy(t, f, bytes);
-}
-
-static inline void plx_element_put(void *to, const void *from, uint32_t size)
-{
-	if (plx_likely(size == 8)) {
-		memcpy(to, from, 8);
-		return;
-	}
-	__asm__(""
-		: "+r"(to),
-		  "+r"(from)); /* the compiler sees an object of 8 bytes and warns of what is not reached */
-	if (size <= 64)
-		plx_words_copy(to, from, size);
-	else
-		memcpy(to, from, size);
-}
-
-/* Copies of the sizes that matter are some instructions; the others call memcpy(). */
-static inline void plx_element_copy(void *to, const void *from, uint32_t size)
-{
-	if (plx_likely(size == 8)) {
-		memcpy(to, from, 8);
-		return;
-	}
-	__asm__(""
-		: "+r"(to),
-		  "+r"(from)); /* the compiler sees an object of 8 bytes and warns of what is not reached */
-	if (size == 16)
-		memcpy(to, from, 16);
-	else if (size == 56)
-		memcpy(to, from, 56);
-	else
-		memcpy(to, from, size);
-}
-
-static inline void plx_elements_put(void *to, const void *from, uint32_t size, uint32_t n)
-{
-	__asm__("" : "+r"(to), "+r"(from));
-	if (plx_likely(size <= 64))
-		plx_words_copy(to, from, size * n);
-	else
-		memcpy(to, from, size);
-}
-
-static inline void plx_elements_copy(void *to, const void *from, uint32_t size, uint32_t n)
-{
-	__asm__("" : "+r"(to), "+r"(from));
-	if (plx_likely(size * n == 56))
-		memcpy(to, from, 56);
-	else
-		memcpy(to, from, (uint64_t)size * n);
-}
-
 /* Out of line: somebody has to be woken, or the channel closes; no room; tell the sender. */
 plx_cold void plx_spsc_attend(struct plx_spsc_sender *tx);
 plx_cold bool plx_spsc_full(struct plx_spsc_sender *tx);
+/* Take the lines of the cells from @cell to the end of its group. */
+void plx_spsc_group(struct plx_spsc_sender *tx, uint64_t cell);
 plx_cold void plx_spsc_wake_sender(struct plx_spsc_receiver *rx);
 
 /*
@@ -184,7 +95,7 @@ plx_cold void plx_spsc_wake_sender(struct plx_spsc_receiver *rx);
  * only those to one line that follow each other: with a counter of ours stored between, each element would go there by itself,
  * and 7 to a line would be three times slower. So how many are in the cell is loaded from the cell.
  */
-static inline uint32_t plx_spsc_filled(const struct plx_spsc_sender *tx)
+static plx_quick uint32_t plx_spsc_filled(const struct plx_spsc_sender *tx)
 {
 	/* the receiver may have taken the line: it has to come back, for writing, before it is read */
 	plx_line_soon(tx->word);
@@ -196,7 +107,7 @@ static inline uint32_t plx_spsc_filled(const struct plx_spsc_sender *tx)
 }
 
 /* Begin the next cell; false when there is none. */
-static inline bool plx_spsc_cell(struct plx_spsc_sender *tx)
+static plx_quick bool plx_spsc_cell(struct plx_spsc_sender *tx)
 {
 	uint64_t cell = tx->base >> 8;
 
@@ -205,22 +116,23 @@ static inline bool plx_spsc_cell(struct plx_spsc_sender *tx)
 		return false;
 	tx->word = tx->cells + (cell & tx->mask) * tx->stride;
 	tx->base = (cell + 1) << 8;
-	plx_line_soon(tx->cells + ((cell + PLX_SPSC_AHEAD) & tx->mask) * tx->stride);
 	return true;
 }
 
 /* Publish what makes @filled of the cell. */
-static inline void plx_spsc_publish(struct plx_spsc_sender *tx, uint32_t filled)
+static plx_quick void plx_spsc_publish(struct plx_spsc_sender *tx, uint32_t filled)
 {
 	/* SP1 release: pairs with SP2; who sees the number sees the elements */
 	__atomic_store_n((uint64_t *)(void *)tx->word, tx->base + filled, __ATOMIC_RELEASE);
-	/* SP5 release: pairs with SP6; who sees it need not look at those cells' words. Now and then, also for who comes after us */
-	if (filled == tx->per && (tx->base >> 8 & (PLX_SPSC_TOLD - 1)) == 0)
+	if (plx_unlikely(filled == tx->per && (tx->base >> 8 & tx->group) == 0)) {
+		/* SP5 release: pairs with SP6; who sees it need not look at those cells' words. Also for who comes after us */
 		__atomic_store_n(tx->tail, tx->base >> 8, __ATOMIC_RELEASE);
+		plx_spsc_group(tx, tx->base >> 8);
+	}
 }
 
 /* After a store that a sleeper waits for. It pays for the fence: chan/wait.c */
-static inline void plx_spsc_flush(struct plx_spsc_sender *tx)
+static plx_quick void plx_spsc_flush(struct plx_spsc_sender *tx)
 {
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (plx_unlikely(__atomic_load_n(tx->attention, __ATOMIC_RELAXED) != 0))
@@ -228,7 +140,7 @@ static inline void plx_spsc_flush(struct plx_spsc_sender *tx)
 }
 
 /* Tell the sender which cells are free again. */
-static inline void plx_spsc_tell(struct plx_spsc_receiver *rx)
+static plx_quick void plx_spsc_tell(struct plx_spsc_receiver *rx)
 {
 	rx->ack = rx->cell + rx->every;
 	/* SP3 release: pairs with SP4; we are done with the bytes of those cells */
@@ -301,7 +213,7 @@ static inline bool plx_spsc_more(struct plx_spsc_receiver *rx)
  *
  * Return: false when there is no room, or the channel is closed: plx_spsc_send() tells which.
  */
-static inline bool plx_spsc_try_send(struct plx_spsc_sender *tx, const void *element)
+static plx_quick bool plx_spsc_try_send(struct plx_spsc_sender *tx, const void *element)
 {
 	uint32_t filled = plx_spsc_filled(tx);
 
@@ -310,14 +222,14 @@ static inline bool plx_spsc_try_send(struct plx_spsc_sender *tx, const void *ele
 			return false;
 		filled = 0;
 	}
-	plx_element_put(tx->word + 8 + (uint64_t)filled * tx->size, element, tx->size);
+	plx_bytes_put(tx->word + 8 + (uint64_t)filled * tx->size, element, tx->size);
 	plx_spsc_publish(tx, filled + 1);
 	plx_spsc_flush(tx);
 	return true;
 }
 
 /** plx_spsc_try_send_word() - the same with an element of 8 bytes by value, which need not be in memory for that. */
-static inline bool plx_spsc_try_send_word(struct plx_spsc_sender *tx, uint64_t element)
+static plx_quick bool plx_spsc_try_send_word(struct plx_spsc_sender *tx, uint64_t element)
 {
 	uint32_t filled = plx_spsc_filled(tx);
 
@@ -361,12 +273,13 @@ static inline uint32_t plx_spsc_try_send_many(struct plx_spsc_sender *tx, const 
 			}
 			word = cells + (cell & mask) * stride;
 			base = (cell + 1) << 8;
-			plx_line_soon(cells + ((cell + PLX_SPSC_AHEAD) & mask) * stride);
+			if ((cell & tx->group) == 0)
+				plx_spsc_group(tx, cell);
 			filled = 0;
 		}
 		if (k > per - filled)
 			k = per - filled;
-		plx_elements_put(word + 8 + (uint64_t)filled * size, from, size, k);
+		plx_bytes_put(word + 8 + (uint64_t)filled * size, from, (uint64_t)size * k);
 		from += (uint64_t)k * size;
 		filled += k;
 		/* SP1 release: pairs with SP2 */
@@ -394,13 +307,13 @@ int plx_spsc_recv_wait(struct plx_spsc_receiver *rx, void *element, uint64_t tim
  * Return: 0, -ETIMEDOUT (-EAGAIN when 0), -ESHUTDOWN (closed), -EPIPE (the receiver has closed its end), -EINTR
  *         (plx_stop_install()). A receiver that died or left is waited for: a successor may come.
  */
-static inline int plx_spsc_send(struct plx_spsc_sender *tx, const void *element, uint64_t timeout_ns)
+static plx_quick int plx_spsc_send(struct plx_spsc_sender *tx, const void *element, uint64_t timeout_ns)
 {
 	return plx_likely(plx_spsc_try_send(tx, element)) ? 0 : plx_spsc_send_wait(tx, element, timeout_ns);
 }
 
 /** plx_spsc_send_word() - the same for an element of 8 bytes by value. */
-static inline int plx_spsc_send_word(struct plx_spsc_sender *tx, uint64_t element, uint64_t timeout_ns)
+static plx_quick int plx_spsc_send_word(struct plx_spsc_sender *tx, uint64_t element, uint64_t timeout_ns)
 {
 	return plx_likely(plx_spsc_try_send_word(tx, element))
 		       ? 0
@@ -417,7 +330,7 @@ int plx_spsc_send_many(struct plx_spsc_sender *tx, const void *elements, uint32_
  *
  * Return: where, or NULL: no room. Nothing is sent before plx_spsc_commit(), nor has it to be.
  */
-static inline void *plx_spsc_reserve(struct plx_spsc_sender *tx, uint32_t *n)
+static plx_quick void *plx_spsc_reserve(struct plx_spsc_sender *tx, uint32_t *n)
 {
 	uint32_t filled = plx_spsc_filled(tx);
 
@@ -431,7 +344,7 @@ static inline void *plx_spsc_reserve(struct plx_spsc_sender *tx, uint32_t *n)
 }
 
 /** plx_spsc_commit() - send the first @n of them. */
-static inline void plx_spsc_commit(struct plx_spsc_sender *tx, uint32_t n)
+static plx_quick void plx_spsc_commit(struct plx_spsc_sender *tx, uint32_t n)
 {
 	plx_spsc_publish(tx, plx_spsc_filled(tx) + n);
 	plx_spsc_flush(tx);
@@ -445,7 +358,7 @@ static inline void plx_spsc_commit(struct plx_spsc_sender *tx, uint32_t n)
  *
  * Return: the first, or NULL. They stay until plx_spsc_release(); who dies before has not taken them.
  */
-static inline const void *plx_spsc_peek(struct plx_spsc_receiver *rx, uint32_t *n)
+static plx_quick const void *plx_spsc_peek(struct plx_spsc_receiver *rx, uint32_t *n)
 {
 	if (rx->left == 0 && !plx_spsc_more(rx))
 		return NULL;
@@ -454,7 +367,7 @@ static inline const void *plx_spsc_peek(struct plx_spsc_receiver *rx, uint32_t *
 }
 
 /** plx_spsc_release() - done with the first @n of them. */
-static inline void plx_spsc_release(struct plx_spsc_receiver *rx, uint32_t n)
+static plx_quick void plx_spsc_release(struct plx_spsc_receiver *rx, uint32_t n)
 {
 	rx->at += (uint64_t)n * rx->size;
 	rx->left -= n;
@@ -468,11 +381,11 @@ static inline void plx_spsc_release(struct plx_spsc_receiver *rx, uint32_t n)
  *
  * Wait-free. One look at a line for all elements in it; the sender is told once in a quarter of the ring.
  */
-static inline bool plx_spsc_try_recv(struct plx_spsc_receiver *rx, void *element)
+static plx_quick bool plx_spsc_try_recv(struct plx_spsc_receiver *rx, void *element)
 {
 	if (plx_unlikely(rx->left == 0) && !plx_spsc_more(rx))
 		return false;
-	plx_element_copy(element, rx->at, rx->size);
+	plx_bytes_get(element, rx->at, rx->size);
 	plx_spsc_release(rx, 1);
 	return true;
 }
@@ -489,7 +402,7 @@ static inline uint32_t plx_spsc_take_cells(struct plx_spsc_receiver *rx, unsigne
 		const unsigned char *at = plx_spsc_cell_at(rx, cell);
 
 		__builtin_prefetch(plx_spsc_cell_at(rx, cell + PLX_SPSC_FLOW), 0, 3);
-		plx_elements_copy(to, at + 8, size, per);
+		plx_bytes_get(to, at + 8, (uint64_t)size * per);
 		to += (uint64_t)per * size;
 	}
 	if (cell == first)
@@ -524,7 +437,7 @@ static inline uint32_t plx_spsc_try_recv_many(struct plx_spsc_receiver *rx, void
 				break;
 		}
 		k = n - done < rx->left ? n - done : rx->left;
-		plx_elements_copy(to, rx->at, rx->size, k);
+		plx_bytes_get(to, rx->at, (uint64_t)rx->size * k);
 		to += (uint64_t)k * rx->size;
 		plx_spsc_release(rx, k);
 		done += k;
@@ -538,7 +451,7 @@ static inline uint32_t plx_spsc_try_recv_many(struct plx_spsc_receiver *rx, void
  * Return: 0, -ETIMEDOUT (-EAGAIN when @timeout_ns is 0), -ESHUTDOWN (closed, and nothing is left), -EPIPE (the sender died,
  *         nothing is left, and nobody came in its place), -EINTR.
  */
-static inline int plx_spsc_recv(struct plx_spsc_receiver *rx, void *element, uint64_t timeout_ns)
+static plx_quick int plx_spsc_recv(struct plx_spsc_receiver *rx, void *element, uint64_t timeout_ns)
 {
 	return plx_likely(plx_spsc_try_recv(rx, element)) ? 0 : plx_spsc_recv_wait(rx, element, timeout_ns);
 }

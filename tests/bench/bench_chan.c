@@ -5,8 +5,8 @@
  * windows, with the lowest and the highest. Two regimes, because they differ by much for the same code: "full", the receiver
  * is the slower one; and "chased", the sender is, and the receiver waits at the line that is being written.
  *
- * The limit is measured again before each row: processors of a virtual machine move, and then all figures change. A row that
- * carries lines is given as a share of it, too. (bench_chan_queues.c has the other libraries.)
+ * The limit (bare.h) is measured again before each window: processors of a virtual machine move, and then all figures change.
+ * A row that carries lines is given as a share of it, too. (bench_chan_queues.c has the other libraries.)
  *
  * PLX_BENCH_QUICK: fewer and shorter. PLX_BENCH_ROW=text: only rows whose name contains it.
  */
@@ -23,7 +23,7 @@
 
 #include <plx/plx.h>
 
-#include "tests/bench/bench.h"
+#include "tests/bench/bare.h"
 
 #define FOREVER   UINT64_MAX
 #define PARTS_MAX 16
@@ -39,109 +39,10 @@ static bool wanted(const char *name)
 	return !only || strstr(name, only);
 }
 
-/* ---- limits: a line to and fro, lines in a stream ------------------------------------------------------ */
-
-struct bare {
-	_Alignas(128) uint64_t there;
-	_Alignas(128) uint64_t back;
-	_Alignas(128) uint64_t tail;
-	_Alignas(128) uint64_t head;
-	_Alignas(128) uint64_t lines[4096][8];
-};
-
 static struct bare *bare;
-
-static void bare_echo(void *arg)
-{
-	struct bare *b = arg;
-
-	for (uint64_t i = 1;; i++) {
-		while (__atomic_load_n(&b->there, __ATOMIC_ACQUIRE) < i)
-			relax();
-		__atomic_store_n(&b->back, i, __ATOMIC_RELEASE);
-	}
-}
 
 #define TRIPS 20000
 static double times[TRIPS];
-
-static double half_trip(uint64_t from)
-{
-	return (double)(plx_now_ns() - from) / 2;
-}
-
-static double bare_latency(struct bare *b)
-{
-	pid_t pid;
-
-	memset(b, 0, sizeof(*b));
-	pid = start_process(bare_echo, b, 1);
-	pin(0);
-	for (uint64_t i = 1; i <= TRIPS; i++) {
-		uint64_t t0 = plx_now_ns();
-
-		__atomic_store_n(&b->there, i, __ATOMIC_RELEASE);
-		while (__atomic_load_n(&b->back, __ATOMIC_ACQUIRE) < i)
-			relax();
-		times[i - 1] = half_trip(t0);
-	}
-	stop_processes(&pid, 1);
-	return median(times, TRIPS);
-}
-
-static void bare_send(void *arg)
-{
-	struct bare *b = arg;
-	uint64_t seen = 0;
-
-	for (uint64_t i = 0;; i++) {
-		uint64_t *line = b->lines[i % 4096];
-
-		if (i - seen >= 4096)
-			while (i - (seen = __atomic_load_n(&b->head, __ATOMIC_ACQUIRE)) >= 4096)
-				relax();
-		for (int k = 0; k < 8; k++)
-			line[k] = i;
-		if (i % 32 == 31)
-			__atomic_store_n(&b->tail, i + 1, __ATOMIC_RELEASE);
-	}
-}
-
-static void bare_recv(void *arg)
-{
-	struct bare *b = arg;
-	uint64_t seen = 0, sum = 0;
-
-	for (uint64_t i = 0;; i++) {
-		while (i == seen) {
-			__atomic_store_n(&b->head, i, __ATOMIC_RELEASE);
-			seen = __atomic_load_n(&b->tail, __ATOMIC_ACQUIRE);
-			relax();
-		}
-		sum += b->lines[i % 4096][0] + b->lines[i % 4096][7];
-		if (i % 1024 == 0)
-			__atomic_store_n(&b->head, i + (sum == 42), __ATOMIC_RELEASE);
-	}
-}
-
-/* Million lines per second through a bare ring, published 32 at a time. */
-static double bare_stream(struct bare *b)
-{
-	pid_t pids[2];
-	uint64_t t0, n0;
-	double rate;
-
-	memset(b, 0, sizeof(*b));
-	pids[0] = start_process(bare_send, b, 0);
-	pids[1] = start_process(bare_recv, b, 1);
-	linger(10000000);
-	n0 = __atomic_load_n(&b->tail, __ATOMIC_RELAXED);
-	t0 = plx_now_ns();
-	linger(20000000);
-	rate = (double)(__atomic_load_n(&b->tail, __ATOMIC_RELAXED) - n0) * 1e3 / (double)(plx_now_ns() - t0);
-	stop_processes(pids, 2);
-	return rate;
-}
 
 /* ---- channels ------------------------------------------------------------------------------------------ */
 
@@ -165,16 +66,13 @@ static struct {
 	uint64_t room;
 } now;
 
-/* A little work of one's own, a pause for every 64 elements: it makes this side the slower one. */
-static inline void slow_down(enum regime regime, uint32_t n)
+/*
+ * A little work of one's own, a pause for every 64 elements: it makes this side the slower one. Nothing is counted in memory
+ * for it: a store between two messages is part of what is measured.
+ */
+static inline void slow_down(enum regime regime, uint64_t i, uint32_t n)
 {
-	static uint32_t since;
-
-	since += n;
-	if (since < 64)
-		return;
-	since = 0;
-	if (now.row->regime == regime)
+	if ((i & 63) < n && now.row->regime == regime)
 		relax();
 }
 
@@ -202,19 +100,19 @@ static void lane_send(void *arg)
 		for (uint64_t i = 0;; i += n) {
 			write_many(i, n);
 			must("send", plx_spsc_send_many(&tx, many, n, FOREVER));
-			slow_down(CHASED, n);
+			slow_down(CHASED, i, n);
 		}
 	}
 	if (n == 0) {
 		for (uint64_t i = 0;; i++) {
 			must("send", plx_spsc_send_word(&tx, i, FOREVER));
-			slow_down(CHASED, 1);
+			slow_down(CHASED, i, 1);
 		}
 	}
 	for (uint64_t i = 0;; i++) {
 		*(uint64_t *)(void *)many = i;
 		must("send", plx_spsc_send(&tx, many, FOREVER));
-		slow_down(CHASED, 1);
+		slow_down(CHASED, i, 1);
 	}
 }
 
@@ -225,13 +123,15 @@ static void spsc_recv(void *arg)
 
 	(void)arg;
 	must("receiver", plx_spsc_receiver_open(&rx, now.at, now.room));
-	while (n > 1) {
-		must("recv", plx_spsc_recv_many(&rx, many, n, FOREVER));
-		slow_down(FULL, n);
+	if (n > 1) {
+		for (uint64_t i = 0;; i += n) {
+			must("recv", plx_spsc_recv_many(&rx, many, n, FOREVER));
+			slow_down(FULL, i, n);
+		}
 	}
-	for (;;) {
+	for (uint64_t i = 0;; i++) {
 		must("recv", plx_spsc_recv(&rx, many, FOREVER));
-		slow_down(FULL, 1);
+		slow_down(FULL, i, 1);
 	}
 }
 
@@ -278,7 +178,7 @@ static void ring_send(void *arg)
 		write_many(i, n);
 		must("send",
 		     n > 1 ? plx_ring_send_many(&tx, many, n, FOREVER) : plx_ring_send(&tx, many, FOREVER));
-		slow_down(CHASED, n);
+		slow_down(CHASED, i, n);
 	}
 }
 
@@ -289,10 +189,10 @@ static void ring_recv(void *arg)
 
 	(void)arg;
 	must("receiver", plx_ring_receiver_open(&rx, now.at, now.room));
-	for (uint64_t i = 0;; i++) {
+	for (uint64_t i = 0;; i += n) {
 		must("recv",
 		     n > 1 ? plx_ring_recv_many(&rx, many, n, FOREVER) : plx_ring_recv(&rx, many, FOREVER));
-		slow_down(FULL, n);
+		slow_down(FULL, i, n);
 	}
 }
 
@@ -312,14 +212,14 @@ static void post_send(void *arg)
 		plx_post_commit(&tx, 3, i, 48);
 		if (i % 256 == 0)
 			plx_post_stamp(&tx);
-		slow_down(CHASED, 1);
+		slow_down(CHASED, i, 1);
 	}
 	for (uint64_t i = 0;; i++) {
 		*(uint64_t *)(void *)many = i;
 		must("send", plx_post_send(&tx, 3, i, many, 48, FOREVER));
 		if (i % 256 == 0)
 			plx_post_stamp(&tx); /* a turn */
-		slow_down(CHASED, 1);
+		slow_down(CHASED, i, 1);
 	}
 }
 
@@ -330,7 +230,7 @@ static void post_recv(void *arg)
 
 	(void)arg;
 	must("receiver", plx_post_receiver_open(&rx, now.at, now.room));
-	for (uint64_t sum = 0; now.row->batch == 0;) {
+	for (uint64_t i = 0, sum = 0; now.row->batch == 0; i++) {
 		const uint64_t *at;
 
 		while (!(at = plx_post_peek(&rx, &envelope)))
@@ -338,11 +238,11 @@ static void post_recv(void *arg)
 		sum += at[0] + at[5];
 		__asm__ __volatile__("" : : "r"(sum));
 		plx_post_release(&rx);
-		slow_down(FULL, 1);
+		slow_down(FULL, i, 1);
 	}
-	for (;;) {
+	for (uint64_t i = 0;; i++) {
 		must("recv", plx_post_recv(&rx, &envelope, many, FOREVER));
-		slow_down(FULL, 1);
+		slow_down(FULL, i, 1);
 	}
 }
 
@@ -479,48 +379,12 @@ static double spsc_latency(bool poll, enum places places, uint64_t rest, int tri
 	return median(times, trips);
 }
 
-/* The same with nothing but futexes: what the kernel makes possible. */
-static void futex_echo(void *arg)
-{
-	uint32_t *word = arg;
-
-	for (uint32_t i = 1;; i++) {
-		while (__atomic_load_n(&word[0], __ATOMIC_ACQUIRE) < i)
-			(void)!plx_futex_wait(&word[0], i - 1, FOREVER);
-		__atomic_store_n(&word[32], i, __ATOMIC_RELEASE);
-		plx_futex_wake(&word[32], 1);
-	}
-}
-
-static double futex_latency(enum places places, uint64_t rest, int trips)
-{
-	uint32_t *word = shared(4096);
-	pid_t pid = start_process(futex_echo, word, places == ONE ? 0 : 1);
-
-	pin(0);
-	for (uint32_t i = 1; i <= (uint32_t)trips; i++) {
-		uint64_t t0;
-
-		if (rest)
-			usleep((useconds_t)(rest / 1000));
-		t0 = plx_now_ns();
-		__atomic_store_n(&word[0], i, __ATOMIC_RELEASE);
-		plx_futex_wake(&word[0], 1);
-		while (__atomic_load_n(&word[32], __ATOMIC_ACQUIRE) < i)
-			(void)!plx_futex_wait(&word[32], i - 1, FOREVER);
-		times[i - 1] = half_trip(t0);
-	}
-	stop_processes(&pid, 1);
-	munmap(word, 4096);
-	return median(times, trips);
-}
-
 static void asleep(const char *name, enum places places, uint64_t rest, int trips, const char *goal)
 {
 	double mine[32], ratio[32];
 
 	for (int i = 0; i < rounds; i++) {
-		double futex = futex_latency(places, rest, trips);
+		double futex = futex_latency(places == ONE ? 0 : 1, rest, times, trips);
 
 		mine[i] = spsc_latency(false, places, rest, trips);
 		ratio[i] = mine[i] / futex;
@@ -535,7 +399,7 @@ static void latencies(void)
 	double limit[32], ratio[32], mine[32];
 
 	for (int i = 0; i < rounds; i++) {
-		limit[i] = bare_latency(bare);
+		limit[i] = bare_latency(bare, times, TRIPS);
 		mine[i] = spsc_latency(true, TWO, 0, TRIPS);
 		ratio[i] = mine[i] / limit[i];
 	}
@@ -543,7 +407,7 @@ static void latencies(void)
 	printf("%-40s %7.0f ns   to the bare line %.2f  must 1.2, aim 1.1\n", "one way, spsc 8 B, looking",
 	       median(mine, rounds), median(ratio, rounds));
 	for (int i = 0; i < rounds; i++) {
-		limit[i] = bare_latency(bare);
+		limit[i] = bare_latency(bare, times, TRIPS);
 		mine[i] = spsc_latency(false, TWO, 0, TRIPS);
 		ratio[i] = mine[i] / limit[i];
 	}
@@ -610,7 +474,7 @@ static const struct row rows[] = {
 
 int main(void)
 {
-	double lines[32];
+	double lines[2][32];
 
 	bare = shared(sizeof(*bare));
 	only = getenv("PLX_BENCH_ROW");
@@ -620,11 +484,12 @@ int main(void)
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	go_first();
-	for (int i = 0; i < rounds; i++)
-		lines[i] = bare_stream(bare);
-	median(lines, rounds);
-	printf("%-40s %7.1f M/s  (%.1f to %.1f)\n", "limit: lines, 32 at a time", lines[rounds / 2], lines[0],
-	       lines[rounds - 1]);
+	for (int i = 0; i < 2 * rounds; i++)
+		lines[i % 2][i / 2] = bare_stream_as(bare, i % 2);
+	for (int k = 0; k < 2; k++)
+		printf("%-40s %7.1f M/s  (%.1f to %.1f)\n",
+		       k ? "limit: ... taken eight at a time" : "limit: lines, 32 at a time",
+		       median(lines[k], rounds), lines[k][0], lines[k][rounds - 1]);
 	if (wanted("one way"))
 		latencies();
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

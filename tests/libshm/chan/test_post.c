@@ -58,7 +58,7 @@ static void a_message_carries_the_time_of_the_stamp(void **state)
 {
 	struct made m = make(post);
 	struct plx_post_sender tx;
-	struct plx_envelope first, second, third;
+	struct plx_envelope first = { 0 }, second = { 0 }, third = { 0 };
 	char payload[48] = { 0 };
 
 	(void)state;
