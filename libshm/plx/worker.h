@@ -124,7 +124,9 @@ int plx_worker_reply(struct plx_worker *worker, const struct plx_message *messag
  * Exactly once, whoever dies, which plx_sender_send() from a handler is not. In the order in which this worker forwarded
  * them; what comes of one key by way of two workers, because its slot moved in between, may meet in another order.
  *
- * Return: 0, -ENOSPC (more than forward_size for one message), -EMSGSIZE, -EINVAL (type).
+ * To this worker itself as much can be forwarded as its inbox holds; what would wait for it to make room is refused.
+ *
+ * Return: 0, -ENOSPC (more than forward_size for one message), -EDEADLK (to itself, and no room), -EMSGSIZE, -EINVAL (type).
  */
 int plx_worker_forward(struct plx_worker *worker, uint64_t key, uint32_t type, const void *data,
 		       uint32_t size) plx_must_check;

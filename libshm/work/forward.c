@@ -8,6 +8,9 @@
  *
  * Killed before the commit: nothing was sent, and the outbox is of no message. After it: the successor sends the rest first. Of
  * the entry that was pending the lane itself says whether it is in: it has one writer, and so more in it than pos, or not.
+ *
+ * From a worker to itself goes a lane of its own inbox, which nobody empties before this message is finished. So how much fits is
+ * known when it is written down, and what does not is refused: to wait for room there would be to wait for oneself.
  */
 #include "work/work.h"
 
@@ -28,6 +31,39 @@ static uint64_t entry_size(const struct plx_work_entry *e)
 static unsigned char *entries(struct plx_work_outbox *box)
 {
 	return (unsigned char *)(box + 1);
+}
+
+/* Messages that fit into the lane from this worker to itself, as urgent as the one in hand. */
+static uint64_t room_at_home(const struct plx_worker *w)
+{
+	const struct plx_work_map *map = w->map;
+	struct plx_lane *lane = plx_work_lane(
+		map, w->number, (map->external + w->number) * map->ways + (w->priority & (map->ways - 1)));
+
+	return map->inbox_geometry.cells -
+	       (plx_lane_sent(&map->inbox_geometry, lane) - plx_read_once(&lane->taken));
+}
+
+/* Of what is written down, how many go to this worker itself? */
+static uint64_t staged_for_home(struct plx_worker *w, const struct plx_work_outbox *box)
+{
+	const unsigned char *first = (const unsigned char *)(box + 1);
+	uint64_t n = 0;
+
+	for (uint64_t at = 0; at < box->staged;) {
+		const struct plx_work_entry *e = (const struct plx_work_entry *)(const void *)(first + at);
+
+		n += plx_work_recipient(w->sender, e->key) == w->number;
+		at += entry_size(e);
+	}
+	return n;
+}
+
+static bool waits_for_itself(struct plx_worker *w, const struct plx_work_outbox *box, uint64_t key)
+{
+	const struct plx_sender *s = plx_worker_sender(w);
+
+	return s && plx_work_recipient(s, key) == w->number && staged_for_home(w, box) >= room_at_home(w);
 }
 
 int plx_worker_forward(struct plx_worker *w, uint64_t key, uint32_t type, const void *data, uint32_t size)
@@ -52,6 +88,8 @@ int plx_worker_forward(struct plx_worker *w, uint64_t key, uint32_t type, const 
 	staged = plx_read_once(&box->staged);
 	if (staged > room || staged % 8 != 0 || entry_size(&e) > room - staged)
 		return -ENOSPC;
+	if (waits_for_itself(w, box, key))
+		return -EDEADLK;
 	memcpy(entries(box) + staged, &e, sizeof(e));
 	if (size)
 		memcpy(entries(box) + staged + sizeof(e), data, size);
@@ -135,6 +173,7 @@ void plx_work_flush_all(struct plx_worker *w)
 
 		if (s && plx_work_flush(w->map, w->number, s) == 0)
 			return;
+		plx_post_tell_all(&w->inbox); /* some of it may be for ourselves */
 		if (plx_sys_poll(NULL, 0, SLICE_NS / 100, NULL) < 0) {
 			/* a signal: look again */
 		}

@@ -252,6 +252,8 @@ void plx_work_wake(const struct plx_work_map *map, uint32_t worker);
 /** plx_work_ring() - whoever waits for something that workers do. */
 void plx_work_ring(struct plx_work_map *map);
 
+/** plx_work_recipient() - who gets a message with that key for certain; PLX_PARTITION_NOBODY: one of several. */
+uint32_t plx_work_recipient(const struct plx_sender *s, uint64_t key);
 /** plx_work_send() - a message to the owner of its key. */
 int plx_work_send(struct plx_sender *s, struct plx_work_letter *letter, uint64_t timeout_ns) plx_must_check;
 /** plx_work_forwarder() - the supervisor's own seat. */

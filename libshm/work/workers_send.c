@@ -149,6 +149,22 @@ static uint32_t owner_of(struct plx_sender *s, uint64_t key, uint16_t *slot)
 	return __atomic_load_n(&s->partition.owner[*slot], __ATOMIC_ACQUIRE);
 }
 
+uint32_t plx_work_recipient(const struct plx_sender *s, uint64_t key)
+{
+	uint32_t only = PLX_PARTITION_NOBODY;
+
+	if (s->partition.kind != PLX_PARTITION_TURN && s->partition.kind != PLX_PARTITION_LEAST)
+		return plx_partition_owner(&s->partition, plx_partition_slot(&s->partition, key));
+	for (uint32_t i = 0; i < s->map->most; i++) {
+		if (!takes_messages(s, i))
+			continue;
+		if (only != PLX_PARTITION_NOBODY)
+			return PLX_PARTITION_NOBODY;
+		only = i;
+	}
+	return only;
+}
+
 /* ---- waiting for room ----------------------------------------------------------------------------- */
 
 static int wait_for_room(struct plx_sender *s, uint32_t worker, uint8_t priority, uint64_t end_ns)
@@ -159,6 +175,8 @@ static int wait_for_room(struct plx_sender *s, uint32_t worker, uint8_t priority
 
 	if (now_ns >= end_ns)
 		return -ETIMEDOUT;
+	if (s->seat.number == s->map->external + worker)
+		return -EDEADLK; /* a worker to itself: who should make room? */
 	if (s->owner) {
 		ret = plx_workers_step(s->owner, 0);
 		if (ret < 0)

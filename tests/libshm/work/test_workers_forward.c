@@ -187,6 +187,112 @@ static void who_forwards_more_than_fits_or_fails_has_forwarded_nothing(void **st
 	assert_int_equal(plx_workers_stop(w, FOREVER), 0);
 }
 
+/* What a message carries: to forward so many to its own key, which do the same with one less each time. */
+struct depth {
+	uint32_t left, each;
+};
+
+/* Errors are those of forwarding to oneself; by[2] what was forwarded, by[1] what came. */
+static int forward_to_oneself(struct plx_worker *w, const struct plx_message *m, void *arg)
+{
+	struct depth d;
+
+	(void)arg;
+	memcpy(&d, m->data, sizeof(d));
+	add(&page->by[1], 1);
+	if (d.left == 0)
+		return 0;
+	d.left--;
+	for (uint32_t i = 0; i < d.each; i++) {
+		int ret = plx_worker_forward(w, m->key, 2, &d, sizeof(d));
+
+		if (ret == 0)
+			add(&page->by[2], 1);
+		else if (ret == -EDEADLK)
+			add(&page->errors, 1);
+	}
+	return 0;
+}
+
+static void forwards_to_oneself(bool threads, uint32_t kind, struct depth d)
+{
+	struct plx_workers_options o = options(threads);
+	struct plx_workers *w;
+	struct plx_sender *s;
+
+	memset(page, 0, sizeof(*page));
+	o.hooks.handle = forward_to_oneself;
+	o.partition.kind = kind;
+	o.workers = 1;
+	o.count = 8; /* which comes to as many cells: chan/channel.c */
+	w = open_with(&o);
+	assert_int_equal(plx_sender_open(&s, w), 0);
+	assert_int_equal(plx_sender_send(s, 1, 1, &d, sizeof(d), FOREVER), 0);
+	assert_int_equal(plx_workers_drain(w, FOREVER), 0);
+	assert_int_equal(get(&page->by[1]), get(&page->by[2]) + 1);
+	plx_sender_close(s);
+	assert_int_equal(plx_workers_stop(w, FOREVER), 0);
+	assert_true(no_children_left());
+}
+
+static void a_worker_forwards_to_itself_what_its_inbox_holds_and_is_told_of_the_rest(void **state)
+{
+	(void)state;
+	for (int threads = 0; threads < 2; threads++) {
+		forwards_to_oneself(threads, PLX_PARTITION_HASH, (struct depth){ 1, CELLS + 4 });
+		assert_int_equal(page->errors, 4);
+		assert_int_equal(get(&page->by[2]), CELLS);
+	}
+}
+
+static void a_worker_that_forwards_to_itself_for_ever_more_does_not_wait_for_itself(void **state)
+{
+	static const uint32_t kinds[] = { PLX_PARTITION_HASH, PLX_PARTITION_TURN, PLX_PARTITION_LEAST };
+
+	(void)state;
+	for (int threads = 0; threads < 2; threads++)
+		for (uint32_t i = 0; i < 3; i++) {
+			forwards_to_oneself(threads, kinds[i], (struct depth){ 9, 2 });
+			assert_true(page->errors > 0);
+			assert_true(get(&page->by[2]) > 2ull * CELLS);
+		}
+}
+
+/* The same by a sender of one's own, which would wait at once. */
+static int send_to_oneself(struct plx_worker *w, const struct plx_message *m, void *arg)
+{
+	int ret = 0;
+
+	(void)arg;
+	for (int i = 0; m->type == 1 && ret == 0; i++) {
+		ret = plx_sender_send(plx_worker_sender(w), m->key, 2, NULL, 0, FOREVER);
+		add(&page->by[2], ret == 0);
+	}
+	add(&page->errors, ret == -EDEADLK);
+	return 0;
+}
+
+static void a_handler_that_sends_to_its_own_full_inbox_is_told_so(void **state)
+{
+	struct plx_workers_options o = options(false);
+	struct plx_workers *w;
+	struct plx_sender *s;
+
+	(void)state;
+	o.hooks.handle = send_to_oneself;
+	o.workers = 1;
+	o.count = 8;
+	w = open_with(&o);
+	assert_int_equal(plx_sender_open(&s, w), 0);
+	assert_int_equal(plx_sender_send(s, 1, 1, NULL, 0, FOREVER), 0);
+	assert_int_equal(plx_workers_drain(w, FOREVER), 0);
+	assert_int_equal(page->errors, 1);
+	assert_int_equal(get(&page->by[2]), CELLS);
+	assert_int_equal(stats_of(w).handled, CELLS + 1);
+	plx_sender_close(s);
+	assert_int_equal(plx_workers_stop(w, FOREVER), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +301,9 @@ int main(void)
 		TEST(what_is_forwarded_arrives_once_and_in_order_between_threads),
 		TEST(a_worker_does_not_go_before_what_it_forwarded_is_sent),
 		TEST(who_forwards_more_than_fits_or_fails_has_forwarded_nothing),
+		TEST(a_worker_forwards_to_itself_what_its_inbox_holds_and_is_told_of_the_rest),
+		TEST(a_worker_that_forwards_to_itself_for_ever_more_does_not_wait_for_itself),
+		TEST(a_handler_that_sends_to_its_own_full_inbox_is_told_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
