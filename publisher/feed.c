@@ -44,6 +44,13 @@ enum feed_end feed_loan(struct feed *feed, struct plx_loan *loan)
 	return err < 0 ? end : FEED_ALL;
 }
 
+static enum feed_end sent(struct feed *feed, uint64_t length)
+{
+	feed->bytes += length;
+	feed->messages++;
+	return FEED_ALL;
+}
+
 enum feed_end feed_publish(struct feed *feed, struct plx_loan *loan, uint64_t length)
 {
 	enum feed_end end = FEED_ALL;
@@ -51,11 +58,7 @@ enum feed_end feed_publish(struct feed *feed, struct plx_loan *loan, uint64_t le
 
 	while ((err = plx_publisher_publish(feed->pub, loan, length)) < 0 && end == FEED_ALL)
 		end = why_not(feed, err);
-	if (err < 0)
-		return end;
-	feed->bytes += length;
-	feed->messages++;
-	return FEED_ALL;
+	return err < 0 ? end : sent(feed, length);
 }
 
 enum feed_end feed_send(struct feed *feed, const void *data, uint64_t length)
@@ -65,11 +68,7 @@ enum feed_end feed_send(struct feed *feed, const void *data, uint64_t length)
 
 	while ((err = plx_publisher_send(feed->pub, data, length)) < 0 && end == FEED_ALL)
 		end = why_not(feed, err);
-	if (err < 0)
-		return end;
-	feed->bytes += length;
-	feed->messages++;
-	return FEED_ALL;
+	return err < 0 ? end : sent(feed, length);
 }
 
 static void say_gone(struct feed *feed, uint32_t pid, uint64_t position, int32_t reason)

@@ -87,10 +87,6 @@ enum {
 	OPT_HISTORY,
 	OPT_FULL,
 	OPT_TIMEOUT,
-	OPT_KEY,
-	OPT_TRUST,
-	OPT_USER,
-	OPT_GROUP,
 	OPT_LINGER,
 };
 
@@ -113,10 +109,7 @@ static const struct option long_options[] = {
 	{ "full", required_argument, NULL, OPT_FULL },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "linger", required_argument, NULL, OPT_LINGER },
-	{ "key", required_argument, NULL, OPT_KEY },
-	{ "trust", required_argument, NULL, OPT_TRUST },
-	{ "user", required_argument, NULL, OPT_USER },
-	{ "group", required_argument, NULL, OPT_GROUP },
+	CLI_LONG_TRUST,
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -201,10 +194,10 @@ static int read_option(struct options *opt, int c)
 	case OPT_FULL: return read_full(&opt->full);
 	case OPT_TIMEOUT: return read_time("--timeout", &opt->timeout_ns);
 	case OPT_LINGER: return read_time("--linger", &opt->linger_ns);
-	case OPT_KEY: return cli_trust_option(&opt->trust, "key", optarg);
-	case OPT_TRUST: return cli_trust_option(&opt->trust, "trust", optarg);
-	case OPT_USER: return cli_trust_option(&opt->trust, "user", optarg);
-	case OPT_GROUP: return cli_trust_option(&opt->trust, "group", optarg);
+	case CLI_KEY:
+	case CLI_TRUST:
+	case CLI_USER:
+	case CLI_GROUP: return cli_trust_option(&opt->trust, c, optarg);
 	default: return cli_usage_error("see above"); /* getopt has said what */
 	}
 }

@@ -59,30 +59,9 @@ static const char help[] =
 	"publisher\n"
 	"died; 130, 143 after SIGINT, SIGTERM.\n";
 
-enum {
-	OPT_ONCE = 256,
-	OPT_SLOT,
-	OPT_PROGRAM,
-	OPT_RESULT,
-	OPT_GRACE,
-	OPT_DIRECTORY,
-	OPT_QUEUE,
-	OPT_PROGRESS,
-	OPT_KEY,
-	OPT_TRUST,
-	OPT_USER,
-	OPT_GROUP
-};
+enum { OPT_ONCE = 256, OPT_SLOT, OPT_PROGRAM, OPT_RESULT, OPT_GRACE, OPT_DIRECTORY, OPT_QUEUE, OPT_PROGRESS };
 
 #define SLOT_MAX (UINT64_C(1) << 30)
-
-/* Returns 0, or an exit code. */
-static int whom(struct cli_trust *trust, const char *name, const char *value)
-{
-	int ret = cli_trust_option(trust, name, value);
-
-	return ret < 0 ? 0 : ret;
-}
 
 /* One option of the service. Returns 0, -1 when there is no such option, or an exit code. */
 static int take(int option, const char *value, struct job_service_options *opt, struct cli_trust *trust)
@@ -96,10 +75,10 @@ static int take(int option, const char *value, struct job_service_options *opt, 
 	case 'v': opt->verbose = true; return 0;
 	case OPT_ONCE: opt->once = true; return 0;
 	case OPT_DIRECTORY: opt->directory = value; return 0;
-	case OPT_KEY: return whom(trust, "key", value);
-	case OPT_TRUST: return whom(trust, "trust", value);
-	case OPT_USER: return whom(trust, "user", value);
-	case OPT_GROUP: return whom(trust, "group", value);
+	case CLI_KEY:
+	case CLI_TRUST:
+	case CLI_USER:
+	case CLI_GROUP: ret = cli_trust_option(trust, option, value); return ret < 0 ? 0 : ret;
 	case 'S':
 		ret = cli_count(value, 0, 1u << 16, &n);
 		opt->subscribers = ret == 0 ? (uint32_t)n : 0;
@@ -149,10 +128,7 @@ static int parse(int argc, char **argv, struct job_service_options *opt, struct 
 		{ "max-result", required_argument, NULL, OPT_RESULT },
 		{ "grace", required_argument, NULL, OPT_GRACE },
 		{ "directory", required_argument, NULL, OPT_DIRECTORY },
-		{ "key", required_argument, NULL, OPT_KEY },
-		{ "trust", required_argument, NULL, OPT_TRUST },
-		{ "user", required_argument, NULL, OPT_USER },
-		{ "group", required_argument, NULL, OPT_GROUP },
+		CLI_LONG_TRUST,
 		{ "verbose", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};

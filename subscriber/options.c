@@ -60,10 +60,6 @@ enum {
 	OPT_TYPE,
 	OPT_DIRECTORY,
 	OPT_TIMEOUT,
-	OPT_KEY,
-	OPT_TRUST,
-	OPT_USER,
-	OPT_GROUP,
 };
 
 static const struct option long_options[] = {
@@ -81,10 +77,7 @@ static const struct option long_options[] = {
 	{ "type", required_argument, NULL, OPT_TYPE },
 	{ "directory", required_argument, NULL, OPT_DIRECTORY },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
-	{ "key", required_argument, NULL, OPT_KEY },
-	{ "trust", required_argument, NULL, OPT_TRUST },
-	{ "user", required_argument, NULL, OPT_USER },
-	{ "group", required_argument, NULL, OPT_GROUP },
+	CLI_LONG_TRUST,
 	{ NULL, 0, NULL, 0 },
 };
 
@@ -127,10 +120,10 @@ static int read_option(struct options *opt, int c)
 			return cli_usage_error("--timeout %s: a time is wanted, like 2, 0.5, 250ms or 1m",
 					       optarg);
 		return -1;
-	case OPT_KEY: return cli_trust_option(&opt->trust, "key", optarg);
-	case OPT_TRUST: return cli_trust_option(&opt->trust, "trust", optarg);
-	case OPT_USER: return cli_trust_option(&opt->trust, "user", optarg);
-	case OPT_GROUP: return cli_trust_option(&opt->trust, "group", optarg);
+	case CLI_KEY:
+	case CLI_TRUST:
+	case CLI_USER:
+	case CLI_GROUP: return cli_trust_option(&opt->trust, c, optarg);
 	default: return cli_usage_error("see above"); /* getopt has said what */
 	}
 }

@@ -6,6 +6,8 @@
  * is. Channels are for processes that trust each other, so what a holder of a seat may do with the checker content is not
  * asked; but damage is refused when somebody attaches, and a tool may look at anything.
  */
+#include "tests/fuzz/fuzz.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +15,6 @@
 #include <plx/plx.h>
 
 #include "chan/channel.h"
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-/* Not assert(): it must hold in every build. */
-#define HOLDS(what)                                                                                          \
-	do {                                                                                                 \
-		if (!(what))                                                                                 \
-			abort();                                                                             \
-	} while (0)
 
 #define SIZE_USED 4096u /* elements up to this size are sent and taken */
 #define TURNS     64u

@@ -15,20 +15,13 @@
  *
  * and the byte after the first says what is wrong with it: its key, its process, its namespace, its segment.
  */
+#include "tests/fuzz/fuzz.h"
+
 #include "topic/handshake.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-/* Not assert(): it must hold in every build. */
-#define HOLDS(what)                                                                                          \
-	do {                                                                                                 \
-		if (!(what))                                                                                 \
-			abort();                                                                             \
-	} while (0)
 
 static const struct plx_offer OFFER = { "robot/camera", 0xfeed, 3, 10 };
 static const struct plx_offer FULL = { "robot/camera", 0xfeed, 10, 10 };

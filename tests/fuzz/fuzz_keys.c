@@ -4,6 +4,8 @@
  * libFuzzer's entry (make fuzz); test_fuzz_keys.c calls it too. The first byte of an input picks: the parsers alone on
  * the rest, making a key with a door to the kernel shut, or the rest as a file that is opened as a key, as a list of trusted keys, or as either (modes and sizes by bits).
  */
+#include "tests/fuzz/fuzz.h"
+
 #include "base/sys.h"
 #include "topic/keys.h"
 
@@ -14,15 +16,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-/* Not assert(): it must hold in every build. */
-#define HOLDS(what)                                                                                          \
-	do {                                                                                                 \
-		if (!(what))                                                                                 \
-			abort();                                                                             \
-	} while (0)
 
 /* A secret that is accepted is written the same again. */
 static void try_secret(const char *text, size_t size)

@@ -6,21 +6,14 @@
  * links say anything at all, between any two steps. After each step the checker of the writer is asked, and more:
  * no slot is given out that is loaned, unread by an honest reader, or pinned by one.
  */
+#include "tests/fuzz/fuzz.h"
+
 #include "base/sys.h"
 #include "topic/publisher_state.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-/* Not assert(): it must hold in every build. */
-#define HOLDS(what)                                                                                          \
-	do {                                                                                                 \
-		if (!(what))                                                                                 \
-			abort();                                                                             \
-	} while (0)
 
 #define LIARS     4u
 #define SLOTS_MAX 130u

@@ -11,6 +11,8 @@
  *
  * or, with HOW & 0x80, a list of blocks to format a segment with, which then must read back.
  */
+#include "tests/fuzz/fuzz.h"
+
 #include "base/sys.h"
 #include "mem/segment_layout.h"
 
@@ -21,15 +23,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
-/* Not assert(): it must hold in every build. */
-#define HOLDS(what)                                                                                          \
-	do {                                                                                                 \
-		if (!(what))                                                                                 \
-			abort();                                                                             \
-	} while (0)
 
 #define SEALS_SIZE (F_SEAL_SHRINK | F_SEAL_GROW)
 

@@ -14,15 +14,9 @@
 #include <unistd.h>
 
 #include "base/sys.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/fuzz_workers.h"
 #include "work/work.h"
-
-/* Not assert(): it must hold in every build. */
-#define HOLDS(what)                                                                                          \
-	do {                                                                                                 \
-		if (!(what))                                                                                 \
-			abort();                                                                             \
-	} while (0)
 
 #define WORKERS 2u
 #define SIZE    16u

@@ -4,8 +4,6 @@
 
 #include <stdint.h>
 
-int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
-
 #define FUZZ_PLACES 11u
 
 /* What lies there, and how long it is. */

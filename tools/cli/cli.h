@@ -49,13 +49,23 @@ struct cli_trust {
 	struct plx_keys *keys; /* set by cli_trust_open() */
 };
 
+/* Its options, for getopt_long(): --key FILE, --trust FILE, --user NAME, --group NAME (NAME: also a number). */
+enum { CLI_KEY = 1000, CLI_TRUST, CLI_USER, CLI_GROUP };
+/* clang-format off */
+#define CLI_LONG_TRUST \
+	{ "key", required_argument, NULL, CLI_KEY }, \
+	{ "trust", required_argument, NULL, CLI_TRUST }, \
+	{ "user", required_argument, NULL, CLI_USER }, \
+	{ "group", required_argument, NULL, CLI_GROUP }
+/* clang-format on */
+
 /**
- * cli_trust_option() - one of --key FILE, --trust FILE, --user NAME, --group NAME (NAME: also a number).
- * @name: of the option, without the dashes
+ * cli_trust_option() - one of them.
+ * @option: CLI_KEY to CLI_GROUP
  *
  * Return: -1 to go on, or the exit code: what is wrong has been said.
  */
-int cli_trust_option(struct cli_trust *trust, const char *name, const char *value) plx_must_check;
+int cli_trust_option(struct cli_trust *trust, int option, const char *value) plx_must_check;
 
 /** cli_trust_open() - read the files. Return: -1 to go on, or the exit code. Owner: cli_trust_close(). */
 int cli_trust_open(struct cli_trust *trust) plx_must_check;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <string.h>
 
 static int read_name(struct cli_trust *trust, bool user, const char *value)
 {
@@ -27,22 +26,30 @@ static int read_name(struct cli_trust *trust, bool user, const char *value)
 	return -1;
 }
 
-int cli_trust_option(struct cli_trust *trust, const char *name, const char *value)
+static int read_key(struct cli_trust *trust, const char *value)
 {
-	if (strcmp(name, "user") == 0 || strcmp(name, "group") == 0)
-		return read_name(trust, name[0] == 'u', value);
-	if (strcmp(name, "key") == 0) {
-		if (trust->key)
-			return cli_usage_error("--key %s: a program has one key, and this is the second",
-					       value);
-		trust->key = value;
-		return -1;
-	}
+	if (trust->key)
+		return cli_usage_error("--key %s: a program has one key, and this is the second", value);
+	trust->key = value;
+	return -1;
+}
+
+static int read_trusted(struct cli_trust *trust, const char *value)
+{
 	if (trust->trusted_count == CLI_TRUST_MAX)
 		return cli_usage_error("--trust: %u files at most; one file may hold many keys",
 				       CLI_TRUST_MAX);
 	trust->trusted[trust->trusted_count++] = value;
 	return -1;
+}
+
+int cli_trust_option(struct cli_trust *trust, int option, const char *value)
+{
+	switch (option) {
+	case CLI_KEY: return read_key(trust, value);
+	case CLI_TRUST: return read_trusted(trust, value);
+	default: return read_name(trust, option == CLI_USER, value);
+	}
 }
 
 int cli_trust_open(struct cli_trust *trust)
