@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "reducer/net/arena.h"
+#include "reducer/net/owner.h"
 
 #define ARENA_STRIDE_MIN 22 /* 4 MiB of addresses per partition: notes and buffers need a sixteenth */
 #define ARENA_STRIDE_MAX 42
@@ -26,10 +26,10 @@ enum arena_block {
 	BLOCK_LINES,
 	BLOCK_PARTS,
 	BLOCK_PEERS,
-	BLOCK_MAIL,
 	BLOCK_WORKERS,
 	BLOCK_PARTITIONS,
 	BLOCK_PROGRAM,
+	BLOCK_MAIL,
 	BLOCK_BOOK,
 	BLOCK_CELLS,
 	BLOCKS
@@ -51,6 +51,8 @@ static const struct plx_column partition_columns[ARENA_PARTITION_COLUMNS] = {
 	[ARENA_PARTITION_NODES] = { "node_cells", PLX_COLUMN_GAUGE, NULL },
 	[ARENA_PARTITION_VARS] = { "var_cells", PLX_COLUMN_GAUGE, NULL },
 	[ARENA_PARTITION_MEMORY] = { "memory", PLX_COLUMN_BYTES, NULL },
+	[ARENA_PARTITION_STATE] = { "state", PLX_COLUMN_STATE, "closed|given|taken|held" },
+	[ARENA_PARTITION_MOVES] = { "moves", PLX_COLUMN_COUNT, NULL },
 };
 
 static const struct plx_column program_columns[ARENA_PROGRAM_COLUMNS] = {
@@ -60,6 +62,9 @@ static const struct plx_column program_columns[ARENA_PROGRAM_COLUMNS] = {
 	[ARENA_PROGRAM_DEATHS] = { "worker_deaths", PLX_COLUMN_COUNT, NULL },
 	[ARENA_PROGRAM_PAUSES] = { "pauses", PLX_COLUMN_COUNT, NULL },
 	[ARENA_PROGRAM_QUARANTINED] = { "quarantined", PLX_COLUMN_COUNT, NULL },
+	[ARENA_PROGRAM_WORKERS] = { "workers", PLX_COLUMN_GAUGE, NULL },
+	[ARENA_PROGRAM_WANTED] = { "wanted", PLX_COLUMN_GAUGE, NULL },
+	[ARENA_PROGRAM_MOST] = { "most", PLX_COLUMN_GAUGE, NULL },
 };
 
 static uint32_t bits_for(uint64_t size)
@@ -80,14 +85,14 @@ static void arena_blocks(struct plx_block blocks[BLOCKS], uint32_t n, uint32_t r
 	blocks[BLOCK_PARTS] = (struct plx_block){ "parts", n * sizeof(struct arena_part), ARENA_APART };
 	blocks[BLOCK_PEERS] = (struct plx_block){ "peers", 2ull * n * n * sizeof(struct arena_peer),
 						  ARENA_APART };
-	blocks[BLOCK_MAIL] = (struct plx_block){ "mail", (uint64_t)n * n * arena_ring_bytes(ring),
-						 ARENA_APART };
 	blocks[BLOCK_WORKERS] = (struct plx_block){ "workers", plx_table_size(n, ARENA_WORKER_COLUMNS),
 						    PLX_LINE };
 	blocks[BLOCK_PARTITIONS] = (struct plx_block){ "partitions",
 						       plx_table_size(n, ARENA_PARTITION_COLUMNS), PLX_LINE };
 	blocks[BLOCK_PROGRAM] = (struct plx_block){ "program", plx_table_size(1, ARENA_PROGRAM_COLUMNS),
 						    PLX_LINE };
+	blocks[BLOCK_MAIL] = (struct plx_block){ "mail", (uint64_t)n * n * arena_ring_bytes(ring),
+						 ARENA_PAGE };
 	blocks[BLOCK_BOOK] = (struct plx_block){ "book", book, ARENA_PAGE };
 	blocks[BLOCK_CELLS] = (struct plx_block){ "cells", (uint64_t)n << shift, ARENA_PAGE };
 }
@@ -118,20 +123,34 @@ static int arena_reserve(struct arena *arena, struct plx_block blocks[BLOCKS], c
 	return ret;
 }
 
-/* Everything before the book, and in each partition notes and buffers, have memory from the start. */
-static int arena_commit_fixed(struct arena *arena)
+/* Rings for mail from and to partition @i, as far as those before it are concerned. */
+static int arena_commit_rings(struct arena *arena, uint32_t i)
 {
-	const uint64_t head = (uint64_t)((char *)plx_segment_block(&arena->seg, "book", NULL) - arena->base);
-	int ret = arena_commit(arena, &arena->control->committed, 0, head);
+	const uint64_t bytes = arena_ring_bytes(arena->control->ring);
+	_Atomic uint64_t *held = &arena->control->committed;
+	int ret = 0;
 
-	for (uint32_t i = 0; i < arena->n && ret == 0; i++) {
-		const uint64_t notes = arena_caches_off(arena, i);
-		_Atomic uint64_t *held = &arena->lines[i].memory;
-
-		ret = arena_commit(arena, held, notes, arena_buffer_off(arena, 0));
-		for (uint32_t k = 0; k < ARENA_BUFFERS && ret == 0; k++)
-			ret = arena_commit(arena, held, notes + arena_buffer_off(arena, k), ARENA_BUFFER_MIN);
+	for (uint32_t k = 0; k <= i && ret == 0; k++) {
+		ret = arena_commit(arena, held, (uint64_t)((char *)arena_ring(arena, i, k) - arena->base),
+				   bytes);
+		if (ret == 0 && k < i)
+			ret = arena_commit(arena, held,
+					   (uint64_t)((char *)arena_ring(arena, k, i) - arena->base), bytes);
 	}
+	return ret;
+}
+
+/* What each partition has memory for from the start: its mail, notes and buffers. */
+static int arena_commit_part(struct arena *arena, uint32_t i)
+{
+	const uint64_t notes = arena_caches_off(arena, i);
+	_Atomic uint64_t *held = &arena->lines[i].memory;
+	int ret = arena_commit_rings(arena, i);
+
+	if (ret == 0)
+		ret = arena_commit(arena, held, notes, arena_buffer_off(arena, 0));
+	for (uint32_t k = 0; k < ARENA_BUFFERS && ret == 0; k++)
+		ret = arena_commit(arena, held, notes + arena_buffer_off(arena, k), ARENA_BUFFER_MIN);
 	return ret;
 }
 
@@ -150,7 +169,7 @@ static int arena_find(struct arena *arena)
 }
 
 /* An area may be as large as its memory was: only what is in use is forgotten. */
-static void arena_reset_part(struct arena *arena, uint32_t i)
+static void arena_reset_part(struct arena *arena, uint32_t i, uint32_t parts)
 {
 	const struct arena_record *last = arena_record(arena, i);
 	struct arena_part *part = &arena->parts[i];
@@ -171,7 +190,7 @@ static void arena_reset_part(struct arena *arena, uint32_t i)
 	for (uint32_t k = 0; k < ARENA_BUFFERS; k++)
 		fresh.buffer_end[k] = last->buffer_end[k] ? last->buffer_end[k] : ARENA_BUFFER_MIN;
 	part->record[0] = part->record[1] = fresh;
-	for (uint32_t k = 0; k < arena->n; k++) {
+	for (uint32_t k = 0; k < parts; k++) {
 		struct arena_ring *out = arena_ring(arena, i, k), *in = arena_ring(arena, k, i);
 		/* relaxed: nobody else is there; the heads are brought to the tails */
 		const struct arena_peer peer = {
@@ -187,14 +206,34 @@ static void arena_reset_part(struct arena *arena, uint32_t i)
 	}
 }
 
-int arena_open(struct arena *arena, const char *name, uint32_t workers, uint32_t ring, uint64_t memory_max)
+int arena_open_part(struct arena *arena, uint32_t to)
+{
+	const uint32_t i = arena_open_parts(arena);
+	int ret;
+
+	if (i == arena->n)
+		return -ENOSPC;
+	ret = arena_commit_part(arena, i);
+	if (ret < 0) {
+		atomic_store_explicit(&arena->lines[i].memory, 0, memory_order_relaxed);
+		return -ENOMEM;
+	}
+	arena_reset_part(arena, i, i + 1);
+	owner_pass(arena, i, to);
+	/* release: with all that; pairs with arena_open_parts() */
+	atomic_store_explicit(&arena->control->open, i + 1, memory_order_release);
+	return 0;
+}
+
+int arena_open(struct arena *arena, const char *name, uint32_t most, uint32_t open, uint32_t ring,
+	       uint64_t memory_max)
 {
 	struct plx_block blocks[BLOCKS];
 	uint64_t size;
 	void *table;
 	int ret;
 
-	*arena = (struct arena){ .seg = PLX_SEGMENT_NONE, .n = workers };
+	*arena = (struct arena){ .seg = PLX_SEGMENT_NONE, .n = most };
 	ret = arena_reserve(arena, blocks, name, ring, memory_max);
 	if (ret < 0)
 		return ret;
@@ -210,35 +249,38 @@ int arena_open(struct arena *arena, const char *name, uint32_t workers, uint32_t
 	if (ret < 0)
 		goto fail;
 	arena->control->version = ARENA_VERSION;
-	arena->control->workers = workers;
+	arena->control->most = most;
+	arena->control->wanted = open;
 	arena->control->ring = ring;
 	arena->control->stride_shift = arena->shift;
 	arena->control->cells = arena->cells;
 	arena->control->memory_max = memory_max;
-	ret = arena_commit_fixed(arena);
+	/* everything before the mail */
+	ret = arena_commit(arena, &arena->control->committed, 0, (uint64_t)(arena->mail - arena->base));
 	if (ret < 0)
 		goto fail;
 	table = plx_segment_block(&arena->seg, "workers", &size);
 	ret = plx_table_init(&arena->workers, table, size, "worker", worker_columns, ARENA_WORKER_COLUMNS,
-			     workers);
+			     most);
 	table = plx_segment_block(&arena->seg, "partitions", &size);
 	if (ret == 0)
 		ret = plx_table_init(&arena->partitions, table, size, "partition", partition_columns,
-				     ARENA_PARTITION_COLUMNS, workers);
+				     ARENA_PARTITION_COLUMNS, most);
 	table = plx_segment_block(&arena->seg, "program", &size);
 	if (ret == 0)
 		ret = plx_table_init(&arena->program, table, size, "program", program_columns,
 				     ARENA_PROGRAM_COLUMNS, 1);
+	for (uint32_t i = 0; i < most; i++) /* also of what is not open: it does not keep anybody waiting */
+		arena->lines[i].state = ARENA_IDLE;
+	for (uint32_t i = 0; i < open && ret == 0; i++)
+		ret = arena_open_part(arena, i);
 	if (ret == 0)
 		ret = plx_segment_seal(&arena->seg, PLX_SEAL_DATA);
 	if (ret < 0)
 		goto fail;
 	arena_reset(arena);
-	for (uint32_t i = 0; i < workers; i++) {
-		arena->lines[i].state = ARENA_IDLE;
-		plx_table_set(&arena->workers, i, ARENA_WORKER_STATE, 1);
-		plx_table_set(&arena->partitions, i, ARENA_PARTITION_OWNER, i);
-	}
+	for (uint32_t i = 0; i < most; i++)
+		plx_table_set(&arena->workers, i, ARENA_WORKER_STATE, ARENA_IDLE);
 	return 0;
 fail:
 	arena_close(arena);
@@ -254,11 +296,12 @@ void arena_close(struct arena *arena)
 void arena_reset(struct arena *arena)
 {
 	struct arena_control *control = arena->control;
+	const uint32_t parts = arena_open_parts(arena);
 
-	for (uint32_t i = 0; i < arena->n; i++) {
+	for (uint32_t i = 0; i < parts; i++) {
 		struct arena_line *line = &arena->lines[i];
 
-		arena_reset_part(arena, i);
+		arena_reset_part(arena, i, parts);
 		/* relaxed: the workers are idle, and see all of this when they see the new job (S1) */
 		atomic_store_explicit(&line->sent, 0, memory_order_relaxed);
 		atomic_store_explicit(&line->received, 0, memory_order_relaxed);
@@ -268,7 +311,7 @@ void arena_reset(struct arena *arena)
 		atomic_store_explicit(&line->redexes, 0, memory_order_relaxed);
 		atomic_store_explicit(&line->inbox, 0, memory_order_relaxed);
 	}
-	for (uint32_t i = 0; i < arena->n; i++)
+	for (uint32_t i = 0; i < parts; i++)
 		atomic_store_explicit(&arena->lines[i].memory, arena_held(arena, i, arena_record(arena, i)),
 				      memory_order_relaxed);
 	atomic_store_explicit(&control->stop, 0, memory_order_relaxed);

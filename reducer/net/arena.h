@@ -24,7 +24,7 @@ struct arena {
 	struct plx_table workers;
 	struct plx_table partitions;
 	struct plx_table program; /* one row: the supervisor's */
-	uint32_t n;               /* workers */
+	uint32_t n;               /* partitions there can be; arena_open_parts() says how many there are */
 	uint32_t shift;
 	uint64_t cells; /* bytes from base to partition 0 */
 };
@@ -46,6 +46,8 @@ enum arena_partition_column {
 	ARENA_PARTITION_NODES,
 	ARENA_PARTITION_VARS,
 	ARENA_PARTITION_MEMORY,
+	ARENA_PARTITION_STATE,
+	ARENA_PARTITION_MOVES,
 	ARENA_PARTITION_COLUMNS,
 };
 enum arena_program_column {
@@ -55,18 +57,28 @@ enum arena_program_column {
 	ARENA_PROGRAM_DEATHS,      /* the same of workers */
 	ARENA_PROGRAM_PAUSES,      /* for checkpoints */
 	ARENA_PROGRAM_QUARANTINED, /* redexes that nobody could reduce */
+	ARENA_PROGRAM_WORKERS,
+	ARENA_PROGRAM_WANTED,
+	ARENA_PROGRAM_MOST,
 	ARENA_PROGRAM_COLUMNS,
 };
 
 /*
  * arena_open() - reserve addresses, lay out the blocks, commit what is needed from the start.
+ * @most: partitions there can be; @open: that are open from the start, each given to the worker of its number
  *
  * Addresses are asked for generously and then less and less until the kernel gives them.
  * Return: 0, -ENOMEM, -ENOSPC, -EMFILE, -ENFILE.
  */
-int arena_open(struct arena *arena, const char *name, uint32_t workers, uint32_t ring,
+int arena_open(struct arena *arena, const char *name, uint32_t most, uint32_t open, uint32_t ring,
 	       uint64_t memory_max) plx_must_check;
 void arena_close(struct arena *arena);
+
+/*
+ * arena_open_part() - memory for the next partition, which is empty and given to worker @to; others may run.
+ * Return: 0, -ENOSPC (as many are open as can be), -ENOMEM.
+ */
+int arena_open_part(struct arena *arena, uint32_t to) plx_must_check;
 
 /* arena_reset() - empty partitions, queues and counters for the next program. Every worker is idle. */
 void arena_reset(struct arena *arena);
@@ -92,6 +104,12 @@ int64_t arena_grow(struct arena *arena, uint32_t part, uint64_t off, uint64_t en
 
 /* arena_held() - bytes with memory in a partition that stands so. */
 uint64_t arena_held(const struct arena *arena, uint32_t part, const struct arena_record *record);
+
+/* How many partitions there are. Acquire: with their memory; it only grows. */
+static inline uint32_t arena_open_parts(const struct arena *arena)
+{
+	return atomic_load_explicit(&arena->control->open, memory_order_acquire);
+}
 
 static inline uint64_t arena_part_off(const struct arena *arena, uint32_t part)
 {

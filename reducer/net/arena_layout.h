@@ -4,12 +4,12 @@
  * One segment of kind PLX_KIND_NET, reserved sparse, with the blocks
  *
  *	control    struct arena_control: orders of the supervisor, what all workers look at
- *	lines      struct arena_line per worker: what a worker says about itself, and its bell
- *	parts      struct arena_part per worker: where its partition stands, as of its last commit and as of the next
- *	peers      struct arena_peer, for each worker twice as many as there are workers: the same about its mail
- *	mail       struct arena_ring for each ordered pair of workers
+ *	lines      struct arena_line per partition: what its owner says about it, who that is; and the bell of a worker
+ *	parts      struct arena_part per partition: where it stands, as of its last commit and as of the next
+ *	peers      struct arena_peer, for each partition twice as many as there are partitions: the same about its mail
  *	workers    table for tools; written by each worker, one row each
  *	partitions table for tools
+ *	mail       struct arena_ring for each ordered pair of partitions
  *	book       the program, read-only while it runs
  *	cells      the partitions, one power-of-two stride of addresses each:
  *
@@ -17,6 +17,10 @@
  *	           | node cells | variables  | redexes    | caches    | spilled mail |
  *
  * (caches: what it takes to undo a batch, free node cells and variables at hand)
+ *
+ * There are as many partitions as there may ever be workers, and at first as many are open as there are workers: the
+ * others are addresses, zeros and no memory. Worker i begins with partition i; who owns which later says owner.h. What is
+ * called a worker below is whoever owns its partition at that time.
  *
  * Memory is committed from the start of each area as it grows. Only the owner writes the cells of its partition, except
  * that a freed foreign cell is chained by whoever freed it until it is home again.
@@ -37,7 +41,7 @@
 #include "reducer/net/piece.h"
 #include "reducer/net/port.h"
 
-#define ARENA_VERSION 3u
+#define ARENA_VERSION 4u
 
 /*
  * What different workers write is so far apart: processors fetch lines in pairs, and a worker that commits a million times a
@@ -76,8 +80,8 @@ enum arena_order {
 struct arena_control {
 	/* pair 0: geometry; the supervisor writes it once */
 	uint32_t version; /* ARENA_VERSION */
-	uint32_t workers;
-	uint32_t ring; /* messages per mail ring, power of two */
+	uint32_t most;    /* partitions, and workers, that there can be */
+	uint32_t ring;    /* messages per mail ring, power of two */
 	uint32_t stride_shift;
 	uint64_t cells;      /* bytes from the segment base to partition 0 */
 	uint64_t memory_max; /* bytes that may be committed */
@@ -100,6 +104,7 @@ struct arena_control {
 	_Atomic uint64_t stop_detail; /* NET_UNSAFE: the definition; NET_MEMORY: errno */
 	_Atomic uint32_t
 		pause; /* futex; the supervisor: not 0 while all are to stand still after a commit, and different each time */
+	_Atomic uint32_t requests; /* counts reasons to look at who owns what, see owner.h; all write */
 	/* pair 2: the last worker that comes to rest */
 	_Alignas(ARENA_APART) _Atomic uint32_t ended; /* = job when it is over */
 	_Atomic uint64_t
@@ -112,6 +117,8 @@ struct arena_control {
 	_Atomic uint64_t
 		told; /* bytes of the answer that its reader has; for a successor of the supervisor */
 	_Atomic uint64_t told_from; /* where in a file that began, + 1; 0: it is none, or has not begun */
+	_Atomic uint32_t open;      /* partitions that have memory: those before this number */
+	_Atomic uint32_t wanted;    /* workers that there are to be */
 	/* pair 5: worker 0 */
 	_Alignas(ARENA_APART) port held[PIECE_HELD_MAX]; /* ends of the last piece that the outside keeps */
 };
@@ -132,6 +139,13 @@ enum arena_state {
 	ARENA_WAITS = 2, /* has only redexes that had better wait for others; see queue.h */
 };
 
+/* arena_line.asks: what a worker says to its supervisor. */
+enum arena_asks {
+	ARENA_STAYS = 0,
+	ARENA_ASKS_TO_GO = 1,
+	ARENA_GONE = 2, /* of a thread, whose end nobody is told */
+};
+
 struct arena_line {
 	/* pair 0: this worker writes, all read when they look for the end */
 	_Alignas(ARENA_APART) _Atomic uint64_t state; /* see enum arena_state */
@@ -144,20 +158,23 @@ struct arena_line {
 	_Atomic uint64_t memory; /* bytes with memory, and what it is about to ask for */
 	/* pair 1: other workers write: who has put something into a ring of this one */
 	_Alignas(ARENA_APART) _Atomic uint64_t inbox; /* bit per sender */
-	/* pair 2: about sleeping and dying; futex: set by this worker, cleared by who wakes it */
+	/* pair 2: of the process that is the worker of this number; futex: set by it, cleared by who wakes it */
 	_Alignas(ARENA_APART) _Atomic uint32_t asleep;
-	_Atomic int32_t pid;
-	_Atomic uint32_t
-		starting; /* the supervisor sets it before a successor, which clears it when it has recovered */
+	_Atomic uint32_t paused; /* futex; = control.pause while this worker stands still */
+	_Atomic uint32_t leave;  /* the supervisor: 1, it is to go when it owns nothing any more */
+	_Atomic uint32_t asks;   /* enum arena_asks, this worker */
+	/* of the partition: whose it is, see owner.h; and dying */
+	_Atomic uint64_t owner;
+	_Atomic uint64_t wish; /* the supervisor: who is to be the next owner */
 	_Atomic uint32_t
 		careful; /* batches of one interaction each that are still to be done; the supervisor begins it */
-	_Atomic uint32_t paused; /* futex; = control.pause while this worker stands still */
-	uint32_t reserved;
+	_Atomic uint32_t moves; /* times that it was taken, by whoever took it */
 	_Atomic uint64_t
 		attempt; /* seq when the last such batch began: who dies with this seq died of that interaction */
 };
 static_assert(offsetof(struct arena_line, inbox) == 1 * ARENA_APART, "protocol.md: net worker line");
 static_assert(offsetof(struct arena_line, asleep) == 2 * ARENA_APART, "protocol.md: net worker line");
+static_assert(offsetof(struct arena_line, owner) == 2 * ARENA_APART + 16, "protocol.md: net worker line");
 static_assert(sizeof(struct arena_line) == 3 * ARENA_APART, "protocol.md: net worker line");
 static_assert(NET_WORKERS_MAX <= 64, "one bit per worker in inbox and hungry");
 

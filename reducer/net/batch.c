@@ -170,6 +170,7 @@ static void commit_once(struct worker *w)
 	}
 	w->part->record[next & 1] = w->now;
 	if (w->peers_dirty) {
+		w->n = arena_open_parts(w->arena); /* whoever we have dealt with is among them */
 		memcpy(arena_peers(w->arena, w->me, next), w->peer, w->n * sizeof(*w->peer));
 		w->peers_dirty -= net_mutant(MUT_NET_PEERS_ONCE) ? w->peers_dirty : 1;
 	}
@@ -256,7 +257,7 @@ void batch_rewind(struct worker *w)
 {
 	w->seq = atomic_load_explicit(&w->part->seq, memory_order_acquire);
 	w->now = w->part->record[w->seq & 1];
-	memcpy(w->peer, arena_peers(w->arena, w->me, w->seq), w->n * sizeof(*w->peer));
+	memcpy(w->peer, arena_peers(w->arena, w->me, w->seq), w->arena->n * sizeof(*w->peer));
 	take_over(w);
 	if (!net_mutant(MUT_NET_NO_SHOW))
 		show_everything(w);

@@ -7,6 +7,7 @@
 
 #include "reducer/net/check.h"
 #include "reducer/net/link.h"
+#include "reducer/net/owner.h"
 
 #define FREE 0x80u /* in the notes about a cell; the rest counts the ends that lead to it */
 #define ENDS 0x7fu
@@ -39,7 +40,7 @@ static uint8_t *note_of(struct check *c, port p)
 	struct notes *n;
 	uint64_t i;
 
-	if (off < c->arena->cells || arena_home(c->arena, p) >= c->arena->n)
+	if (off < c->arena->cells || arena_home(c->arena, p) >= arena_open_parts(c->arena))
 		return NULL;
 	n = &c->notes[arena_home(c->arena, p)];
 	i = port_index(p) - (var ? n->var_first : n->node_first);
@@ -109,7 +110,7 @@ static bool find_free_of(struct check *c, uint32_t i)
 			return false;
 	if (!free_node_chain(c, record->node_list))
 		return false;
-	for (uint32_t k = 0; k < arena->n; k++) {
+	for (uint32_t k = 0; k < arena_open_parts(arena); k++) {
 		const struct arena_ring *ring = arena_ring(arena, i, k);
 
 		if (!free_node_chain(c, peers[k].away))
@@ -125,14 +126,14 @@ static bool find_free_of(struct check *c, uint32_t i)
 
 static bool queues_are_empty(struct check *c)
 {
-	for (uint32_t i = 0; i < c->arena->n; i++) {
+	for (uint32_t i = 0; i < arena_open_parts(c->arena); i++) {
 		const struct arena_record *part = arena_record(c->arena, i);
 
 		if (part->redex_bottom != part->redex_top || part->laters != 0)
 			return fail(c, "a redex is left in a queue");
 		if (part->spilled != 0)
 			return fail(c, "a message is left aside");
-		for (uint32_t to = 0; to < c->arena->n; to++) {
+		for (uint32_t to = 0; to < arena_open_parts(c->arena); to++) {
 			const struct arena_ring *ring = arena_ring(c->arena, i, to);
 
 			if (atomic_load_explicit(&ring->head, memory_order_relaxed) !=
@@ -211,7 +212,7 @@ static bool count_ends(struct check *c, uint32_t i)
 
 static bool make_notes(struct check *c)
 {
-	for (uint32_t i = 0; i < c->arena->n; i++) {
+	for (uint32_t i = 0; i < arena_open_parts(c->arena); i++) {
 		const struct arena_record *part = arena_record(c->arena, i);
 		struct notes *n = &c->notes[i];
 
@@ -231,7 +232,7 @@ static bool make_notes(struct check *c)
 
 static bool check_all(struct check *c, bool done)
 {
-	for (uint32_t i = 0; i < c->arena->n; i++)
+	for (uint32_t i = 0; i < arena_open_parts(c->arena); i++)
 		if (!find_free_of(c, i))
 			return false;
 	if (!done)
@@ -240,10 +241,10 @@ static bool check_all(struct check *c, bool done)
 		return false;
 	if (!add_end(c, c->arena->control->root)) /* the end that is ours */
 		return false;
-	for (uint32_t i = 0; i < c->arena->n; i++)
+	for (uint32_t i = 0; i < arena_open_parts(c->arena); i++)
 		if (!add_ends(c, i))
 			return false;
-	for (uint32_t i = 0; i < c->arena->n; i++)
+	for (uint32_t i = 0; i < arena_open_parts(c->arena); i++)
 		if (!count_ends(c, i))
 			return false;
 	return true;
@@ -257,9 +258,9 @@ int check_arena(const struct arena *arena, bool done, const char **why)
 	if (!c)
 		return -ENOMEM;
 	c->arena = arena;
-	good = make_notes(c) && check_all(c, done);
+	good = owner_check(arena, &c->why) == 0 && make_notes(c) && check_all(c, done);
 	*why = c->why;
-	for (uint32_t i = 0; i < arena->n; i++) {
+	for (uint32_t i = 0; i < arena_open_parts(arena); i++) {
 		free(c->notes[i].node);
 		free(c->notes[i].var);
 	}

@@ -137,11 +137,12 @@ static void worker_init(struct worker *w, struct arena *arena, uint32_t me, int 
 
 	*w = (struct worker){
 		.me = me,
-		.n = arena->n,
+		.n = arena_open_parts(arena),
 		.tick = arena->control->tick,
 		.ended_fd = ended_fd,
 		.arena = arena,
 		.line = &arena->lines[me],
+		.bell = &arena->lines[me],
 		.part = &arena->parts[me],
 		.notes = arena_notes(arena, me),
 		.node_low = port_make(0, 0, nodes >> 4),
@@ -159,18 +160,23 @@ static void worker_init(struct worker *w, struct arena *arena, uint32_t me, int 
 	w->fuse.warm = arena->control->fuse;
 	w->round = w->tick;
 	w->hot.fuel = w->round;
-	for (uint32_t i = 0; i < w->n; i++) {
+	for (uint32_t i = 0; i < arena->n; i++) {
 		w->out[i].ring = arena_ring(arena, me, i);
 		w->in[i].ring = arena_ring(arena, i, me);
 	}
 }
 
-/* What there was to do is done. */
-static void worker_settle_down(struct worker *w)
+void worker_settle_down(struct worker *w)
 {
 	worker_account(w);
 	batch_commit(w);
 	worker_save(w);
+}
+
+void worker_stand(struct worker *w)
+{
+	if (w->awake)
+		worker_settle_down(w);
 }
 
 /* After a death: go on with a program that is under way, as whoever was here before would have. */
@@ -209,8 +215,7 @@ void worker_close(struct worker *w)
 	free(w);
 }
 
-/* An order, or mail: what there is to do before the first batch. */
-static void worker_wake(struct worker *w)
+void worker_wake(struct worker *w)
 {
 	if (atomic_load_explicit(&w->arena->control->job, memory_order_relaxed) != w->job)
 		worker_adopt(w);
@@ -234,21 +239,4 @@ bool worker_turn(struct worker *w)
 	w->awake = false;
 	quiesce_lie_down(w);
 	return true;
-}
-
-int worker_run(struct arena *arena, uint32_t me, int ended_fd)
-{
-	struct worker *w = worker_open(arena, me, ended_fd);
-
-	if (!w)
-		return 1;
-	while (w->awake || quiesce_rest(w)) {
-		w->awake = false;
-		worker_wake(w);
-		while (worker_batch(w)) {
-		}
-		worker_settle_down(w);
-	}
-	worker_close(w);
-	return 0;
 }

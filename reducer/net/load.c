@@ -160,7 +160,7 @@ static int find_part(struct loading *l, uint64_t *at, uint32_t i)
 	old->count = *count;
 	old->node_first = begin >> 4;
 	old->var_first = (begin + (1ull << (h->stride_shift - 1))) >> 3;
-	old->part = i % l->arena->n;
+	old->part = i % arena_open_parts(l->arena);
 	old->node = take(at, count->nodes, sizeof(struct pair), l->load);
 	old->var = take(at, count->vars, sizeof(port), l->load);
 	old->redex = take(at, count->redexes, sizeof(struct pair), l->load);
@@ -315,7 +315,7 @@ static int make_places(struct loading *l)
 
 	for (uint32_t i = 0; i < l->load->head.parts && ret == 0; i++)
 		ret = make_place(l, &l->old[i]);
-	for (uint32_t i = 0; i < l->arena->n; i++)
+	for (uint32_t i = 0; i < arena_open_parts(l->arena); i++)
 		l->record[i].redex_bottom = 0;
 	return ret < 0 ? -ENOMEM : 0;
 }
@@ -510,7 +510,7 @@ static void set_stage(const struct loading *l)
 	atomic_store_explicit(&control->job, orders, memory_order_relaxed);
 	l->record[0].interactions = l->load->head.interactions + l->interactions;
 	l->record[0].received = orders;
-	for (uint32_t i = 0; i < l->arena->n; i++) {
+	for (uint32_t i = 0; i < arena_open_parts(l->arena); i++) {
 		struct arena_line *line = &l->arena->lines[i];
 
 		l->record[i].job = orders;
@@ -527,9 +527,9 @@ int load_arena(const struct load *load, struct arena *arena, const char **why)
 	int ret;
 
 	l.old = calloc(load->head.parts, sizeof(*l.old));
-	l.record = calloc(arena->n, sizeof(*l.record));
+	l.record = calloc(arena_open_parts(arena), sizeof(*l.record));
 	ret = l.old && l.record ? 0 : -ENOMEM;
-	for (uint32_t i = 0; i < arena->n && ret == 0; i++)
+	for (uint32_t i = 0; i < arena_open_parts(arena) && ret == 0; i++)
 		l.record[i] = *arena_record(arena, i);
 	if (ret == 0)
 		ret = find_parts(&l);

@@ -5,6 +5,7 @@
 
 #include "reducer/net/cells.h"
 #include "reducer/net/mail.h"
+#include "reducer/net/owner.h"
 #include "reducer/net/rules.h"
 
 /* So many messages do not wait for the next tick. */
@@ -97,9 +98,15 @@ void mail_wake(struct worker *w, uint32_t who)
 
 	/*
 	 * W1 seq_cst: between our message and our look at asleep; pairs with W2, between the other's asleep and its look
-	 * at inbox. One of the two sees the other.
+	 * at inbox. One of the two sees the other; O1, in between, finds the bell of whoever has it now, see owner.h.
 	 */
-	atomic_fetch_or_explicit(&line->inbox, 1ull << w->me, memory_order_seq_cst);
+	if (!net_mutant(MUT_NET_BELL_FIRST))
+		atomic_fetch_or_explicit(&line->inbox, 1ull << w->me, memory_order_seq_cst);
+	line = &w->arena->lines[owner_worker(owner_of(w->arena, who))];
+	if (net_mutant(MUT_NET_BELL_FIRST))
+		atomic_fetch_or_explicit(&w->arena->lines[who].inbox, 1ull << w->me, memory_order_seq_cst);
+	if (line == w->bell)
+		return; /* we are awake */
 	if (atomic_load_explicit(&line->asleep, memory_order_seq_cst) &&
 	    atomic_exchange_explicit(&line->asleep, 0, memory_order_seq_cst))
 		plx_futex_wake((uint32_t *)&line->asleep, 1);

@@ -20,11 +20,13 @@
 
 #include "reducer/net/inject.h"
 #include "reducer/net/net_state.h"
+#include "reducer/net/owner.h"
 
 #define NET_RING       1024u /* messages; with many workers, who have as many rings each, fewer */
 #define NET_RING_MIN   8u
 #define NET_RING_MAX   (1u << 20)
 #define NET_LOOK_NS    UINT64_C(100000000)
+#define NET_MOVE_NS    UINT64_C(1000000) /* between looks, while partitions change hands */
 #define NET_MEMORY_MIN (1ull << 20)
 #define NET_KEEP       (256ull << 20) /* bytes of arena kept from program to program */
 
@@ -41,7 +43,7 @@ void net_stop(struct net *net)
 int net_begin(struct net *net)
 {
 	const struct net_options *o = &net->options;
-	int ret = arena_open(&net->arena, net->name, o->workers, o->ring, o->memory_max);
+	int ret = arena_open(&net->arena, net->name, o->workers_max, o->workers, o->ring, o->memory_max);
 
 	net->phase = PHASE_FRESH;
 
@@ -92,6 +94,8 @@ static int choose_options(struct net *net, const struct net_options *options)
 	*o = *options;
 	if (o->workers == 0)
 		o->workers = 1;
+	if (o->workers_max < o->workers)
+		o->workers_max = o->workers;
 	if (o->ring == 0)
 		o->ring = o->workers <= 8 ? NET_RING : o->workers <= 24 ? NET_RING / 4 : NET_RING / 16;
 	if (o->memory_max == 0)
@@ -100,7 +104,7 @@ static int choose_options(struct net *net, const struct net_options *options)
 		o->warm = FUSE_WARM;
 	if (o->tick == 0)
 		o->tick = ARENA_TICK;
-	if (o->workers > NET_WORKERS_MAX || o->tick > ARENA_TICK || o->ring < NET_RING_MIN ||
+	if (o->workers_max > NET_WORKERS_MAX || o->tick > ARENA_TICK || o->ring < NET_RING_MIN ||
 	    o->ring > NET_RING_MAX || (o->ring & (o->ring - 1)) || o->memory_max < NET_MEMORY_MIN)
 		return -EINVAL;
 	snprintf(net->name, sizeof(net->name), "%s", o->name ? o->name : "net");
@@ -227,28 +231,37 @@ static bool must_renew(struct net *net, uint64_t memory)
 	const uint64_t max = memory / 2;
 
 	net_watch(net);
-	for (uint32_t i = 0; i < net->started; i++)
-		if (atomic_load_explicit(&net->arena.lines[i].starting, memory_order_acquire))
-			return true; /* a successor that may be looking at what we are about to reset */
+	/* nothing of a fresh one is reset; else whoever is taking a partition may be looking at what we are about to reset */
+	if (net->phase != PHASE_FRESH && !net->broken && net->running != 0 && !net_is_settled(net))
+		return true;
 	return net->broken || arena_memory(&net->arena) > (max < NET_KEEP ? max : NET_KEEP);
+}
+
+/* Has anybody told us anything? Before we look what it was. */
+static bool drain(struct net *net)
+{
+	uint64_t count;
+	bool any = false;
+
+	while (net->ended_fd >= 0 && read(net->ended_fd, &count, sizeof(count)) > 0)
+		any = true;
+	return any;
 }
 
 /* What was told about the order before is forgotten. */
 static void give_order(struct net *net, enum arena_order order)
 {
 	struct arena_control *control = net->arena.control;
-	uint64_t count;
 
-	while (net->ended_fd >= 0 && read(net->ended_fd, &count, sizeof(count)) > 0) {
-	}
-	net->result = (struct net_result){ .workers = net->options.workers, .deaths = net->result.deaths };
+	(void)drain(net);
+	net->result = (struct net_result){ .workers = net_workers(net), .deaths = net->result.deaths };
 	net->phase = PHASE_RUNNING;
 	net_show(net, ARENA_PROGRAM_STATE, 1);
 	control->order = order;
 	/* S1 seq_cst: everything before is seen by who sees the new number (S2); and before W3 */
 	atomic_store_explicit(&control->job, atomic_load_explicit(&control->job, memory_order_relaxed) + 1,
 			      memory_order_seq_cst);
-	net_ring(&net->arena.lines[0]);
+	net_ring(&net->arena.lines[owner_worker(owner_of(&net->arena, 0))]);
 }
 
 void net_limit(struct net *net, const struct net_limits *limits, uint64_t ran_ns)
@@ -402,7 +415,8 @@ static void count_result(struct net *net)
 	net->phase = PHASE_OVER;
 	net_show(net, ARENA_PROGRAM_STATE, 2);
 	r->time_ns = plx_now_ns() - net->begin_ns;
-	for (uint32_t i = 0; i < net->options.workers; i++) {
+	r->workers = arena_open_parts(&net->arena);
+	for (uint32_t i = 0; i < r->workers; i++) {
 		uint64_t n = atomic_load_explicit(&net->arena.lines[i].interactions, memory_order_relaxed);
 
 		r->interactions += n;
@@ -462,6 +476,8 @@ int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result)
 		uint64_t left;
 		int ret;
 
+		if (net->moving || drain(net))
+			net_roster(net);
 		if (net_is_over(net)) {
 			const uint64_t before = net->reduced;
 
@@ -483,6 +499,8 @@ int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result)
 		if (waited >= timeout_ns)
 			return -ETIMEDOUT;
 		left = timeout_ns == UINT64_MAX ? UINT64_MAX : timeout_ns - waited;
+		if (net->moving && left > NET_MOVE_NS)
+			left = NET_MOVE_NS;
 		if (net->limits.time_ns && !late && net->limits.time_ns - ran < left)
 			left = net->limits.time_ns - ran;
 		ret = sleep_on(net, left);

@@ -24,7 +24,9 @@
 struct net;
 
 struct net_options {
-	uint32_t workers;    /* 1 ... NET_WORKERS_MAX; 0 means 1 */
+	uint32_t workers; /* 1 ... NET_WORKERS_MAX; 0 means 1 */
+	uint32_t
+		workers_max; /* that there may be later, see net_set_workers(); 0 means @workers. Costs addresses, no memory */
 	uint64_t memory_max; /* bytes the arena may take; 0 means half of the machine's memory */
 	uint32_t ring;       /* messages in a mail ring, a power of two, 8 at least; 0 means the default */
 	bool threads;        /* workers are threads of the caller: for ThreadSanitizer, nothing else */
@@ -75,7 +77,7 @@ struct net_result {
 	char error[256]; /* fit for a user; empty with NET_DONE */
 	uint64_t interactions;
 	uint64_t time_ns;   /* from net_start() to the end */
-	uint32_t workers;   /* how many there were */
+	uint32_t workers;   /* how many there were, at most, at a time */
 	uint32_t took_part; /* how many of them did an interaction */
 	uint32_t deaths;    /* workers that died and were replaced, without harm */
 };
@@ -163,8 +165,26 @@ void net_cancel(struct net *net);
 
 void net_progress(const struct net *net, struct net_progress *progress);
 
-/* net_worker() - about one worker. Return: 0 or -EINVAL (no such worker). */
+/*
+ * net_worker() - about one worker; when they join and leave, about whoever worked with the part of the net of that number.
+ * Return: 0 or -EINVAL (no such worker).
+ */
 int net_worker(const struct net *net, uint32_t worker, struct net_worker_stats *stats);
+
+/*
+ * net_set_workers() - from now on there are to be so many workers, also while a program runs; net_wait() brings it about.
+ *
+ * Who leaves finishes its batch, hands its part of the net to the others and ends; who joins gets a part that somebody has too
+ * many of, or an empty one, and asks for work. Result and count are what they would have been. A worker process that gets
+ * SIGTERM leaves, too, unless it is the last.
+ *
+ * Return: 0, -EINVAL (none, or more than net_options.workers_max).
+ */
+int net_set_workers(struct net *net, uint32_t workers) plx_must_check;
+
+/* net_workers() - how many there are now; net_workers_max() - how many there may be. */
+uint32_t net_workers(const struct net *net);
+uint32_t net_workers_max(const struct net *net);
 
 /* net_root(), net_source() - the normal form, for text_print(); valid from NET_DONE to the next net_start(). */
 port net_root(const struct net *net);

@@ -14,7 +14,7 @@ int net_worker(const struct net *net, uint32_t worker, struct net_worker_stats *
 	const struct arena_line *line;
 
 	*stats = (struct net_worker_stats){ 0 };
-	if (worker >= net->options.workers || !net->arena.lines)
+	if (!net->arena.lines || worker >= arena_open_parts(&net->arena))
 		return -EINVAL;
 	line = &net->arena.lines[worker];
 	/* relaxed: numbers to look at */
@@ -38,7 +38,7 @@ void net_progress(const struct net *net, struct net_progress *progress)
 	if (!net->arena.control)
 		return;
 	progress->memory = arena_memory(&net->arena);
-	for (uint32_t i = 0; i < net->options.workers; i++) {
+	for (uint32_t i = 0; i < arena_open_parts(&net->arena); i++) {
 		struct net_worker_stats stats;
 
 		if (net_worker(net, i, &stats) < 0)
@@ -73,7 +73,7 @@ void net_source(const struct net *net, struct text_source *source)
 		.net = net,
 		.book = arena_book(&net->arena),
 	};
-	for (uint32_t i = 0; i < net->options.workers; i++)
+	for (uint32_t i = 0; i < arena_open_parts(&net->arena); i++)
 		source->nodes_max += arena_record(&net->arena, i)->node_fresh -
 				     (arena_nodes_off(&net->arena, i) >> 4);
 }

@@ -48,10 +48,10 @@ static int stand_still(struct net *net)
 	net_count(net, ARENA_PROGRAM_PAUSES);
 	/* P1 seq_cst: before the bells (W3); pairs with P2 */
 	atomic_store_explicit(&control->pause, number, memory_order_seq_cst);
-	for (uint32_t i = 0; i < net->started; i++)
-		net_ring(&net->arena.lines[i]);
-	for (uint32_t i = 0; i < net->started; i++) {
-		struct arena_line *line = &net->arena.lines[i];
+	for (uint64_t left = net->running; left; left &= left - 1)
+		net_ring(&net->arena.lines[__builtin_ctzll(left)]);
+	for (uint64_t left = net->running; left; left &= left - 1) {
+		struct arena_line *line = &net->arena.lines[__builtin_ctzll(left)];
 		uint32_t is;
 
 		/* P4 acquire: pairs with P3 */
@@ -64,8 +64,8 @@ static int stand_still(struct net *net)
 			net_watch(net);
 			if (net->broken)
 				return -EALREADY;
-			i = 0; /* who had said so may be dead */
-			line = &net->arena.lines[0];
+			left = net->running; /* who had said so may be dead, and who had not may be gone */
+			line = &net->arena.lines[__builtin_ctzll(left)];
 		}
 	}
 	if (net_is_over(net) || atomic_load_explicit(&control->stop, memory_order_relaxed) != NET_DONE)
@@ -118,7 +118,7 @@ static struct saved_head head_of(const struct net *net)
 	struct saved_head head = {
 		.magic = SAVED_MAGIC,
 		.version = SAVED_VERSION,
-		.parts = arena->n,
+		.parts = arena_open_parts(arena),
 		.book_size = (arena_book(arena)->size + 7) & ~UINT64_C(7),
 		.cells = arena->cells,
 		.stride_shift = arena->shift,
@@ -131,7 +131,7 @@ static struct saved_head head_of(const struct net *net)
 		.root = arena->control->root,
 	};
 
-	for (uint32_t i = 0; i < arena->n; i++)
+	for (uint32_t i = 0; i < head.parts; i++)
 		head.interactions += arena_record(arena, i)->interactions;
 	clock_gettime(CLOCK_REALTIME, &now);
 	head.saved_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;

@@ -1,6 +1,6 @@
 /*
  * net_state.h - what the files of the supervisor share: net.c (programs), net_workers.c (starting and stopping workers),
- * net_death.c (deaths and successors), net_look.c (looking in). Private to them.
+ * net_death.c (deaths and successors), net_roster.c (workers that join and leave), net_look.c (looking in). Private to them.
  */
 #ifndef REDUCER_NET_NET_STATE_H
 #define REDUCER_NET_NET_STATE_H
@@ -29,7 +29,9 @@ struct net {
 	struct plx_supervisor *supervisor; /* of worker processes; its children have the workers' numbers */
 	struct net_start_info *info;       /* what they are started with, one for each */
 	pthread_t thread[NET_WORKERS_MAX];
-	uint32_t started; /* workers that run */
+	uint64_t running; /* bit per worker that there is, or that will be again in a moment */
+	uint64_t leaving; /* of these: who was told to go */
+	uint64_t moving;  /* when the last change began, not done yet; 0: nothing is to be done */
 	struct net_deaths deaths[NET_WORKERS_MAX];
 	bool broken;  /* one is dead, or may be at work yet: begin anew */
 	bool expands; /* go on while references are left in the normal form */
@@ -83,8 +85,24 @@ int net_workers_raise(struct net *net) plx_must_check;
 /* net_show_pid() - for tools: of the process that is worker @i now. */
 void net_show_pid(struct net *net, uint32_t i);
 
-/* net_ring() - wake a worker, if it sleeps. */
+/* net_worker_start(), net_worker_gone() - one worker more, the lowest number that is free; one less, its process is dead. */
+int net_worker_start(struct net *net, uint32_t i) plx_must_check;
+void net_worker_gone(struct net *net, uint32_t i);
+
+/* net_workers_reap() - of threads: those that have gone are gone. */
+void net_workers_reap(struct net *net);
+
+/* net_ring() - wake a worker, if it sleeps. net_ring_all() - all of them, to look at everything. */
 void net_ring(struct arena_line *line);
+void net_ring_all(struct net *net);
+
+/* ---- net_roster.c ----------------------------------------------------------------------------------- */
+
+/* net_roster() - go on with whatever is to be done until there are as many workers as there are to be. */
+void net_roster(struct net *net);
+
+/* net_is_settled() - within a moment, is every partition held by somebody who runs? */
+bool net_is_settled(struct net *net);
 
 /* ---- net_death.c ------------------------------------------------------------------------------------ */
 

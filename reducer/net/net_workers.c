@@ -9,8 +9,9 @@
 
 #include <plx/process.h>
 
+#include "reducer/net/host.h"
 #include "reducer/net/net_state.h"
-#include "reducer/net/worker.h"
+#include "reducer/net/owner.h"
 
 /* What a worker is told when it starts. */
 struct net_start_info {
@@ -39,7 +40,8 @@ static int run_process(void *arg)
 	struct net *net = info.net;
 
 	keep_only(net->arena.seg.fd, net->ended_fd);
-	return worker_run(&net->arena, info.me, net->ended_fd);
+	host_leaves_on_signal(&net->arena, info.me, net->ended_fd);
+	return host_run(&net->arena, info.me, net->ended_fd);
 }
 
 static void *run_thread(void *arg)
@@ -47,7 +49,7 @@ static void *run_thread(void *arg)
 	struct net_start_info info = *(struct net_start_info *)arg;
 
 	free(arg);
-	worker_run(&info.net->arena, info.me, info.net->ended_fd);
+	host_run(&info.net->arena, info.me, info.net->ended_fd);
 	return NULL;
 }
 
@@ -94,7 +96,7 @@ static int open_supervisor(struct net *net)
 
 	if (ret < 0)
 		return ret;
-	net->info = calloc(net->options.workers, sizeof(*net->info));
+	net->info = calloc(net->arena.n, sizeof(*net->info));
 	if (!net->info)
 		return -ENOMEM;
 	if (epoll_ctl(net->epoll_fd, EPOLL_CTL_ADD, plx_supervisor_fd(net->supervisor), &event) < 0)
@@ -102,26 +104,71 @@ static int open_supervisor(struct net *net)
 	return 0;
 }
 
+int net_worker_start(struct net *net, uint32_t i)
+{
+	struct arena_line *line = &net->arena.lines[i];
+	int ret;
+
+	/* relaxed: it has not begun */
+	atomic_store_explicit(&line->leave, 0, memory_order_relaxed);
+	atomic_store_explicit(&line->asks, ARENA_STAYS, memory_order_relaxed);
+	atomic_store_explicit(&line->paused, 0, memory_order_relaxed);
+	ret = net->options.threads ? start_thread(net, i) : start_process(net, i);
+	if (ret < 0)
+		return ret;
+	net->running |= 1ull << i;
+	net_show(net, ARENA_PROGRAM_WORKERS, net_workers(net));
+	net_show_pid(net, i);
+	return 0;
+}
+
+void net_worker_gone(struct net *net, uint32_t i)
+{
+	const uint64_t bit = 1ull << i;
+
+	net->running &= ~bit;
+	net->leaving &= ~bit;
+	net_show(net, ARENA_PROGRAM_WORKERS, net_workers(net));
+	plx_table_set(&net->arena.workers, i, ARENA_WORKER_PID, 0);
+	if (net->supervisor && plx_supervisor_forget(net->supervisor, i) < 0) {
+		/* cannot be: it has ended */
+	}
+}
+
+void net_workers_reap(struct net *net)
+{
+	for (uint64_t left = net->options.threads ? net->leaving : 0; left; left &= left - 1) {
+		const uint32_t i = (uint32_t)__builtin_ctzll(left);
+
+		/* acquire: with all that it did */
+		if (atomic_load_explicit(&net->arena.lines[i].asks, memory_order_acquire) != ARENA_GONE)
+			continue;
+		pthread_join(net->thread[i], NULL);
+		net_worker_gone(net, i);
+	}
+}
+
 int net_workers_start(struct net *net)
 {
+	const uint32_t wanted = atomic_load_explicit(&net->arena.control->wanted, memory_order_relaxed);
 	int ret = net->options.threads ? 0 : open_supervisor(net);
 
 	net_show(net, ARENA_PROGRAM_PID, (uint64_t)getpid());
-	for (uint32_t i = 0; i < net->options.workers && ret == 0; i++) {
-		ret = net->options.threads ? start_thread(net, i) : start_process(net, i);
-		if (ret < 0)
-			break;
-		net->started++;
-		net_show_pid(net, i);
-	}
+	net_show(net, ARENA_PROGRAM_WANTED, wanted);
+	net_show(net, ARENA_PROGRAM_MOST, net->arena.n);
+	for (uint32_t i = 0; i < wanted && ret == 0; i++)
+		ret = net_worker_start(net, i);
 	if (ret == 0)
 		net->broken = false;
+	net->moving = plx_now_ns();
 	return ret;
 }
 
 int net_workers_raise(struct net *net)
 {
 	struct arena_control *control = net->arena.control;
+	const uint32_t wanted = atomic_load_explicit(&control->wanted, memory_order_relaxed);
+	const uint32_t parts = arena_open_parts(&net->arena);
 	uint64_t idle = 0;
 
 	if (plx_table_get(&net->arena.program, 0, ARENA_PROGRAM_PID) != 0)
@@ -129,15 +176,15 @@ int net_workers_raise(struct net *net)
 	/* relaxed: nobody is there */
 	atomic_store_explicit(&control->closing, 0, memory_order_relaxed);
 	atomic_store_explicit(&control->pause, 0, memory_order_relaxed);
-	for (uint32_t i = 0; i < net->options.workers; i++) {
+	for (uint32_t i = 0; i < parts; i++) {
 		struct arena_line *line = &net->arena.lines[i];
 
 		if ((atomic_load_explicit(&line->state, memory_order_relaxed) & ARENA_STATE_MASK) !=
 		    ARENA_BUSY)
 			idle |= 1ull << i;
-		atomic_store_explicit(&line->starting, 1, memory_order_relaxed);
 		atomic_store_explicit(&line->asleep, 0, memory_order_relaxed);
-		atomic_store_explicit(&line->paused, 0, memory_order_relaxed);
+		plx_table_set(&net->arena.workers, i, ARENA_WORKER_PID, 0);
+		owner_pass(&net->arena, i, i % wanted);
 	}
 	atomic_store_explicit(&control->hungry, idle, memory_order_relaxed);
 	return net_workers_start(net);
@@ -150,22 +197,40 @@ void net_ring(struct arena_line *line)
 		plx_futex_wake((uint32_t *)&line->asleep, 1);
 }
 
+void net_ring_all(struct net *net)
+{
+	/* seq_cst: as in owner_tell() */
+	atomic_fetch_add_explicit(&net->arena.control->requests, 1, memory_order_seq_cst);
+	for (uint64_t left = net->running; left; left &= left - 1) {
+		struct arena_line *line = &net->arena.lines[__builtin_ctzll(left)];
+
+		/* whoever took the note that it sleeps may have died before it rang */
+		atomic_store_explicit(&line->asleep, 0, memory_order_seq_cst);
+		plx_futex_wake((uint32_t *)&line->asleep, 1);
+	}
+}
+
+static void stop_threads(struct net *net)
+{
+	uint32_t none = NET_DONE;
+
+	atomic_compare_exchange_strong(&net->arena.control->stop, &none, NET_CANCELLED);
+	atomic_store_explicit(&net->arena.control->leave, 1, memory_order_seq_cst);
+	for (uint64_t left = net->running; left; left &= left - 1)
+		net_ring(&net->arena.lines[__builtin_ctzll(left)]);
+	for (uint64_t left = net->running; left; left &= left - 1)
+		pthread_join(net->thread[__builtin_ctzll(left)], NULL);
+}
+
 void net_workers_stop(struct net *net)
 {
-	if (net->options.threads && net->started > 0) {
-		uint32_t none = NET_DONE;
-
-		atomic_compare_exchange_strong(&net->arena.control->stop, &none, NET_CANCELLED);
-		atomic_store_explicit(&net->arena.control->leave, 1, memory_order_seq_cst);
-		for (uint32_t i = 0; i < net->started; i++)
-			net_ring(&net->arena.lines[i]);
-		for (uint32_t i = 0; i < net->started; i++)
-			pthread_join(net->thread[i], NULL);
+	if (net->options.threads && net->running != 0) {
+		stop_threads(net);
 	} else {
 		plx_supervisor_close(net->supervisor);
 		net->supervisor = NULL;
 		free(net->info);
 		net->info = NULL;
 	}
-	net->started = 0;
+	net->running = net->leaving = net->moving = 0;
 }

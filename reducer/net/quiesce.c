@@ -11,6 +11,7 @@
 
 #include <plx/process.h>
 
+#include "reducer/net/host.h"
 #include "reducer/net/mail.h"
 #include "reducer/net/quiesce.h"
 
@@ -70,7 +71,7 @@ static bool quiesce_all_idle(struct worker *w, uint64_t state[NET_WORKERS_MAX])
 	uint64_t received = 0;
 	uint32_t waits = NET_WORKERS_MAX;
 
-	for (uint32_t i = 0; i < w->n; i++) {
+	for (uint32_t i = 0; i < w->arena->n; i++) {
 		struct arena_line *line = &w->arena->lines[i];
 
 		/* Q2 seq_cst: pairs with Q1; who is seen idle, its counters and cells are seen too */
@@ -102,7 +103,7 @@ static void quiesce_look(struct worker *w)
 		return;
 	/* Q3 seq_cst: between the two looks; pairs with Q4: who rises sees this, or we see that it rose */
 	atomic_fetch_or_explicit(&control->closing, bit, memory_order_seq_cst);
-	for (uint32_t i = 0; i < w->n; i++)
+	for (uint32_t i = 0; i < w->arena->n; i++)
 		same = same &&
 		       atomic_load_explicit(&w->arena->lines[i].state, memory_order_seq_cst) == state[i];
 	/* nobody rises while we are closing; but an order may have been carried out by all since we began to look */
@@ -130,50 +131,72 @@ static bool quiesce_rise(struct worker *w)
 	return false;
 }
 
-static uint32_t quiesce_pause_wanted(const struct worker *w)
+static uint32_t quiesce_pause_wanted(const struct arena *arena)
 {
 	/* P2 seq_cst: after asleep (W2), before we look for work; pairs with P1 */
-	return atomic_load_explicit(&w->arena->control->pause, memory_order_seq_cst);
+	return atomic_load_explicit(&arena->control->pause, memory_order_seq_cst);
 }
 
-void quiesce_pause(struct worker *w)
+void quiesce_pause(struct arena *arena, struct arena_line *bell)
 {
-	struct arena_control *control = w->arena->control;
-	const uint32_t number = quiesce_pause_wanted(w);
+	struct arena_control *control = arena->control;
+	const uint32_t number = quiesce_pause_wanted(arena);
 
 	if (number == 0)
 		return;
 	/* P3 release: pairs with P4; whoever sees it sees all that we have committed */
-	atomic_store_explicit(&w->line->paused, number, memory_order_release);
-	plx_futex_wake((uint32_t *)&w->line->paused, 1);
-	while (quiesce_pause_wanted(w) == number)
+	atomic_store_explicit(&bell->paused, number, memory_order_release);
+	plx_futex_wake((uint32_t *)&bell->paused, 1);
+	while (quiesce_pause_wanted(arena) == number)
 		if (plx_futex_wait((const uint32_t *)&control->pause, number, UINT64_MAX) < 0) {
 			/* interrupted: look again */
 		}
 }
 
-/* Until somebody rings; returns at once when there is a reason already. */
-static void quiesce_sleep(struct worker *w, bool over, uint64_t timeout_ns)
-{
-	struct arena_control *control = w->arena->control;
-
-	/* W2 seq_cst: before the looks that follow; pairs with W1 and W3 */
-	atomic_store_explicit(&w->line->asleep, 1, memory_order_seq_cst);
-	if ((over || quiesce_is_stopping(w) ||
-	     (atomic_load_explicit(&w->line->inbox, memory_order_seq_cst) == 0 && w->unread == 0)) &&
-	    atomic_load_explicit(&control->job, memory_order_seq_cst) == w->job &&
-	    quiesce_pause_wanted(w) == 0 && !atomic_load_explicit(&control->leave, memory_order_seq_cst)) {
-		w->now.parked++;
-		if (plx_futex_wait((const uint32_t *)&w->line->asleep, 1, timeout_ns) < 0) {
-			/* interrupted or late: look again */
-		}
-	}
-	atomic_store_explicit(&w->line->asleep, 0, memory_order_relaxed);
-}
-
 static bool quiesce_is_over(const struct worker *w)
 {
 	return atomic_load_explicit(&w->arena->control->ended, memory_order_seq_cst) == w->job;
+}
+
+/* Is there something to do in its partition? */
+static bool quiesce_has_reason(const struct worker *w)
+{
+	const bool over = quiesce_is_over(w);
+
+	return atomic_load_explicit(&w->arena->control->job, memory_order_seq_cst) != w->job ||
+	       (!over && !quiesce_is_stopping(w) &&
+		(atomic_load_explicit(&w->line->inbox, memory_order_seq_cst) != 0 || w->unread != 0));
+}
+
+/* The workers of a process, or the one that is alone: to look through. */
+static struct worker *quiesce_next(const struct host *h, struct worker *alone, uint32_t i)
+{
+	return h ? i < h->n ? h->w[i] : NULL : i == 0 ? alone : NULL;
+}
+
+/* Until somebody rings; returns at once when there is a reason already. @alone: when there is no host. */
+static void quiesce_sleep(struct arena *arena, struct arena_line *bell, const struct host *h,
+			  struct worker *alone, uint64_t timeout_ns)
+{
+	struct worker *w;
+	bool reason;
+
+	/* W2 seq_cst: before the looks that follow; pairs with W1, W3 and W4 */
+	atomic_store_explicit(&bell->asleep, 1, memory_order_seq_cst);
+	reason = quiesce_pause_wanted(arena) != 0 ||
+		 atomic_load_explicit(&arena->control->leave, memory_order_seq_cst) ||
+		 (h && atomic_load_explicit(&arena->control->requests, memory_order_seq_cst) != h->seen);
+	for (uint32_t i = 0; (w = quiesce_next(h, alone, i)) != NULL; i++)
+		reason = reason || quiesce_has_reason(w);
+	if (!reason) {
+		w = quiesce_next(h, alone, 0);
+		if (w)
+			w->now.parked++;
+		if (plx_futex_wait((const uint32_t *)&bell->asleep, 1, timeout_ns) < 0) {
+			/* interrupted or late: look again */
+		}
+	}
+	atomic_store_explicit(&bell->asleep, 0, memory_order_relaxed);
 }
 
 static void quiesce_set_hungry(struct worker *w, bool hungry)
@@ -190,7 +213,7 @@ static void quiesce_set_hungry(struct worker *w, bool hungry)
 
 void quiesce_lie_down(struct worker *w)
 {
-	quiesce_set_hungry(w, true);
+	quiesce_set_hungry(w, !w->crowded); /* a process that is busy wants nothing for those that are not */
 	quiesce_set_state(w, ARENA_IDLE);
 	if (!quiesce_is_over(w))
 		quiesce_look(w);
@@ -214,30 +237,49 @@ bool quiesce_look_up(struct worker *w)
 	return false;
 }
 
-bool quiesce_rest(struct worker *w)
+/* One of several rests for them all: hungry, when none has anything to do. */
+static void quiesce_crowd_hungry(const struct host *h, bool hungry)
 {
-	struct arena_control *control = w->arena->control;
+	if (h->n > 1)
+		quiesce_set_hungry(h->w[0], hungry);
+}
+
+static bool quiesce_any_rises(struct host *h, bool *over)
+{
+	*over = true;
+	for (uint32_t i = 0; i < h->n; i++) {
+		if (quiesce_look_up(h->w[i])) {
+			h->w[i]->awake = true;
+			return true;
+		}
+		*over = *over && quiesce_is_over(h->w[i]);
+	}
+	return false;
+}
+
+void quiesce_rest(struct host *h)
+{
+	struct arena_control *control = h->arena->control;
+	struct arena_line *bell = &h->arena->lines[h->me];
 	uint64_t since = 0;
 
-	quiesce_lie_down(w);
-	for (;;) {
+	quiesce_crowd_hungry(h, true);
+	while (!host_is_asked(h) && !atomic_load_explicit(&control->leave, memory_order_relaxed)) {
 		bool over;
 
-		if (atomic_load_explicit(&control->leave, memory_order_relaxed))
-			return false;
-		quiesce_pause(w);
-		if (quiesce_look_up(w))
-			return true;
-		over = quiesce_is_over(w);
+		quiesce_pause(h->arena, bell);
+		if (quiesce_any_rises(h, &over))
+			break;
 		if (since == 0)
 			since = plx_now_ns();
 		if (over || plx_now_ns() - since > QUIESCE_SPIN_NS) {
-			quiesce_sleep(w, over, UINT64_MAX);
+			quiesce_sleep(h->arena, bell, h, NULL, UINT64_MAX);
 			since = 0;
 		} else {
 			QUIESCE_PAUSE();
 		}
 	}
+	quiesce_crowd_hungry(h, false);
 }
 
 bool quiesce_recover(struct worker *w)
@@ -258,8 +300,6 @@ bool quiesce_recover(struct worker *w)
 		else
 			quiesce_set_state(w, ARENA_IDLE);
 	}
-	/* release: whoever sees this sees the partition as we leave it */
-	atomic_store_explicit(&w->line->starting, 0, memory_order_release);
 	return awake;
 }
 
@@ -277,22 +317,46 @@ static enum arena_state quiesce_state_of(const struct worker *w, uint32_t who)
 
 bool quiesce_others_busy(const struct worker *w)
 {
-	for (uint32_t i = 0; i < w->n; i++)
+	for (uint32_t i = 0; i < w->arena->n; i++)
 		if (i != w->me && quiesce_state_of(w, i) == ARENA_BUSY)
 			return true;
 	return false;
 }
 
-/* Of those that wait, are we the first, and is nobody busy? */
+/* Is it this partition, or one of the same process, which does nothing while we wait? */
+static bool quiesce_is_ours(const struct worker *w, uint32_t part)
+{
+	struct worker *one;
+
+	if (part == w->me)
+		return true;
+	for (uint32_t i = 0; w->host && (one = quiesce_next(w->host, NULL, i)) != NULL; i++)
+		if (one->me == part)
+			return true;
+	return false;
+}
+
+/* Of those that wait, are we the first, and is nobody busy? Others of this process have been asked before, see host.c. */
 static bool quiesce_is_my_turn(const struct worker *w)
 {
-	for (uint32_t i = 0; i < w->n; i++) {
-		const enum arena_state state = i == w->me ? ARENA_IDLE : quiesce_state_of(w, i);
+	for (uint32_t i = 0; i < w->arena->n; i++) {
+		const enum arena_state state = quiesce_is_ours(w, i) ? ARENA_IDLE : quiesce_state_of(w, i);
 
 		if (state == ARENA_BUSY || (state == ARENA_WAITS && i < w->me))
 			return false;
 	}
 	return true;
+}
+
+/* Has any of this process mail? */
+static bool quiesce_has_mail(struct worker *w)
+{
+	struct worker *one;
+
+	for (uint32_t i = 0; (one = quiesce_next(w->host, w, i)) != NULL; i++)
+		if (atomic_load_explicit(&one->line->inbox, memory_order_relaxed) != 0 || one->unread != 0)
+			return true;
+	return false;
 }
 
 enum quiesce_wait quiesce_wait(struct worker *w)
@@ -301,14 +365,18 @@ enum quiesce_wait quiesce_wait(struct worker *w)
 	const uint64_t begin = plx_now_ns();
 	enum quiesce_wait why;
 
+	if (w->yields) {
+		w->waits = true;
+		return QUIESCE_MAIL;
+	}
 	quiesce_set_hungry(w, true);
 	quiesce_set_state(w, ARENA_WAITS);
 	for (;;) {
 		const uint64_t waited = plx_now_ns() - begin;
 
 		why = QUIESCE_MAIL;
-		if (atomic_load_explicit(&w->line->inbox, memory_order_relaxed) != 0 || w->unread != 0 ||
-		    quiesce_is_stopping(w) || quiesce_pause_wanted(w) != 0 ||
+		if (quiesce_has_mail(w) || quiesce_is_stopping(w) || quiesce_pause_wanted(w->arena) != 0 ||
+		    (w->host && host_is_asked(w->host)) ||
 		    atomic_load_explicit(&control->leave, memory_order_relaxed))
 			break;
 		why = QUIESCE_TURN;
@@ -318,10 +386,11 @@ enum quiesce_wait quiesce_wait(struct worker *w)
 		if (waited > QUIESCE_WAIT_NS || w->alone_in_process)
 			break;
 		if (waited > QUIESCE_SPIN_NS)
-			quiesce_sleep(w, false, QUIESCE_WAIT_NS);
+			quiesce_sleep(w->arena, w->bell, w->host, w, QUIESCE_WAIT_NS);
 		else
 			QUIESCE_PAUSE();
 	}
+	w->waits = why == QUIESCE_MAIL && w->crowded; /* it may be another's */
 	quiesce_set_state(w, ARENA_BUSY);
 	quiesce_set_hungry(w, false);
 	return why;

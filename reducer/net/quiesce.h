@@ -13,18 +13,20 @@
 
 #include "reducer/net/worker.h"
 
+struct host;
+
 /*
- * quiesce_rest() - the worker has nothing to do: become idle, until there is mail or another program.
- * Return: false when it is to leave.
+ * quiesce_rest() - no partition of this process has anything to do: sleep, until one is awake again, or there is another
+ * reason to go on.
  */
-bool quiesce_rest(struct worker *w);
+void quiesce_rest(struct host *h);
 
 /* quiesce_lie_down(), quiesce_look_up() - the two ends of a rest: idle; busy again, if there is a reason. Neither waits. */
 void quiesce_lie_down(struct worker *w);
 bool quiesce_look_up(struct worker *w);
 
 /*
- * quiesce_recover() - for who comes after the dead: as busy or idle as that one was, and no longer starting. Who was busy
+ * quiesce_recover() - for who comes after the dead: as busy or idle as that one was. Who was busy
  * stays so without a break, so that nobody takes the program for over.
  * Return: is it to go on at once?
  */
@@ -35,9 +37,9 @@ bool quiesce_others_busy(const struct worker *w);
 
 /*
  * quiesce_pause() - right after a commit, the supervisor wants us to stand still: say that we do, until we may go on. What we
- * have shown and what we have committed are the same meanwhile.
+ * have shown and what we have committed are the same meanwhile. @bell: of our process
  */
-void quiesce_pause(struct worker *w);
+void quiesce_pause(struct arena *arena, struct arena_line *bell);
 
 enum quiesce_wait {
 	QUIESCE_MAIL, /* there is mail, or a reason to stop */

@@ -132,7 +132,7 @@ static struct saved_part count(const struct view *v)
 		.var_chains = r->var_list != PORT_NONE,
 	};
 
-	for (uint32_t to = 0; to < v->arena->n; to++) {
+	for (uint32_t to = 0; to < arena_open_parts(v->arena); to++) {
 		part.messages += on_its_way(v, to);
 		part.node_chains += (v->peers[to].away != PORT_NONE) + is_offered(v, to);
 	}
@@ -163,14 +163,14 @@ static void put_part(struct out *out, const struct view *v)
 	put(out, arena->base + arena_vars_off(arena, v->i), part.vars * sizeof(port));
 	put(out, v->notes->later[r->later_copy], r->laters * sizeof(struct pair));
 	put(out, stack + r->redex_bottom, (r->redex_top - r->redex_bottom) * sizeof(struct pair));
-	for (uint32_t to = 0; to < arena->n; to++)
+	for (uint32_t to = 0; to < arena_open_parts(arena); to++)
 		put_messages(out, v, to);
 	put(out, (const char *)v->notes + r->node_head, r->node_tail - r->node_head);
 	put(out, v->notes->foreign[v->seq & 1], foreign(v) * sizeof(port));
 	put(out, (const char *)v->notes + r->var_head, r->var_tail - r->var_head);
 	if (r->node_list != PORT_NONE)
 		put_port(out, r->node_list);
-	for (uint32_t to = 0; to < arena->n; to++) {
+	for (uint32_t to = 0; to < arena_open_parts(arena); to++) {
 		if (v->peers[to].away != PORT_NONE)
 			put_port(out, v->peers[to].away);
 		/* relaxed: its owner pauses */
@@ -186,7 +186,7 @@ uint64_t save_size(const struct arena *arena)
 {
 	uint64_t size = (arena_book(arena)->size + 7) & ~UINT64_C(7);
 
-	for (uint32_t i = 0; i < arena->n; i++) {
+	for (uint32_t i = 0; i < arena_open_parts(arena); i++) {
 		const struct view v = view_of(arena, i);
 		const struct saved_part part = count(&v);
 
@@ -212,7 +212,7 @@ int save_arena(const struct arena *arena, void *memory, int fd)
 	out->used = 0;
 	put(out, book, book->size);
 	put(out, zeros, -book->size & 7);
-	for (uint32_t i = 0; i < arena->n; i++) {
+	for (uint32_t i = 0; i < arena_open_parts(arena); i++) {
 		const struct view v = view_of(arena, i);
 
 		put_part(out, &v);

@@ -67,7 +67,10 @@ struct worker {
 	bool mixed;            /* has sent or received something: ports may lead to other partitions */
 	bool alone_in_process; /* tests take turns: nobody computes while we wait, so do not */
 	bool down;             /* it has begun to rest at least once */
-	bool awake;            /* worker_turn() is between two rests */
+	bool awake;            /* between two rests */
+	bool crowded;          /* there are others in this process, see host.h */
+	bool yields;           /* ... and they are at work: do not wait for mail, but let them */
+	bool waits;            /* it cannot go on before others have */
 	bool recommit;         /* something must be committed before the loop goes on */
 	struct {
 		uint64_t nodes, vars, redexes;
@@ -90,6 +93,8 @@ struct worker {
 	int ended_fd; /* written to when a program has ended */
 	struct arena *arena;
 	struct arena_line *line;
+	struct arena_line *bell; /* of the process that we are in */
+	struct host *host;       /* that; NULL: alone */
 	struct arena_part *part;
 
 	uint64_t away;     /* bit per worker of whose cells a long chain is here */
@@ -109,18 +114,23 @@ struct worker {
 #define hot_inline static inline __attribute__((always_inline))
 
 /*
- * worker_run() - what a worker process does, and a thread in tests: programs, until control.leave.
- * Return: 0, or the exit code 1 when it had not even the memory to begin.
- */
-int worker_run(struct arena *arena, uint32_t me, int ended_fd);
-
-/*
- * The same in pieces, for tests: worker_open() recovers what a predecessor has left, worker_turn() does one batch or rests.
- * Return of worker_turn(): did it find anything to do?
+ * worker_open() - begin with partition @me: recover whatever a predecessor has left. worker_close() leaves the partition
+ * as it is.
  */
 struct worker *worker_open(struct arena *arena, uint32_t me, int ended_fd);
-bool worker_turn(struct worker *w);
 void worker_close(struct worker *w);
+
+/* worker_wake() - after a rest: an order, if there is a new one. */
+void worker_wake(struct worker *w);
+
+/* worker_stand() - after a batch: commit it, and show the counters; whoever comes next goes on there. */
+void worker_stand(struct worker *w);
+
+/* worker_settle_down() - the same, when worker_batch() has found nothing to do. */
+void worker_settle_down(struct worker *w);
+
+/* worker_turn() - for tests: one batch, or a rest. Return: did it find anything to do? */
+bool worker_turn(struct worker *w);
 
 /* worker_batch() - reduce once, at most a batch. False: there is nothing to do, here and in the mail, or a reason to stop. */
 bool worker_batch(struct worker *w);

@@ -44,7 +44,7 @@ static void load_book(struct arena *arena, const struct book *book)
 
 static void make(struct arena *arena, uint32_t workers, uint32_t tick, const struct book *book)
 {
-	assert_int_equal(arena_open(arena, "save", workers, 8, 64u << 20), 0);
+	assert_int_equal(arena_open(arena, "save", workers, workers, 8, 64u << 20), 0);
 	arena->control->tick = tick;
 	arena->control->scatter = 1;
 	load_book(arena, book);

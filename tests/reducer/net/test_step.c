@@ -105,7 +105,7 @@ static void load(struct arena *arena, const struct book *book)
 
 static void make(struct arena *arena, uint32_t workers, uint32_t tick, const struct book *book)
 {
-	assert_int_equal(arena_open(arena, "step", workers, RING, 64u << 20), 0);
+	assert_int_equal(arena_open(arena, "step", workers, workers, RING, 64u << 20), 0);
 	arena->control->tick = tick;
 	arena->control->scatter = 1;
 	for (uint32_t i = 0; i < workers; i++)
