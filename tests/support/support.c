@@ -55,7 +55,7 @@ int run_in_child(int (*run)(void *arg), void *arg)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		leave_cmocka(30);
+		leave_cmocka(120);
 		status = run(arg);
 		fflush(NULL);
 		_exit(status);

@@ -22,7 +22,7 @@ int count_maps(const char *needle);
 
 /*
  * fork(); the child exits with what @run returns (0 is success). Returns the exit code, or -SIGNAL when one ended it; a
- * child that hangs ends by SIGALRM after 30 s. The child must not use cmocka's assertions but CHECK().
+ * child that hangs ends by SIGALRM after two minutes. The child must not use cmocka's assertions but CHECK().
  */
 int run_in_child(int (*run)(void *arg), void *arg);
 
