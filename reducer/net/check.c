@@ -85,6 +85,8 @@ static bool free_queue(struct check *c, uint32_t i, uint64_t head, uint64_t tail
 
 		if (!set_free(c, note_of(c, p | tag)))
 			return false;
+		if (arena_home(c->arena, p | tag) != i)
+			return fail(c, "a free cell of another partition is at hand");
 	}
 	return true;
 }

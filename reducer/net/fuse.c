@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "reducer/net/fuse_maker.h"
+#include "reducer/net/mail.h"
 #include "reducer/net/rules.h"
+#include "reducer/net/settle.h"
 
 /* Where every definition begins: nobody can enter. */
 static const struct fuse_label fuse_cold = { .cost = INT64_MAX };
@@ -112,6 +114,10 @@ static void fuse_make_label(struct maker *m, struct fuse_label *label)
 	p.caller[0] = label->def;
 	p.depth = 1;
 	node = fuse_argument(&p, &shape);
+	p.whole = node;
+	p.grown = p.nodes;
+	p.rigid = false;
+	memcpy(p.grow, p.node, p.nodes * sizeof(*p.grow));
 	if (maker_expand(m, &p, port_ref(label->def), node))
 		maker_path(m, &p);
 	else
@@ -180,6 +186,13 @@ enum fuse_answer fuse_reluctant(struct worker *w, port a, port b)
 		return FUSE_PLAIN;
 	rules_wait(w, a, b, label->nodes, label->vars, label->redexes + label->sets);
 	return FUSE_WAIT;
+}
+
+void fuse_send(struct worker *w, port a, port b, port var, uint32_t price)
+{
+	w->skipped += price;
+	settle_tree(w, b);
+	mail_send(w, arena_home(w->arena, var), a, b);
 }
 
 void fuse_short(struct worker *w, const struct fuse_label *label)

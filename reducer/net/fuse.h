@@ -34,7 +34,7 @@
  * Operands a, b, c are places in fuse.value: registers, behind them constants. "else": where to go on if not.
  */
 enum fuse_op {
-	FUSE_CON,    /* a is a CON of ours: its ports in b and c, its cell is free; else to */
+	FUSE_CON,    /* a is a CON: its ports in b and c, its cell is free; else to */
 	FUSE_NUM,    /* a is a number; else to */
 	FUSE_SWITCH, /* a is a number: b is one less; 0: to; none: other */
 	FUSE_ZERO,   /* the number a is 0: to; else b is one less */
@@ -51,6 +51,9 @@ enum fuse_op {
 	FUSE_STIFF,   /* the same if b is a number; else a is b */
 	FUSE_NODE,    /* a is a new node (b c) with head to */
 	FUSE_PUSH,    /* a ~ b onto the stack */
+	FUSE_FAR,     /* a is a variable of another worker; else to */
+	FUSE_FREE,    /* a is neither a variable nor a node of ours; else to */
+	FUSE_SEND,    /* the call a ~ b goes where c is; that takes other of the fuel, and counts nothing */
 	FUSE_LINK,    /* join a and b; if they are active they come next */
 	FUSE_JUMP, /* that were other interactions; go on at label to, with arguments as the next instruction says */
 	FUSE_END, /* that were other interactions */
@@ -112,6 +115,9 @@ enum fuse_answer {
 
 /* fuse_reluctant() - @def's entry was not entered: it is cold, or something is short. Works on w->hot. */
 enum fuse_answer fuse_reluctant(struct worker *w, port a, port b);
+
+/* fuse_send() - the call @a ~ @b goes to the home of the variable @var. It has cost @price. Works on w->hot. */
+void fuse_send(struct worker *w, port a, port b, port var, uint32_t price);
 
 /* fuse_short() - a label could not be entered from another: the batch may end. Works on w->hot. */
 void fuse_short(struct worker *w, const struct fuse_label *label);

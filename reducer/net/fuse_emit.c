@@ -155,13 +155,68 @@ uint32_t fuse_nodes_in(const char *shape)
 	return n;
 }
 
-/* ---- ends --------------------------------------------------------------------------------------- */
+/* ---- calls whose argument is elsewhere ---------------------------------------------------------- */
 
 static void at_least(uint32_t *most, uint32_t n)
 {
 	if (*most < n)
 		*most = n;
 }
+
+/* Is it in an argument, not in the result: is there a left port on the way to it? So compilers make calls, see queue.c. */
+static bool is_argument(const struct maker_path *p, port at, uint32_t number, bool left)
+{
+	if (port_tag(at) != TAG_CON)
+		return left && at == maker_register(number);
+	return is_argument(p, p->grow[port_index(at)].a, number, true) ||
+	       is_argument(p, p->grow[port_index(at)].b, number, left);
+}
+
+static uint32_t emit_grown(struct maker *m, struct maker_path *p, port at)
+{
+	uint32_t a, b;
+
+	if (port_tag(at) != TAG_CON)
+		return emit_value(m, at);
+	a = emit_grown(m, p, p->grow[port_index(at)].a);
+	b = emit_grown(m, p, p->grow[port_index(at)].b);
+	return emit_node(m, p, TAG_CON, a, b);
+}
+
+/* The other arguments must not be here: the call would only be sent back. */
+static void emit_free(struct maker *m, const struct maker_path *p, port at, bool left, uint32_t number)
+{
+	if (port_tag(at) == TAG_CON) {
+		emit_free(m, p, p->grow[port_index(at)].a, true, number);
+		emit_free(m, p, p->grow[port_index(at)].b, left, number);
+	} else if (left && !maker_number(p, at) && at != maker_register(number)) {
+		emit(m, FUSE_FREE, emit_value(m, at), 0, 0);
+	}
+}
+
+void emit_send(struct maker *m, const struct maker_path *p, uint32_t at)
+{
+	/* it is not for nothing, or a batch could free more cells than it has room for: see CELLS_FREES, ARENA_FOREIGN */
+	const uint32_t price = 1 + p->grown / 2;
+	struct maker_path copy = *p;
+	uint32_t look, node, send;
+
+	if (m->w->n == 1 || p->rigid || !is_argument(p, p->whole, at, false))
+		return;
+	look = emit(m, FUSE_FAR, at, 0, 0);
+	emit_free(m, p, p->whole, false, at);
+	node = emit_grown(m, &copy, p->whole);
+	send = emit(m, FUSE_SEND, emit_value(m, port_ref(m->label->def)), node, at);
+	m->fuse->code[send].other = price;
+	for (; look < send; look++)
+		if (m->fuse->code[look].op == FUSE_FAR || m->fuse->code[look].op == FUSE_FREE)
+			m->fuse->code[look].to = m->fuse->used;
+	at_least(&m->label->nodes, p->grown);
+	if (m->label->cost < price)
+		m->label->cost = price;
+}
+
+/* ---- ends -------------------------------------------------------------------------------------- */
 
 /* Go on at a label. False: there is none. */
 static bool emit_jump(struct maker *m, struct maker_path *p, struct pair r)

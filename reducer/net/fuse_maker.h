@@ -15,6 +15,7 @@
 #define MAKER_NODES   96u
 #define MAKER_WIRES   128u
 #define MAKER_REDEXES 64u
+#define MAKER_GROWN   12u /* nodes of the argument, with what the code has found of it */
 #define MAKER_DEPTH   8u  /* definitions called one within the other */
 #define MAKER_COST    48u /* interactions on a path, about */
 #define MAKER_CREDIT  96u /* ends of a tree of paths */
@@ -45,6 +46,10 @@ struct maker_path {
 	struct maker_list work;         /* to be done */
 	struct maker_list call;         /* references that meet a node, the oldest first */
 	struct maker_list rest;         /* can only be done when the code runs */
+	uint32_t grown; /* nodes of the argument as far as it is known: the call could be made of it again */
+	bool rigid;     /* ... but for something that is not in it any more */
+	port whole;     /* the argument */
+	struct pair grow[MAKER_GROWN];
 	struct pair node[MAKER_NODES];
 	port wire[MAKER_WIRES]; /* what hangs on the other end, or PORT_NONE */
 	uint8_t kind[FUSE_REGISTERS];
@@ -88,6 +93,9 @@ uint32_t emit_register(struct maker *m, struct maker_path *p, uint32_t kind);
 
 /* emit_end() - build what is left, and go on with the youngest call. */
 void emit_end(struct maker *m, struct maker_path *p);
+
+/* emit_send() - nothing was found at register @at: if that is because it is somewhere else, the call goes there. */
+void emit_send(struct maker *m, const struct maker_path *p, uint32_t at);
 
 /* emit_spill() - code that builds the argument of @label and leaves it on the stack. */
 void emit_spill(struct maker *m, struct fuse_label *label);

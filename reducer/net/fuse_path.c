@@ -276,9 +276,27 @@ static bool path_operate(struct maker *m, struct maker_path *p, port a, port b, 
 
 /* ---- what has to be looked at ------------------------------------------------------------------- */
 
+/* A part of the argument was consumed: it was a node with @left and @right. */
+static void path_grow(struct maker_path *p, port at, uint32_t left, uint32_t right)
+{
+	for (uint32_t i = 0; i < p->grown && p->grown < MAKER_GROWN; i++)
+		for (int side = 0; side < 2; side++) {
+			port *leaf = side ? &p->grow[i].b : &p->grow[i].a;
+
+			if (*leaf != at)
+				continue;
+			*leaf = port_make(TAG_CON, 0, p->grown);
+			p->grow[p->grown++] = (struct pair){ maker_register(left), maker_register(right) };
+			return;
+		}
+	p->rigid = true;
+}
+
 static void path_fail_at(struct maker *m, struct maker_path *p, uint32_t at, struct pair r, uint32_t credit)
 {
 	m->fuse->code[at].to = m->fuse->used;
+	if (m->fuse->code[at].op == FUSE_CON)
+		emit_send(m, p, m->fuse->code[at].a);
 	p->credit = credit;
 	list_add(&p->rest, r.a, r.b);
 	maker_path(m, p);
@@ -334,6 +352,7 @@ static void path_choose(struct maker *m, struct maker_path *p, port a, port b)
 	if (!any)
 		return;
 	m->fuse->code[at].other = m->fuse->used;
+	emit_send(m, &other, m->fuse->code[at].a);
 	other.credit = 1;
 	list_add(&other.rest, a, b);
 	maker_path(m, &other);
@@ -348,6 +367,7 @@ static void path_shape(struct maker *m, struct maker_path *p, port a, port b)
 
 	p->cost++;
 	p->credit -= p->credit / 4;
+	path_grow(p, b, left, right);
 	path_link(p, n.a, maker_register(left));
 	path_link(p, n.b, maker_register(right));
 	maker_path(m, p);

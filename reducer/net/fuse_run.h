@@ -36,6 +36,23 @@ hot_inline port fuse_follow(struct worker *w, struct hot *h, port p, const bool 
 	return p;
 }
 
+/* A variable or a node of another worker? */
+hot_inline bool fuse_is_far(const struct worker *w, port p)
+{
+	return port_tag(p) == TAG_VAR ? !cells_own_var(w, p) : port_is_node(p) && !cells_own_node(w, p);
+}
+
+/* A node of another worker is taken if it is settled: else one message for each part would follow. */
+hot_inline bool fuse_may_take(const struct worker *w, const struct hot *h, port p)
+{
+	if (plx_likely(cells_own_node(w, p)))
+		return true;
+	const struct pair n = *cells_node(h, p);
+
+	return (port_tag(n.a) != TAG_VAR || cells_own_var(w, n.a)) &&
+	       (port_tag(n.b) != TAG_VAR || cells_own_var(w, n.b));
+}
+
 /* A number without doubt a u24 at $(b ...), where b is this operator applied to another. */
 hot_inline bool fuse_is_plain(port a, port b, uint32_t operator)
 {
@@ -70,9 +87,13 @@ hot_inline bool fuse_run(struct worker *w, struct hot *h, const struct fuse_inst
 		case FUSE_CON:
 			p = fuse_follow(w, h, v[pc->a], multi);
 			v[pc->a] = p;
-			if (port_head(p) == TAG_CON && (!multi || cells_own_node(w, p))) {
+			if (port_head(p) == TAG_CON && (!multi || fuse_may_take(w, h, p))) {
 				q = *cells_node(h, p);
-				cells_free_node(h, p);
+				if (multi && !net_mutant(MUT_NET_FUSE_FOREIGN) &&
+				    plx_unlikely(!cells_own_node(w, p)))
+					cells_free_foreign(w, p);
+				else
+					cells_free_node(h, p);
 				v[pc->b] = q.a;
 				v[pc->c] = q.b;
 				pc++;
@@ -87,8 +108,9 @@ hot_inline bool fuse_run(struct worker *w, struct hot *h, const struct fuse_inst
 			break;
 		case FUSE_SWITCH:
 			p = fuse_follow(w, h, v[pc->a], multi);
+			v[pc->a] =
+				p; /* also a number: it is not here any more, but may go along (FUSE_FREE) */
 			if (port_tag(p) != TAG_NUM) {
-				v[pc->a] = p;
 				pc = w->fuse.code + pc->other;
 			} else if (num_payload(p) == 0) {
 				pc = w->fuse.code + pc->to;
@@ -150,6 +172,22 @@ hot_inline bool fuse_run(struct worker *w, struct hot *h, const struct fuse_inst
 			*h->top++ = (struct pair){ v[pc->a], v[pc->b] };
 			pc++;
 			break;
+		case FUSE_FAR:
+			p = v[pc->a];
+			pc = multi && fuse_is_far(w, p) ? pc + 1 : w->fuse.code + pc->to;
+			break;
+		case FUSE_FREE:
+			p = v[pc->a];
+			pc = (port_tag(p) == TAG_VAR || port_is_node(p)) && !fuse_is_far(w, p)
+				     ? w->fuse.code + pc->to
+				     : pc + 1;
+			break;
+		case FUSE_SEND:
+			h->fuel -= pc->other;
+			w->hot = *h;
+			fuse_send(w, v[pc->a], v[pc->b], v[pc->c], pc->other);
+			*h = w->hot;
+			return false;
 		case FUSE_LINK:
 			if (link_ports(w, h, v[pc->a], v[pc->b], &q, multi)) {
 				if (held)

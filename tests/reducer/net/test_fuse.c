@@ -87,6 +87,20 @@ static void trees_are_built_and_eaten(void **state)
 		"@main = s & @gen ~ (9 (0 t)) & @flip ~ (9 (t u)) & @flip ~ (9 (u v)) & @sum ~ (9 (v s))");
 }
 
+/* A call goes to where its tree is, and its other argument, which has come by a variable, with it. */
+static void calls_go_to_their_trees(void **state)
+{
+	(void)state;
+	try_program(
+		"@gen = (?(((a a) @more) b) b)\n"
+		"@more = ({a d} ({$([*2] $([+1] b)) $([*2] e)} (c f)))\n"
+		"& @gen ~ (a (b c)) & @gen ~ (d (e f))\n"
+		"@sum = (?(((a a) @add) b) b)\n"
+		"@add = (n ((b d) f)) & @sum ~ (a (b $([+] $(e f)))) & @sum ~ (c (d e)) & @same ~ (n {a c})\n"
+		"@same = (?((0 @one) a) a)  @one = (n r) & @same ~ (n $([+1] r))\n"
+		"@main = (r s) & @gen ~ (8 (0 t)) & @gen ~ (8 (1 u)) & @sum ~ (8 (t r)) & @sum ~ (8 (u s))");
+}
+
 /* More cells for an interaction than there are at hand for a batch of them. */
 static void large_structures_are_built(void **state)
 {
@@ -199,6 +213,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recursions_are_fused),
 		cmocka_unit_test(trees_are_built_and_eaten),
+		cmocka_unit_test(calls_go_to_their_trees),
 		cmocka_unit_test(large_structures_are_built),
 		cmocka_unit_test(numbers_of_all_kinds_are_met),
 		cmocka_unit_test(what_nearly_fits_is_left_to_the_rules),
