@@ -13,6 +13,7 @@
 #include "reducer/cli_keep.h"
 #include "reducer/guard.h"
 #include "reducer/io/io.h"
+#include "reducer/io/log.h"
 #include "tools/cli/cli.h"
 
 static const char help[] =
@@ -239,18 +240,34 @@ static int finish(const struct run *run, struct net *net, int ret, struct net_re
 struct supervised {
 	struct run *run;
 	struct net *net;
+	struct io_log *log; /* of a program with --io */
 };
 
 /* In a process of its own, which may have had a predecessor. */
 static int supervise(void *arg)
 {
 	struct supervised *s = arg;
+	struct io_stats io = { 0 };
 	struct net_result result;
 	int ret = net_attend(s->net);
 
-	if (ret == 0)
+	if (ret == 0 && s->run->io)
+		ret = io_run(s->net, &s->run->limits, s->log, &result, &io);
+	else if (ret == 0)
 		ret = keep_wait(&s->run->keep, s->net, &result);
-	return finish(s->run, s->net, ret, &result, 0);
+	return finish(s->run, s->net, ret, &result, io.interactions);
+}
+
+/* What was done outside cannot be done again. */
+static bool may_go_on(void *arg)
+{
+	const struct supervised *s = arg;
+	char why[256];
+
+	if (!s->run->io || io_log_may_go_on(s->log, net_orders(s->net), why, sizeof(why)))
+		return true;
+	cli_error("%s: %s", s->run->path, why);
+	return false;
 }
 
 static uint64_t progress(void *arg)
@@ -266,8 +283,8 @@ static uint64_t progress(void *arg)
 static int reduce(struct run *run, const struct book *book)
 {
 	struct net *net = NULL;
-	struct net_result result;
-	struct io_stats io = { 0 };
+	struct plx_segment log = PLX_SEGMENT_NONE;
+	struct supervised s = { .run = run };
 	const char *why = NULL;
 	int code, ret = keep_begin(&run->keep);
 
@@ -275,21 +292,21 @@ static int reduce(struct run *run, const struct book *book)
 		cli_error("checkpoint: %s: %s", run->keep.path, plx_strerror(ret));
 		return REDUCER_ERROR;
 	}
-	/* what a program with --io has opened dies with its supervisor: nobody could go on with that */
-	run->net.later = !run->io;
-	ret = net_open(&net, &run->net);
+	run->net.later = true;
+	ret = run->io ? io_log_open(&log, &s.log) : 0;
+	if (ret == 0)
+		ret = net_open(&net, &run->net);
 	if (ret == 0)
 		ret = run->resume ? net_resume(net, run->path, &run->limits, &why)
 				  : net_start(net, book, &run->limits);
+	s.net = net;
 	if (ret < 0)
 		code = could_not_start(run, ret, why);
-	else if (run->net.later)
-		code = guard(&(struct guarded){ .supervise = supervise,
-						.progress = progress,
-						.arg = &(struct supervised){ run, net } });
 	else
-		code = finish(run, net, io_run(net, &run->limits, &result, &io), &result, io.interactions);
+		code = guard(&(struct guarded){
+			.supervise = supervise, .progress = progress, .may_go_on = may_go_on, .arg = &s });
 	net_close(net);
+	plx_segment_close(&log);
 	return code;
 }
 

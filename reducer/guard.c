@@ -117,6 +117,8 @@ static int until_it_ends(struct guard *g, const sigset_t *signals)
 			return WEXITSTATUS(status);
 		if (was_asked_to_stop(g, WTERMSIG(status)))
 			return 128 + WTERMSIG(status);
+		if (g->what->may_go_on && !g->what->may_go_on(g->what->arg))
+			return REDUCER_WORKER;
 		if (is_hopeless(g)) {
 			cli_error("the supervisor was killed %u times without getting anywhere, the last "
 				  "time by signal %d",

@@ -88,6 +88,7 @@ bool io_stopped(struct io *io)
 /* Now, or in the background when @io->newest is there to be filled. */
 static port do_op(struct io *io, struct op *op)
 {
+	op->log = op->kind == OP_READ && !io->newest ? io->log : NULL;
 	if (io->newest) {
 		*io->newest = *op;
 		io->draft.held = 1;
@@ -101,6 +102,8 @@ static port do_op(struct io *io, struct op *op)
 			op->error = -ret;
 		}
 	}
+	if (op->log)
+		io_log_end(op->log, op->error);
 	return op_result(op, &io->draft);
 }
 
@@ -117,6 +120,7 @@ static port call_read(struct io *io, struct spot arg)
 		return outcome(io, fd);
 	if (op_read(&op, fd, num_payload(value[1])) < 0)
 		return outcome(io, -ENOMEM);
+	io_log_begin(io->log, net_orders(io->net), "READ", num_payload(value[0]), fd, op.wanted);
 	return do_op(io, &op);
 }
 
@@ -163,6 +167,7 @@ static port call_write(struct io *io, struct spot arg)
 	struct spot field[2], number;
 	unsigned char *bytes;
 	size_t length, done = 0;
+	enum io_log_state state = IO_LOG_NONE;
 	int fd, ret = 0;
 
 	if (!fields(io, arg, field, 2))
@@ -179,9 +184,20 @@ static port call_write(struct io *io, struct spot arg)
 	fd = files_fd(&io->files, num_payload(number.p));
 	if (fd < 0)
 		ret = fd;
-	while (ret == 0 && done < length) {
-		const ssize_t n = write(fd, bytes + done, length - done);
+	if (ret == 0)
+		state = io_log_begin(io->log, net_orders(io->net), "WRITE", num_payload(number.p), fd,
+				     length);
+	if (state != IO_LOG_NONE) {
+		/* relaxed: who wrote it is dead */
+		done = atomic_load_explicit(&io->log->done, memory_order_relaxed);
+		ret = -atomic_load_explicit(&io->log->error, memory_order_relaxed);
+	}
+	while (state != IO_LOG_DONE && ret == 0 && done < length) {
+		ssize_t n;
 
+		io_log_fly(io->log);
+		n = write(fd, bytes + done, length - done);
+		io_log_land(io->log, n > 0 ? (size_t)n : 0);
 		if (n >= 0)
 			done += (size_t)n;
 		else if (errno != EINTR)
@@ -189,6 +205,7 @@ static port call_write(struct io *io, struct spot arg)
 		else if (io_stopped(io))
 			break;
 	}
+	io_log_end(io->log, -ret);
 	free(bytes);
 	return outcome(io, ret);
 }
@@ -282,11 +299,14 @@ static const struct function {
 	const char *name;
 	port (*call)(struct io *io, struct spot arg);
 	bool waits; /* can be done in the background */
+	bool outside; /* afterwards there is something that dies with this process, or that cannot be done twice */
 } functions[] = {
-	{ "READ", call_read, true },      { "WRITE", call_write, false },     { "OPEN", call_open, false },
-	{ "CLOSE", call_close, false },   { "FLUSH", call_flush, false },     { "SEEK", call_seek, false },
-	{ "GET_TIME", call_time, false }, { "SLEEP", call_sleep, true },      { "READY", call_ready, true },
-	{ "TAKE", call_take, true },      { "PUBLISH", call_publish, false },
+	{ "READ", call_read, true, false },       { "WRITE", call_write, false, false },
+	{ "OPEN", call_open, false, true },       { "CLOSE", call_close, false, true },
+	{ "FLUSH", call_flush, false, false },    { "SEEK", call_seek, false, true },
+	{ "GET_TIME", call_time, false, false },  { "SLEEP", call_sleep, true, false },
+	{ "READY", call_ready, true, false },     { "TAKE", call_take, true, true },
+	{ "PUBLISH", call_publish, false, true },
 };
 
 static const struct function *find(const char *name)
@@ -340,6 +360,9 @@ port io_call(struct io *io, const char *name, struct spot arg)
 	const struct function *function = find(name);
 
 	io->stats->calls++;
+	/* relaxed: before the call; who reads it does so when we are dead */
+	if (strcmp(name, "ASYNC") == 0 || (function && function->outside))
+		atomic_store_explicit(&io->log->outside, 1, memory_order_relaxed);
 	if (strcmp(name, "ASYNC") == 0)
 		return call_async(io, arg);
 	if (function)

@@ -3,6 +3,7 @@
 #define REDUCER_IO_CALL_H
 
 #include "reducer/io/io.h"
+#include "reducer/io/log.h"
 #include "reducer/io/op.h"
 #include "reducer/io/reader.h"
 
@@ -13,6 +14,7 @@ struct io {
 	const struct net_limits *limits;
 	struct net_result *result;
 	struct io_stats *stats;
+	struct io_log *log;
 	struct reader reader;
 	port root;          /* what the program's normal form hangs on */
 	struct draft draft; /* what goes in next */

@@ -15,6 +15,8 @@
 
 #include "reducer/net/net.h"
 
+struct io_log;
+
 struct io_stats {
 	uint64_t calls;        /* functions the program called */
 	uint64_t interactions; /* that were done by looking into the book, besides the net's own */
@@ -24,10 +26,12 @@ struct io_stats {
  * io_run() - for a net that was started: wait, do what it asks for, go on, until it asks for nothing.
  * @limits: those it was started with; the time it waits for the outside counts
  *
+ * @log: what is done outside is noted there, and what a predecessor that was killed has done is not done again
+ *
  * Return: 0 with *@result as from net_wait(), -errno.
  * Safety: one thread; the program may do with files and topics what this process may.
  */
-int io_run(struct net *net, const struct net_limits *limits, struct net_result *result,
+int io_run(struct net *net, const struct net_limits *limits, struct io_log *log, struct net_result *result,
 	   struct io_stats *stats) plx_must_check;
 
 #endif

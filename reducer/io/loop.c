@@ -32,7 +32,10 @@ static bool is_well(const struct io *io)
 static int put_in(struct io *io, const struct draft *draft)
 {
 	const struct piece piece = draft_piece(draft);
-	int ret = draft->failed ? -ENOMEM : net_go_on(io->net, &piece);
+	int ret;
+
+	io_log_order(io->log, net_orders(io->net) + 1, draft == &io->aside, io->reader.counted);
+	ret = draft->failed ? -ENOMEM : net_go_on(io->net, &piece);
 
 	return ret < 0 ? ret : net_wait_end(io->net, io->result);
 }
@@ -226,7 +229,21 @@ static void end(struct io *io)
 	draft_free(&io->aside);
 }
 
-int io_run(struct net *net, const struct net_limits *limits, struct net_result *result,
+/* What our predecessor has counted and how long it ran, if there was one. */
+static void take_over(struct io *io)
+{
+	const uint64_t begin = atomic_load_explicit(&io->log->begin_ns, memory_order_relaxed);
+
+	if (begin == 0) {
+		atomic_store_explicit(&io->log->begin_ns, io->begin_ns, memory_order_relaxed);
+		return;
+	}
+	io->begin_ns = begin;
+	io->reader.counted = atomic_load_explicit(&io->log->counted[net_orders(io->net) & 1],
+						  memory_order_relaxed);
+}
+
+int io_run(struct net *net, const struct net_limits *limits, struct io_log *log, struct net_result *result,
 	   struct io_stats *stats)
 {
 	struct io io = {
@@ -234,6 +251,7 @@ int io_run(struct net *net, const struct net_limits *limits, struct net_result *
 		.limits = limits,
 		.result = result,
 		.stats = stats,
+		.log = log,
 		.begin_ns = plx_now_ns(),
 	};
 	enum next next = NEXT_STEP;
@@ -241,6 +259,7 @@ int io_run(struct net *net, const struct net_limits *limits, struct net_result *
 
 	*stats = (struct io_stats){ 0 };
 	io.reader = (struct reader){ .net = net, .draft = &io.draft, .call = call_reference, .arg = &io };
+	take_over(&io);
 	files_start(&io.files);
 	ret = net_wait_end(net, result);
 	while (ret == 0 && is_well(&io) && next == NEXT_STEP && !io_stopped(&io))

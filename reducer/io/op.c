@@ -38,7 +38,11 @@ static bool step_read(struct op *op)
 	while (op->used < op->wanted) {
 		if (!readable(op->fd))
 			return false;
+		if (op->log)
+			io_log_fly(op->log);
 		n = read(op->fd, op->bytes + op->used, op->wanted - op->used);
+		if (op->log)
+			io_log_land(op->log, n > 0 ? (size_t)n : 0);
 		if (n == 0)
 			break;
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))

@@ -6,6 +6,7 @@
 
 #include "reducer/io/draft.h"
 #include "reducer/io/file.h"
+#include "reducer/io/log.h"
 #include "reducer/io/topic.h"
 
 enum op_kind {
@@ -25,6 +26,7 @@ struct op {
 	size_t used;
 	unsigned char *bytes;       /* what came so far */
 	struct topic_reader *topic; /* OP_TAKE */
+	struct io_log *log;         /* of a read that is noted; NULL: it is not */
 	port end;                   /* the wire that waits, of an operation in the background */
 };
 

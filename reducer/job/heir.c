@@ -254,7 +254,8 @@ enum job_end job_serve(const struct job_service_options *options, int *signal)
 	opt.queue = opt.queue == 0 ? JOB_QUEUE : opt.queue;
 	*signal = 0;
 	if (journal_open(&g.journal, opt.queue + opt.jobs + SPARE, (opt.jobs + 2) * opt.text_max) == 0) {
-		code = guard(&(struct guarded){ supervise, progress, hear, &g });
+		code = guard(&(struct guarded){
+			.supervise = supervise, .progress = progress, .hear = hear, .arg = &g });
 	} else {
 		cli_note("no memory to note what is to be done: the service would not survive kill -9");
 		code = supervise(&g);

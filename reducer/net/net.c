@@ -353,6 +353,15 @@ int net_go_on(struct net *net, const struct piece *piece)
 	return 0;
 }
 
+uint64_t net_orders(const struct net *net)
+{
+	const struct arena_control *control = net->arena.control;
+
+	/* relaxed: only who gives them asks, or who comes after it */
+	return atomic_load_explicit(&control->job, memory_order_relaxed) -
+	       atomic_load_explicit(&control->first, memory_order_relaxed);
+}
+
 port net_held(const struct net *net, uint32_t i)
 {
 	return net->arena.control && i < PIECE_HELD_MAX ? net->arena.control->held[i] : PORT_NONE;

@@ -198,6 +198,9 @@ void net_source(const struct net *net, struct text_source *source);
  */
 int net_go_on(struct net *net, const struct piece *piece) plx_must_check;
 
+/* net_orders() - pieces that were put in since the program began: also when a predecessor has done it. */
+uint64_t net_orders(const struct net *net);
+
 /* net_held() - where the end of held variable @i of the last piece is, from 0; valid at rest, until it is linked. */
 port net_held(const struct net *net, uint32_t i);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "reducer/io/io.h"
+#include "reducer/io/log.h"
 #include "tests/reducer/support/nets.h"
 #include "tests/support/support.h"
 
@@ -73,13 +74,14 @@ static inline struct io_outcome io_outcome(uint32_t workers, bool threads, const
 	struct net_options options = nets_options(workers, 8, threads);
 	struct book *book = nets_book(program, strlen(program));
 	struct io_outcome o = { 0 };
+	struct io_log log = { 0 };
 	const char *why = NULL;
 	struct net *net;
 
 	limits = limits ? limits : &none;
 	assert_int_equal(net_open(&net, &options), 0);
 	assert_int_equal(net_start(net, book, limits), 0);
-	o.ret = io_run(net, limits, &o.result, &o.stats);
+	o.ret = io_run(net, limits, &log, &o.result, &o.stats);
 	if (o.ret == 0 && o.result.status == NET_DONE) {
 		if (net_check(net, &why) != 0)
 			fail_msg("%s with %u workers: %s", program, workers, why ? why : "?");
