@@ -195,7 +195,7 @@ WORKER_LOOP(0) void worker_burn_alone(struct worker *w)
 	worker_burn(w, false);
 }
 
-WORKER_LOOP(16) void worker_burn_among(struct worker *w)
+WORKER_LOOP(0) void worker_burn_among(struct worker *w)
 {
 	worker_burn(w, true);
 }
