@@ -41,26 +41,39 @@ static void read_cursor(struct plx_writer *writer, struct plx_follower *f)
 	believe(f, cursor, writer->head->head);
 }
 
-/* Read all cursors: the gate no tail may pass, and the tail everybody would like. */
+/* A lossy reader that would like the whole window is asked first the next time: it answers for all lossy ones. */
+static void ask_first(struct plx_writer *writer, uint32_t i)
+{
+	struct plx_follower *f = writer->followers[i];
+
+	writer->followers[i] = writer->followers[0];
+	writer->followers[0] = f;
+}
+
+/* Read the cursors that matter: the gate no tail may pass, and the tail everybody would like. */
 static void read_cursors(struct plx_writer *writer)
 {
-	uint64_t gate = 0,
+	uint64_t gate = 0, all = behind(writer, writer->tail),
 		 asked = writer->history < writer->head->head ? writer->history : writer->head->head;
 
 	for (uint32_t i = 0; i < writer->count; i++) {
 		struct plx_follower *f = writer->followers[i];
 		uint64_t lag;
 
+		if (!f->reliable && asked >= all)
+			continue;
 		read_cursor(writer, f);
 		lag = behind(writer, f->cursor);
 		if (f->reliable && lag > gate && !plx_mutant(MUT_GATE_OPEN))
 			gate = lag;
 		if (lag > asked)
 			asked = lag;
+		if (!f->reliable && lag >= all)
+			ask_first(writer, i);
 	}
 	writer->gate = writer->head->head - gate;
-	if (asked > behind(writer, writer->tail))
-		asked = behind(writer, writer->tail);
+	if (asked > all)
+		asked = all;
 	writer->asked = writer->head->head - asked;
 }
 
