@@ -17,6 +17,7 @@
 #else
 #define SOON_NS 1000000000u
 #endif
+#define TRIES 10 /* of which one has to be soon: others may want the processors */
 
 /* A program that makes ever more cells, and one that never ends in a handful of them. */
 #define GROWS        "@main = r & @grow ~ (1 r) @grow = ({a b} (x y)) & @grow ~ (a x) & @grow ~ (b y)"
@@ -129,24 +130,33 @@ static void taking_too_long_is_an_error(void **state)
 		check_fails(workers, WIDE_FOREVER, &limits, NET_TIME, "limit is 0.020 s");
 }
 
+/* How long it takes until a program has no more room. */
+static uint64_t time_to_fill(struct net *net)
+{
+	uint64_t begin = plx_now_ns(), ns;
+	struct net_result result;
+
+	assert_null(run(net, GROWS, NULL, &result));
+	ns = plx_now_ns() - begin;
+	assert_int_equal(result.status, NET_MEMORY);
+	assert_non_null(strstr(result.error, "out of memory"));
+	return ns;
+}
+
 static void an_arena_too_small_is_an_error_within_a_second(void **state)
 {
 	struct net_options options = nets_options(1, 0, false);
-	struct net_result result;
 
 	(void)state;
 	for (options.workers = 1; options.workers <= 3; options.workers++)
 		for (options.memory_max = 2u << 20; options.memory_max <= 128u << 20;
 		     options.memory_max *= 4) {
 			struct net *net;
-			uint64_t begin;
+			int tries = 1;
 
 			assert_int_equal(net_open(&net, &options), 0);
-			begin = plx_now_ns();
-			assert_null(run(net, GROWS, NULL, &result));
-			assert_int_equal(result.status, NET_MEMORY);
-			assert_non_null(strstr(result.error, "out of memory"));
-			assert_true(plx_now_ns() - begin < SOON_NS);
+			while (time_to_fill(net) >= SOON_NS)
+				assert_true(++tries <= TRIES);
 			check_still_good(net);
 			net_close(net);
 		}
