@@ -75,7 +75,7 @@ int plx_subscriber_open(struct plx_subscriber **sub, const char *topic,
 
 /**
  * plx_subscriber_take() - the next message, if there is one.
- * @buffer: set when the answer is 1; release it when done (before or after taking more)
+ * @buffer: the message when the answer is 1, else PLX_BUFFER_NONE; release it when done (before or after taking more)
  *
  * No system call while messages flow. What came inside the log (slot == PLX_SLOT_NONE) is a private copy. At most the
  * publisher's quota of messages can be held at a time.

@@ -17,9 +17,9 @@ int plx_buffer_clone(struct plx_buffer *copy, const struct plx_buffer *buffer)
 
 	if (!h)
 		return -EINVAL;
-	if (h->refs == UINT32_MAX)
+	if ((uint32_t)h->more == UINT32_MAX)
 		return -ENOSPC;
-	h->refs++;
+	h->more++;
 	*copy = *buffer;
 	return 0;
 }

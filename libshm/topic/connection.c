@@ -76,7 +76,7 @@ void plx_connection_end(struct plx_connection *c)
 		return;
 	if (c->state == PLX_CONNECTION_READING) {
 		plx_reader_hint(&c->reader);
-		sub->taken += c->reader.taken;
+		sub->taken += plx_reader_taken(&c->reader);
 		sub->bytes += c->reader.bytes;
 		sub->lost += c->reader.lost;
 		remove_from(sub->readers, &sub->reader_count, c);

@@ -45,7 +45,7 @@ int plx_reader_init(struct plx_reader *r, const struct plx_reader_parts *parts)
 	r->lazy = few >= 8 ? few / 8 : 1;
 	r->step = r->lazy;
 	r->due = r->next + r->step;
-	r->quick = r->reliable && !plx_mutant(MUT_LENGTH_BELIEVED) ? r->quota : 0;
+	r->quick = r->reliable && !plx_mutant(MUT_LENGTH_BELIEVED);
 	r->calls = &parts->head->attention;
 	r->enough = PLX_READER_LAZY_BYTES;
 	r->id = parts->id;
@@ -82,15 +82,19 @@ void plx_reader_fini(struct plx_reader *r)
 bool plx_holder_more(struct plx_reader *r)
 {
 	uint32_t n = r->holders ? r->holders : CHUNK;
-	struct plx_holder_chunk *chunk = malloc(sizeof(*chunk) + n * sizeof(struct plx_holder));
+	struct plx_holder_chunk *chunk;
 
+	if (n > r->quota - r->holders)
+		n = r->quota - r->holders;
+	chunk = malloc(sizeof(*chunk) + n * sizeof(struct plx_holder));
 	if (!chunk)
 		return false;
 	chunk->next = r->chunks;
 	r->chunks = chunk;
 	for (uint32_t i = 0; i < n; i++) {
-		chunk->holders[i].reader = r;
-		chunk->holders[i].next = r->unused;
+		chunk->holders[i] = (struct plx_holder){ .more = PLX_QUICK_SHAPE,
+							 .reader = r,
+							 .next = r->unused };
 		r->unused = &chunk->holders[i];
 	}
 	r->holders += n;
@@ -168,7 +172,7 @@ static void tell_figures(struct plx_reader *r)
 {
 	struct plx_link *link = r->link;
 
-	__atomic_store_n(&link->taken, r->taken, __ATOMIC_RELAXED);
+	__atomic_store_n(&link->taken, plx_reader_taken(r), __ATOMIC_RELAXED);
 	__atomic_store_n(&link->lost, r->lost, __ATOMIC_RELAXED);
 	__atomic_store_n(&link->bytes, r->bytes, __ATOMIC_RELAXED);
 	__atomic_store_n(&link->pinned, r->pinned, __ATOMIC_RELAXED);

@@ -8,7 +8,7 @@
 /* So many bytes taken are worth telling: the publisher can reuse slots while our cache still knows them. */
 #define PLX_READER_LAZY_BYTES (UINT64_C(64) << 10)
 
-/** plx_holder_more() - make unused holders; false when there is no memory. */
+/** plx_holder_more() - make unused holders, as many as the quota leaves; false when there is no memory. */
 bool plx_holder_more(struct plx_reader *reader) plx_cold;
 
 /** plx_holder_pin_now() - pin before looking again: store and full fence in one. */
@@ -24,11 +24,7 @@ void plx_reader_released(struct plx_reader *reader, bool pinned) plx_cold;
 static inline void plx_holder_take(struct plx_reader *reader, struct plx_holder *h, uint32_t slot)
 {
 	reader->unused = h->next;
-	reader->held++;
 	h->slot = slot;
-	h->refs = 1;
-	h->listed = false;
-	h->pinned = false;
 }
 
 /* It is the newest of the unpinned ones. */
@@ -77,15 +73,16 @@ static inline void plx_reader_release(struct plx_reader *reader, struct plx_hold
 {
 	bool pinned = h->pinned;
 
-	if (plx_unlikely(--h->refs))
+	if (plx_unlikely(h->more != PLX_QUICK_SHAPE)) {
+		h->more--;
 		return;
+	}
 	if (h->listed)
 		plx_holder_unlist(reader, h);
 	else if (plx_unlikely(pinned))
 		plx_holder_unpin(reader, h);
 	h->next = reader->unused;
 	reader->unused = h;
-	reader->held--;
 	if (plx_unlikely(plx_reader_due(reader)) || plx_unlikely(plx_reader_unheard(reader, pinned)))
 		plx_reader_released(reader, pinned);
 }

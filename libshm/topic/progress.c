@@ -71,7 +71,7 @@ static uint64_t taken_so_far(const struct plx_subscriber *sub)
 	uint64_t taken = sub->taken;
 
 	for (uint32_t i = 0; i < sub->reader_count; i++)
-		taken += sub->readers[i]->reader.taken;
+		taken += plx_reader_taken(&sub->readers[i]->reader);
 	return taken;
 }
 
@@ -167,7 +167,7 @@ static void sweep(struct plx_subscriber *sub)
 	while (*at) {
 		struct plx_connection *c = *at;
 
-		if (c->reader.held) {
+		if (plx_reader_held(&c->reader)) {
 			at = &c->next;
 		} else {
 			*at = c->next;

@@ -142,11 +142,12 @@ static inline void plx_publisher_leave(struct plx_publisher *pub)
 static inline void plx_publisher_quicken(struct plx_publisher *pub)
 {
 	struct plx_publisher_quick *quick = &pub->writer.quick;
+	bool on = pub->bias->far && pub->writer.pairs && !pub->threads && !pub->stamp && !pub->ended &&
+		  !plx_mutant(MUT_WAKE_BEFORE_MESSAGE) && !plx_mutant(MUT_SEQUENCE_FIRST);
 
 	quick->inside_max = pub->inside_max;
 	quick->type = pub->type;
-	quick->on = pub->bias->far && pub->writer.pairs && !pub->threads && !pub->stamp && !pub->ended &&
-		    !plx_mutant(MUT_WAKE_BEFORE_MESSAGE) && !plx_mutant(MUT_SEQUENCE_FIRST);
+	quick->on = on ? PLX_QUICK_SHAPE : 0;
 }
 
 /* ---- publish.c ---- */

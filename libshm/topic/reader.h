@@ -64,7 +64,7 @@ struct plx_reader {
 	uint64_t *pins;
 	uint64_t *mine; /* what is in pins: never read back from the segment */
 	struct plx_holder_chunk *chunks;
-	uint32_t holders; /* allocated */
+	uint32_t holders; /* allocated: never more than may be held */
 };
 static_assert(offsetof(struct plx_reader, fast) == 0, "plx_quick_let_go()");
 static_assert(PLX_QUICK_WAITING == PLX_ATTENTION_WAITING && PLX_QUICK_ENDED == PLX_ATTENTION_ENDED,
@@ -157,6 +157,22 @@ static inline bool plx_reader_owes(const struct plx_reader *reader)
 
 /** plx_reader_heeded() - the socket was asked after PLX_READER_ATTENTION; more may have come since, and will be told. */
 void plx_reader_heeded(struct plx_reader *reader);
+
+/** plx_reader_held() - messages that are held. Price: a look at each that could be. */
+static inline uint32_t plx_reader_held(const struct plx_reader *reader)
+{
+	uint32_t held = reader->holders;
+
+	for (const struct plx_holder *h = reader->unused; h; h = h->next)
+		held--;
+	return held;
+}
+
+/* How many were taken, ever. */
+static inline uint64_t plx_reader_taken(const struct plx_reader *reader)
+{
+	return reader->next - reader->start - reader->lost;
+}
 
 /** plx_reader_reason() - after PLX_READER_ENDED: -ESHUTDOWN, another negative errno, or -EBADMSG for nonsense. */
 int plx_reader_reason(const struct plx_reader *reader);

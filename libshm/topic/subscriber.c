@@ -136,7 +136,7 @@ static int end_stream(struct plx_subscriber *sub, struct plx_connection *c, int 
 {
 	sub->end = (struct plx_stream_end){
 		.publisher = c->reader.id,
-		.messages = c->reader.taken,
+		.messages = plx_reader_taken(&c->reader),
 		.pid = (uint32_t)c->pid,
 		.reason = reason,
 	};
@@ -232,8 +232,8 @@ int plx_subscriber_take_slowly(struct plx_subscriber *sub, struct plx_buffer *bu
 		}
 	}
 	if (ret == 1)
-		price = sub->fast.reader ? (uint32_t)((struct plx_reader *)(void *)sub->fast.reader)->lazy
-					 : 1; /* the others came the quick way */
+		price = sub->fast.on ? (uint32_t)((struct plx_reader *)(void *)sub->fast.reader)->lazy
+				     : 1; /* the others came the quick way */
 	else if (sub->fast.asking)
 		price = PLX_BUDGET_ASKING;
 	if (plx_unlikely(spend(sub, price)))
@@ -286,11 +286,11 @@ void plx_subscriber_stats(const struct plx_subscriber *sub, struct plx_subscribe
 	for (uint32_t i = 0; i < sub->reader_count; i++) {
 		const struct plx_reader *r = &sub->readers[i]->reader;
 
-		stats->taken += r->taken;
+		stats->taken += plx_reader_taken(r);
 		stats->bytes += r->bytes;
 		stats->lost += r->lost;
-		stats->held += r->held;
+		stats->held += plx_reader_held(r);
 	}
 	for (const struct plx_connection *c = sub->over; c; c = c->next)
-		stats->held += c->reader.held;
+		stats->held += plx_reader_held(&c->reader);
 }

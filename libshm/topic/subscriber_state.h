@@ -145,7 +145,8 @@ static inline void plx_subscriber_settle(struct plx_subscriber *sub)
 	struct plx_connection *only = sub->reader_count == 1 && !sub->armed && !sub->depth ? sub->readers[0]
 											   : NULL;
 
-	sub->fast.reader = only && !only->let_go && !only->hung_up ? &only->reader.fast : NULL;
+	sub->fast.reader = only ? &only->reader.fast : NULL;
+	sub->fast.on = only && !only->let_go && !only->hung_up ? PLX_QUICK_SHAPE : 0;
 }
 
 /* ---- shun.c ---- */

@@ -144,7 +144,7 @@ enum plx_found_what plx_reader_take(struct plx_reader *r, struct plx_buffer *b)
 		enum plx_found_what found;
 
 		if (plx_likely(sequence == r->next + 1)) {
-			if (plx_unlikely(r->held >= r->quota)) {
+			if (plx_unlikely(!r->unused) && r->holders >= r->quota) {
 				plx_reader_hint(r);
 				return PLX_READER_QUOTA;
 			}

@@ -28,13 +28,8 @@ static inline void plx_glance(const struct plx_reader *r, struct plx_glance *g, 
 	/* a wild one fetches nothing, or something of no use */
 	if (g->slot != PLX_SLOT_NONE)
 		__builtin_prefetch(r->slots + g->slot * r->stride);
-	if (g->slot == PLX_SLOT_NONE) { /* word by word: it is also how it will be read */
-		h->copy[0] = __atomic_load_n(&entry->words[0], __ATOMIC_RELAXED);
-		h->copy[1] = __atomic_load_n(&entry->words[1], __ATOMIC_RELAXED);
-		h->copy[2] = __atomic_load_n(&entry->words[2], __ATOMIC_RELAXED);
-		h->copy[3] = __atomic_load_n(&entry->words[3], __ATOMIC_RELAXED);
-		h->copy[4] = __atomic_load_n(&entry->words[4], __ATOMIC_RELAXED);
-	}
+	if (g->slot == PLX_SLOT_NONE)
+		plx_quick_copy(h->copy, &entry->sequence);
 	if (plx_unlikely(g->flags & PLX_BUFFER_STAMPED))
 		g->stamp = __atomic_load_n(&entry->words[4], __ATOMIC_RELAXED);
 	plx_fence_loads();
@@ -69,7 +64,6 @@ static inline void plx_hand_out(struct plx_reader *r, struct plx_buffer *b, cons
 	b->slot = g->slot;
 	b->viewed = 0;
 	b->holder = h;
-	r->taken++;
 	r->bytes += g->length;
 	if (g->slot == PLX_SLOT_NONE) {
 		b->data = h->copy;

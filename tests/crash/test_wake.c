@@ -180,7 +180,7 @@ static struct night *make(const struct stepper *st, uint32_t depth, uint64_t see
 		.sub = &n->sub, .state = PLX_CONNECTION_READING, .fd = -1, .alarm = seed % 3 ? alarm_fd : -1
 	};
 	*r = w->seats[0].reader;
-	for (int h = 0; h < HOLDERS; h++)
+	for (unsigned int h = 0; h < HOLDERS; h++)
 		w->seats[0].holders[h].reader = r;
 	n->sub = (struct plx_subscriber){
 		.readers = n->readers,

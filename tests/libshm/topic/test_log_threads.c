@@ -7,11 +7,20 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <plx/process.h>
+
 #include "tests/support/support.h"
 #include "topic/bias.h"
 
 #define MESSAGES LONG_LOOP(200000)
 #define HELD     4
+
+/*
+ * Where others want the processors as well, each yield may take as long as all of them together. So after @SOME_NS a few
+ * laps are enough.
+ */
+#define SOME_NS UINT64_C(1500000000)
+#define LAPS    4
 
 struct role {
 	struct core *core;
@@ -21,6 +30,23 @@ struct role {
 	const char *failed; /* why, when it failed; cmocka works in one thread only */
 	uint64_t taken, lost;
 };
+
+/* How long something goes on: until it is enough, or has taken long and is a little. */
+struct budget {
+	uint64_t enough, little, end_ns;
+};
+
+static struct budget budget_of(uint64_t enough, uint64_t little)
+{
+	return (struct budget){ enough, little, plx_now_ns() + SOME_NS };
+}
+
+static bool more(const struct budget *budget, uint64_t done)
+{
+	if (done >= budget->enough)
+		return false;
+	return done < budget->little || done % 64 || plx_now_ns() < budget->end_ns;
+}
 
 static uint64_t roll(uint64_t *seed)
 {
@@ -34,7 +60,7 @@ static void *run_reader(void *arg)
 	struct role *role = arg;
 	struct plx_reader *r = &role->core->readers[role->index].reader;
 	struct plx_buffer held[HELD];
-	uint64_t seed = (uint64_t)role->index + 1;
+	uint64_t seed = (uint64_t)role->index + 1, taken = 0;
 
 	memset(held, 0, sizeof(held));
 	for (;;) {
@@ -45,7 +71,8 @@ static void *run_reader(void *arg)
 		plx_buffer_release(b);
 		switch (plx_reader_take(r, b)) {
 		case PLX_READER_MESSAGE:
-			if (b->sequence + 1 != r->start + r->taken + r->lost)
+			taken++;
+			if (b->sequence + 1 != r->start + taken + r->lost || taken != plx_reader_taken(r))
 				role->failed = "a message is missing, or came twice";
 			if (!core_intact(b, b->sequence))
 				role->failed = "a message is not what was published";
@@ -57,7 +84,7 @@ static void *run_reader(void *arg)
 			for (int i = 0; i < HELD; i++)
 				plx_buffer_release(&held[i]);
 			plx_reader_tell(r);
-			role->taken = r->taken;
+			role->taken = taken;
 			role->lost = r->lost;
 			return NULL;
 		default: role->failed = "take said something odd"; return NULL;
@@ -78,7 +105,8 @@ static void run(uint32_t depth, uint32_t slots, const enum plx_reading *reading,
 {
 	struct role roles[CORE_READERS];
 	struct core core;
-	uint64_t seed = 42;
+	uint64_t seed = 42, sent;
+	struct budget budget;
 
 	core_open(&core, depth, slots, 256, 0);
 	for (int i = 0; i < readers; i++) {
@@ -86,7 +114,8 @@ static void run(uint32_t depth, uint32_t slots, const enum plx_reading *reading,
 		roles[i] = (struct role){ .core = &core, .index = i, .pace = i * 50 };
 		assert_int_equal(pthread_create(&roles[i].thread, NULL, run_reader, &roles[i]), 0);
 	}
-	for (uint64_t i = 0; i < MESSAGES; i++) {
+	budget = budget_of(MESSAGES, LAPS * depth);
+	for (sent = 0; more(&budget, sent); sent++) {
 		uint32_t length = 8 + (uint32_t)roll(&seed) % (inline_only ? PLX_ENTRY_PAYLOAD - 8 : 249);
 
 		while (!core_publish(&core, length))
@@ -97,7 +126,7 @@ static void run(uint32_t depth, uint32_t slots, const enum plx_reading *reading,
 		assert_int_equal(pthread_join(roles[i].thread, NULL), 0);
 		if (roles[i].failed)
 			fail_msg("reader %d: %s", i, roles[i].failed);
-		assert_int_equal(roles[i].taken + roles[i].lost, MESSAGES);
+		assert_int_equal(roles[i].taken + roles[i].lost, sent);
 		if (reading[i] == PLX_READ_RELIABLE)
 			assert_int_equal(roles[i].lost, 0);
 	}
@@ -173,11 +202,12 @@ static void exclude_each_other(bool far)
 	struct guarded g = { .a = 0 };
 	pthread_t thread;
 	uint64_t own = 0, claims = 0;
+	struct budget budget = budget_of(LONG_LOOP(5000000), 1000);
 
 	plx_bias_init(&g.bias);
 	g.bias.far = g.bias.far && far;
 	assert_int_equal(pthread_create(&thread, NULL, claim_now_and_then, &g), 0);
-	while (own < LONG_LOOP(5000000) || claims < 100) {
+	while (more(&budget, own) || claims < 5) {
 		plx_bias_enter(&g.bias);
 		g.a++;
 		own++;
@@ -210,7 +240,7 @@ struct door {
 	uint32_t visits;
 };
 
-/* Joins inside, reads for a while, vanishes inside without a word. */
+/* Joins inside, reads a little or looks in vain a few times, vanishes inside without a word. */
 static void *come_and_go(void *arg)
 {
 	struct door *d = arg;
@@ -222,13 +252,15 @@ static void *come_and_go(void *arg)
 		plx_bias_claim(d->bias);
 		core_join(d->core, 1, d->visits % 2 ? PLX_READ_LOSSY : PLX_READ_RELIABLE, 8, HELD);
 		plx_bias_yield(d->bias);
-		for (int i = 0; i < 300; i++) {
-			if (plx_reader_take(r, &b) != PLX_READER_MESSAGE)
+		for (int i = 0, vain = 0; i < 300 && vain < 20; i++) {
+			if (plx_reader_take(r, &b) != PLX_READER_MESSAGE) {
+				vain++;
 				sched_yield();
-			else if (!core_intact(&b, b.sequence))
+			} else if (!core_intact(&b, b.sequence)) {
 				d->failed = "a message is not what was published";
-			else if (i % 100)
+			} else if (i % 100) {
 				plx_buffer_release(&b);
+			}
 		}
 		plx_bias_claim(d->bias);
 		core_part(d->core, 1);
@@ -245,6 +277,7 @@ static void readers_come_and_go_while_messages_flow(void **state)
 	struct door door = { .core = &core, .bias = &bias };
 	struct role role = { .core = &core };
 	pthread_t thread;
+	struct budget budget;
 
 	(void)state;
 	plx_bias_init(&bias);
@@ -252,7 +285,8 @@ static void readers_come_and_go_while_messages_flow(void **state)
 	core_join(&core, 0, PLX_READ_RELIABLE, 0, HELD);
 	assert_int_equal(pthread_create(&role.thread, NULL, run_reader, &role), 0);
 	assert_int_equal(pthread_create(&thread, NULL, come_and_go, &door), 0);
-	for (uint64_t i = 0; i < MESSAGES || __atomic_load_n(&door.visits, __ATOMIC_RELAXED) < 10; i++) {
+	budget = budget_of(MESSAGES, LAPS * 32);
+	for (uint64_t i = 0; more(&budget, i) || __atomic_load_n(&door.visits, __ATOMIC_RELAXED) < 3; i++) {
 		bool done = false;
 
 		while (!done) {
