@@ -8,6 +8,7 @@
 #include "tests/libshm/topic/pair.h"
 
 #include "base/sys.h"
+#include "topic/member.h"
 #include "topic/publisher_state.h"
 #include "topic/subscriber_state.h"
 
@@ -129,12 +130,43 @@ static void who_waits_for_room_fences_its_readers_and_looks_again(void **state)
 	close_both();
 }
 
+/* What the user's thread had kept back when somebody was let in: a message, and its look at how many may sleep. */
+static void a_message_meets_a_newcomer(void)
+{
+	assert_int_equal(pub->writer.quick.sleepers, 2); /* said before, not after */
+}
+
+/* The short way looks at the number of sleepers without a fence: who is let in must be counted before the user's next look. */
+static void who_lets_a_sleeper_in_fences_the_short_way_of_publishing(void **state)
+{
+	struct plx_link link = { .cursor = 0 };
+	struct plx_member m = { .fd = -1 };
+
+	(void)state;
+	open_both(16);
+	m.follower = (struct plx_follower){ .link = &link, .reliable = true };
+	plx_publisher_enter(pub);
+	barriers = 0;
+	kept_back = a_message_meets_a_newcomer;
+	assert_int_equal(plx_member_join(pub, &m), 0);
+	assert_int_equal(pub->writer.quick.sleepers, 2);
+	if (pub->bias->far)
+		assert_int_equal(barriers, 1);
+	else
+		assert_int_equal(pub->writer.quick.on, 0); /* then nobody goes without a fence */
+	plx_member_unjoin(pub, &m);
+	assert_int_equal(pub->writer.quick.sleepers, 1);
+	plx_publisher_leave(pub);
+	close_both();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_falls_asleep_fences_its_publisher_and_looks_again),
 		cmocka_unit_test(whose_publisher_fences_itself_asks_for_no_barrier),
 		cmocka_unit_test(who_waits_for_room_fences_its_readers_and_looks_again),
+		cmocka_unit_test(who_lets_a_sleeper_in_fences_the_short_way_of_publishing),
 	};
 
 	return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
