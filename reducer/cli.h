@@ -20,6 +20,7 @@ enum reducer_exit {
 /* Subcommands; argv[0] is their name. Each returns an exit code. */
 int cli_run(int argc, char **argv);
 int cli_resume(int argc, char **argv);
+int cli_workers(int argc, char **argv);
 int cli_serve(int argc, char **argv);
 int cli_report(int argc, char **argv);
 

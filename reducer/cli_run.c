@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <plx/process.h>
@@ -22,6 +23,7 @@ static const char help[] =
 	"Reduces the program in FILE (- is stdin) and prints its normal form.\n"
 	"\n"
 	"  -w, --workers N        worker processes, 1 to 64 (default: one per processor)\n"
+	"      --max-workers N    that there can be later, see reducer workers (default: 8, or more)\n"
 	"  -s, --stats            print interactions, time and speed, then a line per worker\n"
 	"  -m, --max-memory SIZE  memory the net may take, such as 512M (default: half of the machine's)\n"
 	"  -g, --gas N            stop with an error after N interactions\n"
@@ -50,6 +52,7 @@ static const char resume_help[] =
 	"form. Interactions and time count from its beginning, also for the limits.\n"
 	"\n"
 	"  -w, --workers N        worker processes, 1 to 64 (default: one per processor)\n"
+	"      --max-workers N    that there can be later, see reducer workers (default: 8, or more)\n"
 	"  -s, --stats            print interactions, time and speed, then a line per worker\n"
 	"  -m, --max-memory SIZE  memory the net may take, such as 512M (default: half of the machine's)\n"
 	"  -g, --gas N            stop with an error after N interactions\n"
@@ -70,17 +73,30 @@ struct run {
 	struct net_limits limits;
 };
 
+/* Unless it is said: twice as many as the machine, or whoever started us, thinks right; not where addresses are scarce. */
+static uint32_t workers_max(uint32_t workers)
+{
+	const uint32_t most = workers < 4 ? 8 : 2 * workers;
+	struct rlimit addresses;
+
+	if (getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur != RLIM_INFINITY)
+		return workers;
+	return most < NET_WORKERS_MAX ? most : NET_WORKERS_MAX;
+}
+
 /* Returns -1 to go on, or an exit code. */
 static int parse(int argc, char **argv, struct run *run)
 {
 	static const struct option longs[] = {
 		CLI_LONG_COMMON,
 		{ "stats", no_argument, NULL, 's' },
+		{ "max-workers", required_argument, NULL, 'M' },
 		{ "io", no_argument, NULL, 'i' },
 		{ "checkpoint", required_argument, NULL, 'c' },
 		{ "checkpoint-every", required_argument, NULL, 'e' },
 		{ NULL, 0, NULL, 0 },
 	};
+	uint64_t most = 0;
 	int option, ret;
 
 	cli_common_defaults(&run->net, &run->limits);
@@ -92,6 +108,12 @@ static int parse(int argc, char **argv, struct run *run)
 			continue;
 		switch (option) {
 		case 's': run->stats = true; break;
+		case 'M':
+			ret = cli_count(optarg, 1, NET_WORKERS_MAX, &most);
+			if (ret < 0)
+				return cli_number_error(ret, "--max-workers", optarg,
+							"a number from 1 to 64");
+			break;
 		case 'c': run->keep.path = optarg; break;
 		case 'e':
 			ret = cli_time(optarg, &run->keep.every_ns);
@@ -108,6 +130,10 @@ static int parse(int argc, char **argv, struct run *run)
 		default: return cli_usage_error("%s: no such option", argv[optind - 1]);
 		}
 	}
+	if (most != 0 && most < run->net.workers)
+		return cli_usage_error("--max-workers %d: --workers says more", (int)most);
+	run->net.workers_max = most != 0 ? (uint32_t)most : workers_max(run->net.workers);
+	run->net.listens = true;
 	if (run->keep.every_ns && !run->keep.path)
 		return cli_usage_error("--checkpoint-every: into which file? add --checkpoint FILE");
 	if (run->resume && (run->io || run->limits.expand != NET_EXPAND_LABELLED))

@@ -15,6 +15,7 @@ static const char help[] =
 	"Usage: reducer run FILE.hvm [OPTION...]        one program; reducer run --help tells more\n"
 	"       reducer resume FILE [OPTION...]         one program from its checkpoint; reducer resume "
 	"--help\n"
+	"       reducer workers PID [+N|-N|=N]          more or fewer workers for what is being reduced\n"
 	"       reducer -i TOPIC -o TOPIC [OPTION...]   a service: programs in, normal forms out\n"
 	"       reducer report [FILE.hvm...]            replies of a service from stdin, as a table\n"
 	"\n"

@@ -3,6 +3,7 @@
  *
  *	reducer run FILE.hvm          one program, here and now
  *	reducer resume FILE           the same from where a checkpoint says
+ *	reducer workers PID +1        one worker more for what is being reduced
  *	reducer -i TOPIC -o TOPIC     a service between two topics
  *	reducer report [FILE...]      what such a service answered, as a table
  */
@@ -24,6 +25,8 @@ int main(int argc, char **argv)
 		return cli_run(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "resume") == 0)
 		return cli_resume(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "workers") == 0)
+		return cli_workers(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "report") == 0)
 		return cli_report(argc - 1, argv + 1);
 	return cli_serve(argc, argv);

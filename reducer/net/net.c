@@ -485,6 +485,7 @@ int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result)
 		uint64_t left;
 		int ret;
 
+		net_heed(net);
 		if (net->moving || drain(net))
 			net_roster(net);
 		if (net_is_over(net)) {

@@ -13,6 +13,8 @@
 #ifndef REDUCER_NET_NET_H
 #define REDUCER_NET_NET_H
 
+#include <signal.h>
+
 #include <plx/common.h>
 
 #include "reducer/net/book.h"
@@ -20,6 +22,9 @@
 #include "reducer/text/text.h"
 
 #define NET_WORKERS_MAX 64u
+
+/* Sent with sigqueue() to the supervisor of a net that listens, see net_options: from now on there are to be so many workers. */
+#define NET_SIGNAL (SIGRTMIN + 1)
 
 struct net;
 
@@ -31,10 +36,11 @@ struct net_options {
 	uint32_t ring;       /* messages in a mail ring, a power of two, 8 at least; 0 means the default */
 	bool threads;        /* workers are threads of the caller: for ThreadSanitizer, nothing else */
 	bool later; /* workers are started by net_attend(): whoever calls that need not be who calls net_open() */
-	bool scatter;       /* hand out redexes to anybody all the time: for tests, nothing else */
-	uint32_t tick;      /* interactions between two looks at mail, 1 ... 256; 0 means the default */
-	bool plain;         /* nothing is fused, see fuse.h */
-	uint32_t warm;      /* calls of a definition until it is fused; 0 means the default */
+	bool listens;  /* NET_SIGNAL with a number asks for so many workers; one net of a process at most */
+	bool scatter;  /* hand out redexes to anybody all the time: for tests, nothing else */
+	uint32_t tick; /* interactions between two looks at mail, 1 ... 256; 0 means the default */
+	bool plain;    /* nothing is fused, see fuse.h */
+	uint32_t warm; /* calls of a definition until it is fused; 0 means the default */
 	const char *name;   /* of the arena, for tools; NULL means "net" */
 	const char *poison; /* a definition that kills who expands it: for tests, nothing else */
 };

@@ -215,6 +215,41 @@ bool net_is_settled(struct net *net)
 	}
 }
 
+/* ---- asked by a signal ------------------------------------------------------------------------------- */
+
+static _Atomic int asked_for; /* workers; 0: nothing was asked */
+
+static void on_signal(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	/* relaxed: a number alone */
+	if (info->si_code == SI_QUEUE && info->si_value.sival_int > 0)
+		atomic_store_explicit(&asked_for, info->si_value.sival_int, memory_order_relaxed);
+}
+
+void net_listen(struct net *net)
+{
+	struct sigaction action = { .sa_flags = SA_SIGINFO };
+
+	if (!net->options.listens)
+		return;
+	action.sa_sigaction = on_signal;
+	sigaction(NET_SIGNAL, &action, NULL);
+	net_show(net, ARENA_PROGRAM_MOST, net->arena.n); /* last: who sees it may send it */
+}
+
+void net_heed(struct net *net)
+{
+	const int workers = net->options.listens
+				    ? atomic_exchange_explicit(&asked_for, 0, memory_order_relaxed)
+				    : 0;
+
+	if (workers > 0 && net_set_workers(net, (uint32_t)workers) < 0) {
+		/* more than there can be: as if it had not been said */
+	}
+}
+
 int net_set_workers(struct net *net, uint32_t workers)
 {
 	if (workers == 0 || !net->arena.control || workers > net->arena.n)

@@ -101,6 +101,10 @@ void net_ring_all(struct net *net);
 /* net_roster() - go on with whatever is to be done until there are as many workers as there are to be. */
 void net_roster(struct net *net);
 
+/* net_listen() - NET_SIGNAL is for this net from now on; net_heed() - do what it said. */
+void net_listen(struct net *net);
+void net_heed(struct net *net);
+
 /* net_is_settled() - within a moment, is every partition held by somebody who runs? */
 bool net_is_settled(struct net *net);
 

@@ -155,7 +155,7 @@ int net_workers_start(struct net *net)
 
 	net_show(net, ARENA_PROGRAM_PID, (uint64_t)getpid());
 	net_show(net, ARENA_PROGRAM_WANTED, wanted);
-	net_show(net, ARENA_PROGRAM_MOST, net->arena.n);
+	net_listen(net);
 	for (uint32_t i = 0; i < wanted && ret == 0; i++)
 		ret = net_worker_start(net, i);
 	if (ret == 0)

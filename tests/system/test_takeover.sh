@@ -111,7 +111,7 @@ kill -KILL "$(child_of "$supervisor" worker)"
 until_true 5 has_child "$supervisor" worker
 sleep 0.2
 shmctl inspect $supervisor >view
-says 'inspect counts both deaths' view "^ +0 +$supervisor +running +1 +1 +0 +0 +2 +2 +2\$"
+says 'inspect counts both deaths' view "^ +0 +$supervisor +running +1 +1 +0 +0 +2 +2 +8\$"
 shmctl inspect $supervisor --json >json
 says 'also for programs' json '"name": *"takeovers"'
 kill -KILL $pid
