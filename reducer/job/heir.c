@@ -176,6 +176,7 @@ int heir_take_over(struct service *service, int witness)
 		cli_error("what the service that was killed has left is damaged: %s", why);
 		return ret;
 	}
+	journal_found(service->journal);
 	service->heir_ns = plx_now_ns();
 	service->died = atomic_load_explicit(&service->journal->head->died, memory_order_relaxed) > 0;
 	open_output(service, witness, &output);

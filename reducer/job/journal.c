@@ -146,11 +146,16 @@ int journal_check(const struct journal *journal, const char **why)
 	return 0;
 }
 
+void journal_found(struct journal *journal)
+{
+	journal->top = journal->head->entries;
+}
+
 struct journal_entry *journal_next(const struct journal *journal, uint64_t after)
 {
 	struct journal_entry *best = NULL;
 
-	for (uint32_t i = 0; i < journal->head->entries; i++) {
+	for (uint32_t i = 0; i < journal->top; i++) {
 		struct journal_entry *e = &journal->entries[i];
 
 		if (state_of(e) != JOURNAL_FREE && e->order > after && (!best || e->order < best->order))
@@ -190,7 +195,7 @@ static uint64_t find_room(const struct journal *journal, uint64_t length)
 
 	do {
 		before = at;
-		for (uint32_t i = 0; i < head->entries; i++) {
+		for (uint32_t i = 0; i < journal->top; i++) {
 			const struct journal_entry *e = &journal->entries[i];
 
 			if (state_of(e) != JOURNAL_FREE && e->length > 0 && at < e->text + e->length &&
@@ -231,12 +236,12 @@ int journal_add(struct journal *journal, struct job_request *request, uint64_t n
 		const char *message)
 {
 	struct journal_head *head = journal->head;
-	struct journal_entry *entry = journal->entries, *end = entry + head->entries;
+	struct journal_entry *entry = journal->entries;
 	int ret;
 
-	while (entry < end && state_of(entry) != JOURNAL_FREE)
+	while (entry < journal->entries + journal->top && state_of(entry) != JOURNAL_FREE)
 		entry++;
-	if (entry == end)
+	if (entry == journal->entries + head->entries)
 		return -ENOSPC;
 	ret = put_text(journal, entry, request);
 	if (ret < 0)
@@ -256,6 +261,8 @@ int journal_add(struct journal *journal, struct job_request *request, uint64_t n
 	in_order();
 	atomic_store_explicit(&entry->state, JOURNAL_TAKEN, memory_order_relaxed);
 	request->entry = (uint32_t)(entry - journal->entries) + 1;
+	if (request->entry > journal->top)
+		journal->top = request->entry;
 	return 0;
 }
 
@@ -299,6 +306,8 @@ void journal_answered(struct journal *journal, struct job_request *request)
 	atomic_store_explicit(&entry->state, JOURNAL_FREE, memory_order_relaxed);
 	atomic_fetch_add_explicit(&journal->head->answered, 1, memory_order_relaxed);
 	request->entry = 0;
+	while (journal->top > 0 && state_of(&journal->entries[journal->top - 1]) == JOURNAL_FREE)
+		journal->top--;
 }
 
 /* ---- streams ----------------------------------------------------------------------------------- */

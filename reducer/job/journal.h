@@ -19,6 +19,7 @@ struct journal {
 	struct journal_entry *entries;
 	struct journal_stream *streams;
 	char *texts;
+	uint32_t top; /* entries from here on are free; journal_found() for what somebody else has left */
 	struct plx_segment seg; /* PLX_SEGMENT_NONE: memory of somebody else's, all of it there */
 };
 #define JOURNAL_NONE ((struct journal){ .seg = PLX_SEGMENT_NONE })
@@ -43,6 +44,9 @@ void journal_format(struct journal *journal, void *memory, uint32_t entries, uin
  * Return: 0 or -EBADMSG with *@why.
  */
 int journal_check(const struct journal *journal, const char **why) plx_must_check;
+
+/* journal_found() - it may have entries that we have not made. */
+void journal_found(struct journal *journal);
 
 /*
  * journal_add() - a program was taken, up to the message before @next; @request->entry is set.

@@ -137,6 +137,19 @@ wait $s
 same 'a result longer than --max-result is an error' 'error result' "$(field 1 status) $(field 1 reason)"
 check 'that says how long it is' test "$(field 1 message | grep -c 917501)" -eq 1
 
+# two services on the same topics
+rm -f replies
+"$BIN/subscriber" -q -t results -f -o replies & s=$!
+"$BIN/reducer" -i programs -o results -w 1 2>r.err & r=$!
+"$BIN/reducer" -i programs -o results -w 1 2>r2.err & r2=$!
+"$BIN/publisher" -q -t programs -n 2 -w good.hvm good.hvm
+until_true 10 replies_are 4
+same 'two services: both answer each program' '4 42 42 42 42' "$(wc -l <replies) $(for i in 1 2 3 4; do field $i result; done | xargs)"
+kill -TERM $r $r2
+wait $r $r2
+kill -TERM $s
+wait $s
+
 # a reader killed and replaced in the middle
 rm -f replies
 "$BIN/subscriber" -q -t results -o replies.1 2>/dev/null & s=$!

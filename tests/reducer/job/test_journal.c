@@ -129,11 +129,13 @@ static const char *rightly_answered(const struct world *w, const struct journal_
 
 static const char *died(void *arg)
 {
-	const struct world *w = arg;
+	struct world found = *(struct world *)arg; /* as the next service sees it: what was private is gone */
+	const struct world *w = &found;
 	const bool adds = w->what == ADD || w->what == ADD_FAILED;
 	const struct journal_stream *stream = journal_stream(&w->journal, 77);
 	const char *why, *wrong = NULL;
 
+	journal_found(&found.journal);
 	if (journal_check(&w->journal, &why) < 0)
 		return why;
 	for (uint32_t i = 0; i < ENTRIES && !wrong; i++) {
