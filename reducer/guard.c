@@ -17,7 +17,9 @@
 #include "reducer/cli.h"
 #include "tools/cli/cli.h"
 
-#define GUARD_DEATHS 16u /* without anything done between them, until it is not by chance any more */
+/* Without anything done between them, until it is not by chance any more; SIGKILL mostly comes from elsewhere. */
+#define GUARD_DEATHS 16u
+#define GUARD_KILLS  256u
 
 static const int passed_on[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2 };
 
@@ -84,14 +86,14 @@ static void wait_for_orphans(void)
 }
 
 /* Has it been killed often, without getting anywhere? */
-static bool is_hopeless(struct guard *g)
+static bool is_hopeless(struct guard *g, int signal)
 {
 	const uint64_t progress = g->what->progress(g->what->arg);
 
 	if (progress != g->progress)
 		g->deaths = 0;
 	g->progress = progress;
-	return ++g->deaths >= GUARD_DEATHS;
+	return ++g->deaths >= (signal == SIGKILL ? GUARD_KILLS : GUARD_DEATHS);
 }
 
 /* By a signal that was passed on, or after one that says so. */
@@ -117,9 +119,11 @@ static int until_it_ends(struct guard *g, const sigset_t *signals)
 			return WEXITSTATUS(status);
 		if (was_asked_to_stop(g, WTERMSIG(status)))
 			return 128 + WTERMSIG(status);
+		if (g->what->died)
+			g->what->died(g->what->arg, WTERMSIG(status));
 		if (g->what->may_go_on && !g->what->may_go_on(g->what->arg))
 			return REDUCER_WORKER;
-		if (is_hopeless(g)) {
+		if (is_hopeless(g, WTERMSIG(status))) {
 			cli_error("the supervisor was killed %u times without getting anywhere, the last "
 				  "time by signal %d",
 				  g->deaths, WTERMSIG(status));

@@ -11,6 +11,8 @@
 struct guarded {
 	int (*supervise)(void *arg);     /* in a child, until it ends by itself */
 	uint64_t (*progress)(void *arg); /* differs when something was done since it was asked last */
+	void (*died)(void *arg,
+		     int signal); /* it was killed, and all its workers are dead; NULL: nothing to do */
 	/* it was killed: can another one go on? NULL: always. Return: false, after saying why not */
 	bool (*may_go_on)(void *arg);
 	/* the child @pid has said guard_tell(@value); NULL: it says nothing */

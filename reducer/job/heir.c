@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 #include "tools/cli/cli.h"
 
 #define WITNESS_NS UINT64_C(2000000000)
+#define CRASHES    3u
 #define SPARE      64u /* entries of the journal for what is not in the queue: gaps, pieces */
 
 /* ---- for our own successor --------------------------------------------------------------------- */
@@ -101,11 +103,24 @@ static bool was_answered(struct service *service, const struct journal_entry *en
 	return false;
 }
 
+/* It ran when its service crashed: once or twice may be by chance, or because of another one. */
+static void blame(struct service *service, const struct journal_entry *entry)
+{
+	const struct job_request request = { .entry = (uint32_t)(entry - service->journal->entries) + 1 };
+
+	if (atomic_load_explicit(&entry->crashes, memory_order_relaxed) >= CRASHES)
+		journal_fail(service->journal, &request, "service",
+			     "the service crashed each time it reduced this program");
+}
+
 static int take_back(struct service *service, struct journal_entry *entry)
 {
-	const bool failed = atomic_load_explicit(&entry->failed, memory_order_relaxed);
 	struct job_request request;
+	bool failed;
 	int ret = journal_request(service->journal, entry, &request);
+
+	blame(service, entry);
+	failed = atomic_load_explicit(&entry->failed, memory_order_relaxed);
 
 	atomic_store_explicit(&entry->state, JOURNAL_TAKEN, memory_order_relaxed);
 	if (ret == 0)
@@ -207,6 +222,20 @@ static uint64_t progress(void *arg)
 	       atomic_load_explicit(&g->journal.head->answered, memory_order_relaxed);
 }
 
+/* Who was killed from outside has not crashed. */
+static void died(void *arg, int signal)
+{
+	struct guarded_service *g = arg;
+	struct journal_entry *entry;
+
+	journal_found(&g->journal);
+	for (uint64_t order = 0; (entry = journal_next(&g->journal, order)); order = entry->order) {
+		if (signal != SIGKILL && atomic_load_explicit(&entry->running, memory_order_relaxed))
+			atomic_fetch_add_explicit(&entry->crashes, 1, memory_order_relaxed);
+		atomic_store_explicit(&entry->running, 0, memory_order_relaxed);
+	}
+}
+
 static void hear(void *arg, pid_t pid, int fd)
 {
 	struct guarded_service *g = arg;
@@ -255,8 +284,11 @@ enum job_end job_serve(const struct job_service_options *options, int *signal)
 	opt.queue = opt.queue == 0 ? JOB_QUEUE : opt.queue;
 	*signal = 0;
 	if (journal_open(&g.journal, opt.queue + opt.jobs + SPARE, (opt.jobs + 2) * opt.text_max) == 0) {
-		code = guard(&(struct guarded){
-			.supervise = supervise, .progress = progress, .hear = hear, .arg = &g });
+		code = guard(&(struct guarded){ .supervise = supervise,
+						.progress = progress,
+						.died = died,
+						.hear = hear,
+						.arg = &g });
 	} else {
 		cli_note("no memory to note what is to be done: the service would not survive kill -9");
 		code = supervise(&g);

@@ -254,6 +254,8 @@ int journal_add(struct journal *journal, struct job_request *request, uint64_t n
 	entry->next = next;
 	entry->publisher = request->publisher;
 	atomic_store_explicit(&entry->failed, 0, memory_order_relaxed);
+	atomic_store_explicit(&entry->running, 0, memory_order_relaxed);
+	atomic_store_explicit(&entry->crashes, 0, memory_order_relaxed);
 	entry->reason[0] = entry->message[0] = '\0';
 	memcpy(entry->name, request->name, sizeof(entry->name));
 	if (reason)
@@ -279,6 +281,15 @@ void journal_fail(struct journal *journal, const struct job_request *request, co
 	/* what was said first is said: words that count are not written again */
 	if (entry && !atomic_load_explicit(&entry->failed, memory_order_relaxed))
 		put_failure(entry, reason, message);
+}
+
+void journal_begun(struct journal *journal, const struct job_request *request)
+{
+	struct journal_entry *entry = entry_of(journal, request);
+
+	if (entry)
+		atomic_store_explicit(&entry->running, 1, memory_order_relaxed);
+	in_order();
 }
 
 _Atomic uint64_t *journal_answering(struct journal *journal, const struct job_request *request,

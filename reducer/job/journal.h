@@ -61,6 +61,9 @@ int journal_add(struct journal *journal, struct job_request *request, uint64_t n
 void journal_fail(struct journal *journal, const struct job_request *request, const char *reason,
 		  const char *message);
 
+/* journal_begun() - it is about to be looked at: if the service crashes it may be because of it. */
+void journal_begun(struct journal *journal, const struct job_request *request);
+
 /* journal_answering() - its reply begins with message @first of the output. Returns where the end of the last one goes. */
 _Atomic uint64_t *journal_answering(struct journal *journal, const struct job_request *request,
 				    uint64_t first);

@@ -66,7 +66,9 @@ struct journal_entry {
 	_Alignas(PLX_LINE) _Atomic uint64_t first; /* ANSWERING: position of the reply's first message */
 	_Atomic uint64_t last;                     /* ... and of its last one, + 1; 0: it is not known yet */
 	char reason[16];
-	uint64_t reserved[4];
+	_Atomic uint32_t running; /* 1: it was begun */
+	_Atomic uint32_t crashes; /* services that crashed while it ran */
+	uint64_t reserved[3];
 	/* lines 2 to 5: terminated */
 	char name[128];
 	char message[128];

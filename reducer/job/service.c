@@ -90,11 +90,13 @@ static void dispatch(struct service *service)
 {
 	while (service->waiting.first) {
 		struct job_lane *lane = free_lane(service);
+		struct job_waiting *next;
 
 		if (!lane)
 			break;
-		job_lane_start(lane, job_queue_next(&service->waiting, running_of, service),
-			       &service->opt->limits);
+		next = job_queue_next(&service->waiting, running_of, service);
+		journal_begun(service->journal, &next->request);
+		job_lane_start(lane, next, &service->opt->limits);
 	}
 }
 

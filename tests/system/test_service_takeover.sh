@@ -93,6 +93,26 @@ check 'the supervisor alone ends on SIGTERM' until_true 20 is_gone "$supervisor"
 kill -TERM $s
 wait $s
 
+# it does not end because it is killed, but because it crashes, whenever a program is there
+printf '// job: 1\n@main = r & @turn ~ (1 r) @turn = (n r) & @turn ~ (n r)' >forever.hvm
+rm -f replies
+"$BIN/subscriber" -q -t results -f -o replies 2>s.err & s=$!
+"$BIN/reducer" -i programs -o results -w 1 --jobs 1 --queue 4 2>r.err & r=$!
+check 'it has a supervisor to crash' until_true 10 has_child $r supervisor
+publisher -q -t programs -w forever.hvm p2.hvm
+for _ in 1 2 3; do
+	supervisor=$(child_of $r supervisor)
+	running() { ps --ppid "$supervisor" -o stat=,comm= | grep -q '^R.*worker'; }
+	until_true 10 running
+	kill -SEGV "$supervisor"
+	other() { has_child $r supervisor && [ "$(child_of $r supervisor)" != "$supervisor" ]; }
+	until_true 10 other
+done
+check 'after three crashes the program is answered' until_true 20 replies_are 2
+says 'with an error' replies '"job":1,.*"reason":"service".*crashed'
+says 'and the next one for what it is' replies '"job":2,.*"status":"done"'
+end $r
+
 # with --once, when all publishers are gone already
 rm -f replies
 "$BIN/subscriber" -q -t results -f -o replies 2>s.err & s=$!
