@@ -2,6 +2,7 @@
 #ifndef PLX_QUICK_H
 #define PLX_QUICK_H
 
+#include <plx/lines.h>
 #include <plx/pool.h>
 #include <plx/publisher.h>
 #include <plx/subscriber.h>
@@ -214,6 +215,19 @@ static plx_quick void plx_quick_advance(uint64_t *line, uint64_t position, uint6
 	__atomic_store_n(&line[1], bytes, __ATOMIC_RELAXED);
 }
 
+/*
+ * Before the first of eight entries is written their lines are taken back together, right after the message before, when
+ * nobody waits for it (plx/lines.h). What they hold is not changed by that, be it wanted or not. Not for loans: there the
+ * lines of slots come between them, and both take longer.
+ */
+static plx_quick void plx_quick_ahead(const struct plx_publisher_quick *q)
+{
+	uint64_t position = q->line[0];
+
+	if (position % PLX_LINES_TAKEN == 0 && plx_likely(q->mask >= PLX_LINES_TAKEN - 1))
+		plx_lines_take(q->log + (position & q->mask) * 8, PLX_LINES_TAKEN);
+}
+
 /* The next slot in hand; PLX_SLOT_NONE: none is. Price: one word of ours. */
 static plx_quick uint32_t plx_quick_claim(uint64_t *line)
 {
@@ -279,6 +293,7 @@ static plx_quick int plx_quick_send(struct plx_publisher *pub, const void *data,
 {
 	struct plx_publisher_quick *q = plx_quick_of(pub);
 	uint64_t *entry, first;
+	int ret;
 
 	if (plx_unlikely(!plx_quick_room(q)) || plx_unlikely(length > q->inside_max)) {
 		unsigned char away[PLX_INLINE_MAX]; /* as in plx_quick_loan() */
@@ -290,7 +305,9 @@ static plx_quick int plx_quick_send(struct plx_publisher *pub, const void *data,
 	}
 	entry = q->log + (q->line[0] & q->mask) * 8;
 	first = plx_quick_fill(entry, data, (uint32_t)length);
-	return plx_quick_commit(pub, entry, plx_quick_place(PLX_SLOT_NONE, (uint32_t)length), q->type, first);
+	ret = plx_quick_commit(pub, entry, plx_quick_place(PLX_SLOT_NONE, (uint32_t)length), q->type, first);
+	plx_quick_ahead(q);
+	return ret;
 }
 
 static plx_quick int plx_quick_loan(struct plx_publisher *pub, struct plx_loan *loan)
