@@ -42,8 +42,7 @@ static void take(struct host *h, uint32_t part)
 {
 	struct worker *w;
 
-	if (!net_mutant(MUT_NET_TAKE_UNSAID))
-		owner_take(h->arena, part);
+	owner_take(h->arena, part);
 	w = worker_open(h->arena, part, h->ended_fd);
 	if (!w) {
 		h->failed = true;

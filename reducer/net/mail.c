@@ -100,11 +100,8 @@ void mail_wake(struct worker *w, uint32_t who)
 	 * W1 seq_cst: between our message and our look at asleep; pairs with W2, between the other's asleep and its look
 	 * at inbox. One of the two sees the other; O1, in between, finds the bell of whoever has it now, see owner.h.
 	 */
-	if (!net_mutant(MUT_NET_BELL_FIRST))
-		atomic_fetch_or_explicit(&line->inbox, 1ull << w->me, memory_order_seq_cst);
+	atomic_fetch_or_explicit(&line->inbox, 1ull << w->me, memory_order_seq_cst);
 	line = &w->arena->lines[owner_worker(owner_of(w->arena, who))];
-	if (net_mutant(MUT_NET_BELL_FIRST))
-		atomic_fetch_or_explicit(&w->arena->lines[who].inbox, 1ull << w->me, memory_order_seq_cst);
 	if (line == w->bell)
 		return; /* we are awake */
 	if (atomic_load_explicit(&line->asleep, memory_order_seq_cst) &&
