@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -121,6 +122,23 @@ void drop_directory(char *path)
 {
 	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 	free(path);
+}
+
+uint64_t as_busy(uint64_t ns)
+{
+	unsigned long processors = (unsigned long)sysconf(_SC_NPROCESSORS_ONLN), want;
+	FILE *file = fopen("/proc/loadavg", "re");
+	int nice = getpriority(PRIO_PROCESS, 0);
+	unsigned int runnable = 0;
+	double load = 0;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%lf %*f %*f %u", &load, &runnable), 2);
+	fclose(file);
+	want = load > runnable ? (unsigned long)load : runnable;
+	if (nice > 0) /* the share of each of the others is so much larger, about */
+		want *= 1 + (unsigned long)nice;
+	return ns * (1 + want / processors);
 }
 
 void sleep_ms(unsigned int ms)

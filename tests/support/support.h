@@ -50,6 +50,12 @@ void drop_directory(char *path);
 /* Sleep so many milliseconds, whatever signals come. */
 void sleep_ms(unsigned int ms);
 
+/*
+ * @ns on a machine of our own; so many times as much as others want the processors too. For what must happen
+ * within a time; what must happen at all is waited for.
+ */
+uint64_t as_busy(uint64_t ns);
+
 /* A loop that takes @n steps, or a tenth of them under a sanitizer. */
 #ifdef PLX_SAN
 #define LONG_LOOP(n) ((n) / 10)
