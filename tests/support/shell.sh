@@ -57,9 +57,13 @@ code_of() {
 	code=$?
 }
 
-# until_true SECONDS COMMAND...: tries every 20 ms
+# how much slower this machine is than an idle one
+read -r busy _ </proc/loadavg
+busy=$((1 + ${busy%%.*} / $(nproc)))
+
+# until_true SECONDS COMMAND...: tries every 20 ms; so many seconds on an idle machine
 until_true() {
-	local tries=$(($1 * 50))
+	local tries=$(($1 * 50 * busy))
 	shift
 	while ! "$@" >/dev/null 2>&1; do
 		tries=$((tries - 1))
@@ -67,6 +71,14 @@ until_true() {
 		sleep 0.02
 	done
 }
+
+# started PID NAME: PID has become that program, and a signal will not just end it
+started() {
+	[ "$(cat /proc/$1/comm)" = "$2" ] && (((0x$(sed -n 's/^SigCgt:[[:space:]]*//p' /proc/$1/status) & 2) != 0))
+}
+
+# ended PID: also while nobody has waited for it
+ended() { ! grep -q '^State:[[:space:]]*[^ZX]' /proc/$1/status; }
 
 finish() {
 	cd "$repository" || exit 1

@@ -29,19 +29,22 @@ for signal in INT TERM; do
 done
 
 publisher -t lonely <(echo x) 2>err & pub=$!
-sleep 0.3
+until_true 5 started $pub publisher
 kill -INT $pub
 code_of $pub
 same 'a signal ends the wait for subscribers' 130 $code
 says 'which says how many were there' err '0 of 1 subscribers'
 
-publisher -t idle -n 0 <(sleep 5) 2>err & pub=$!
-sleep 0.3
+mkfifo silent
+exec 4<>silent
+publisher -t idle -n 0 silent 2>err & pub=$!
+until_true 5 started $pub publisher
 kill -TERM $pub
 began=$SECONDS
 code_of $pub
 same 'a signal ends the wait for input' 143 $code
-check 'at once' test $((SECONDS - began)) -le 2
+check 'at once' test $((SECONDS - began)) -le $((2 * busy))
+exec 4<&-
 
 # subscriber interrupted
 for signal in INT TERM; do
@@ -61,20 +64,21 @@ for signal in INT TERM; do
 done
 
 subscriber -t nobody 2>err & sub=$!
-sleep 0.3
+until_true 5 started $sub subscriber
 kill -INT $sub
 code_of $sub
 same 'a signal ends the wait for a publisher' 130 $code
 
 rm -f copy
 subscriber -t all -c 1 -o copy & sub=$!
-(echo one; until_true 5 test -s copy; sleep 0.3; echo two) | publisher -t all 2>pub.err
+(echo one; until_true 5 ended $sub; sleep 0.3; echo two) | publisher -t all 2>pub.err
 same 'one that had read all there was has still left before the end' 3 $?
-says 'and is named' pub.err "subscriber $sub left or died: it had read 1 of 1 messages"
+says 'and is named' pub.err "subscriber $sub left or died: it had read 1 of [12] messages"
 wait $sub
 
 subscriber -t early -o copy & sub=$!
 publisher -t early -n 2 <(echo all) 2>pub.err & pub=$!
+until_true 5 started $sub subscriber
 sleep 0.3
 kill -INT $sub
 wait $sub

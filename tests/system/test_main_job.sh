@@ -73,7 +73,7 @@ for signal in INT TERM HUP; do
 	kill -$signal -- -$pid
 	code_of $pid
 	same "SIG$signal stops it" $((128 + $(kill -l $signal))) $code
-	check 'soon' test $((SECONDS - began)) -le 5
+	check 'soon' test $((SECONDS - began)) -le $((5 * busy))
 	same 'no process stays' '' "$(group $pid)"
 	check 'nor a folder' no_folder_stays
 done

@@ -75,9 +75,11 @@ same 'one of the same type does' 0 $?
 wait $subscriber
 check 'and reads' cmp -s copy a
 
-publisher -t old -n 0 --lines --history 8 <(seq 1 100; sleep 2) &
+rm -f copy
+publisher -t old -n 0 --lines --history 8 <(seq 1 100; until_true 10 test -s copy) &
 publisher=$!
-sleep 0.5
+published() { shmctl inspect old | grep -q "^ *$1 published\|[^0-9]$1 published"; }
+until_true 5 published 100
 subscriber -t old --history 5 -o copy
 same 'a late subscriber may begin with history' "$(seq 96 100)" "$(cat copy)"
 wait $publisher

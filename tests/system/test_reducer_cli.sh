@@ -90,33 +90,33 @@ run_as 'gas ends what does not end' 4 endless.hvm --gas 100000
 says 'and says so' err 'endless\.hvm: .*100000'
 began=$SECONDS
 run_as 'so does the clock' 4 endless.hvm --time-limit 300ms
-check 'in time' test $((SECONDS - began)) -le 10
+check 'in time' test $((SECONDS - began)) -le $((10 * busy))
 says 'and says so' err 'endless\.hvm: '
 run_as 'so does memory' 4 hungry.hvm --max-memory 16M --workers 1
 says 'and says so' err 'hungry\.hvm: .*memory'
 run_as 'also with two workers' 4 hungry.hvm --max-memory 16M --workers 2
 
 # signals
+children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | cut -d/ -f3; }
+# workers PID: the children of its supervisor, which is its child
+workers() { for supervisor in $(children "$1"); do children "$supervisor"; done; }
+has_workers() { test "$(workers "$1" | wc -l)" = 2; }
 for signal in INT TERM; do
-	"$BIN/reducer" run endless.hvm >out 2>err & pid=$!
-	sleep 0.3
+	"$BIN/reducer" run endless.hvm --workers 2 >out 2>err & pid=$!
+	until_true 5 has_workers $pid
 	kill -$signal $pid
 	code_of $pid
 	same "SIG$signal ends it as shells expect" $((128 + $(kill -l $signal))) $code
 	says 'and it says how far it was' err 'interrupted after [0-9]+ interactions'
 done
-children() { grep -l "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status 2>/dev/null | cut -d/ -f3; }
-# workers PID: the children of its supervisor, which is its child
-workers() { for supervisor in $(children "$1"); do children "$supervisor"; done; }
-has_workers() { test "$(workers "$1" | wc -l)" = 2; }
-"$BIN/reducer" run endless.hvm --workers 2 --time-limit 1500ms >out 2>err & pid=$!
+"$BIN/reducer" run endless.hvm --workers 2 --time-limit $((3 * busy))s >out 2>err & pid=$!
 until_true 5 has_workers $pid
 worker=$(workers $pid | head -1)
 until_true 5 test "$(awk '{print $14 + $15}' "/proc/$worker/stat")" -ge 0
 sleep 0.2
 kill -KILL "$worker"
 replaced() { test "$(workers $pid | grep -vx "$worker" | wc -l)" = 2; }
-check 'a worker that is killed has a successor' until_true 1 replaced
+check 'a worker that is killed has a successor' until_true 5 replaced
 code_of $pid
 same 'and the program goes on' 4 $code
 says 'until its time is over' err 'stopped after [0-9.]+ s'

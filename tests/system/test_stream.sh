@@ -43,6 +43,7 @@ publisher -t two -n 2 f1000003 &
 publisher=$!
 subscriber -t two -o copy1 &
 one=$!
+until_true 5 test -e copy1
 sleep 0.3
 same 'it waits for the second subscriber before the first byte' 0 "$(stat -c %s copy1)"
 subscriber -t two -o copy2
