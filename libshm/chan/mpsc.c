@@ -184,6 +184,8 @@ int plx_mpsc_receiver_open(struct plx_mpsc_receiver *rx, void *at, uint64_t room
 		rx->lane[i].end = rx->end;
 		rx->lane[i].end.number = i; /* whom to wake */
 		plx_lane_receive(&rx->lane[i], c, &g, i);
+		if (!plx_lane_told(&rx->lane[i]))
+			plx_spsc_tell(&rx->lane[i]); /* what a predecessor took and did not tell */
 	}
 	rx->at = &rx->lane[0];
 	rx->turn = 0;

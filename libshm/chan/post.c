@@ -347,9 +347,11 @@ int plx_post_receiver_open(struct plx_post_receiver *rx, void *at, uint64_t room
 		ret = -EPROTO;
 	if (ret == 0)
 		ret = plx_seat_take(&rx->end, c, &g, false, 0, 1, 0);
-	if (ret == 0)
-		plx_post_lanes(rx, c, &g);
-	return ret;
+	if (ret < 0)
+		return ret;
+	plx_post_lanes(rx, c, &g);
+	plx_post_tell_all(rx); /* what a predecessor took and did not tell */
+	return 0;
 }
 
 void plx_post_receiver_leave(struct plx_post_receiver *rx)

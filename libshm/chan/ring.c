@@ -125,13 +125,18 @@ static bool has_some(void *of)
 	return plx_ring_peek((struct plx_ring_receiver *)of, &n) != NULL;
 }
 
+static void tell_all(struct plx_ring_receiver *rx)
+{
+	if (plx_read_once(rx->head) != rx->next)
+		plx_ring_tell(rx);
+}
+
 static int receiver_ended(void *of)
 {
 	struct plx_ring_receiver *rx = (struct plx_ring_receiver *)of;
 
 	/* before we sleep the sender has to know of all the room there is */
-	if (plx_read_once(rx->head) != rx->next)
-		plx_ring_tell(rx);
+	tell_all(rx);
 	return plx_senders_ended(&rx->end, rx->end.channel->senders);
 }
 
@@ -236,6 +241,7 @@ int plx_ring_receiver_open(struct plx_ring_receiver *rx, void *at, uint64_t room
 	rx->head = &lane->head;
 	rx->tail = &lane->tail;
 	rx->attention = &c->to_receivers;
+	tell_all(rx); /* what a predecessor took and did not tell */
 	return 0;
 }
 

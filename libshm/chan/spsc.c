@@ -163,13 +163,24 @@ void plx_spsc_attend(struct plx_spsc_sender *tx)
 		plx_chan_wake(tx->end.channel, true, UINT64_MAX);
 }
 
-/* What is not known to be free is not touched. */
-void plx_spsc_group(struct plx_spsc_sender *tx, uint64_t cell)
+/* The lines of the cells from @cell to the end of its group. What is not known to be free is not touched. */
+static void take_lines(struct plx_spsc_sender *tx, uint64_t cell)
 {
 	uint64_t n = tx->group + 1 - (cell & tx->group);
 
 	if (plx_likely(cell + n - 1 - tx->seen <= tx->mask))
 		plx_lines_take(tx->cells + (cell & tx->mask) * tx->stride, n * tx->stride / PLX_LINE);
+}
+
+/*
+ * Who comes after us counts from tail on which cells are full, which he can only do while none of them is overwritten: so tail is
+ * told before the ring comes round, also in the middle of many.
+ */
+void plx_spsc_group(struct plx_spsc_sender *tx, uint64_t cell)
+{
+	/* SP5 release: pairs with SP6; who sees it need not look at those cells' words */
+	__atomic_store_n(tx->tail, cell, __ATOMIC_RELEASE);
+	take_lines(tx, cell);
 }
 
 bool plx_spsc_full(struct plx_spsc_sender *tx)
@@ -182,7 +193,7 @@ bool plx_spsc_full(struct plx_spsc_sender *tx)
 	tx->seen = __atomic_load_n(tx->head, __ATOMIC_ACQUIRE);
 	if ((tx->base >> 8) - tx->seen > tx->mask)
 		return false;
-	plx_spsc_group(tx, tx->base >> 8);
+	take_lines(tx, tx->base >> 8);
 	return true;
 }
 
@@ -372,9 +383,12 @@ int plx_spsc_receiver_open(struct plx_spsc_receiver *rx, void *at, uint64_t room
 		ret = -EPROTO;
 	if (ret == 0)
 		ret = plx_seat_take(&rx->end, c, &g, false, 0, 1, 0);
-	if (ret == 0)
-		plx_lane_receive(rx, c, &g, 0);
-	return ret;
+	if (ret < 0)
+		return ret;
+	plx_lane_receive(rx, c, &g, 0);
+	if (!plx_lane_told(rx))
+		plx_spsc_tell(rx); /* what a predecessor took and did not tell */
+	return 0;
 }
 
 void plx_spsc_sender_leave(struct plx_spsc_sender *tx)

@@ -86,7 +86,7 @@ void plx_spsc_receiver_close(struct plx_spsc_receiver *rx);
 /* Out of line: somebody has to be woken, or the channel closes; no room; tell the sender. */
 plx_cold void plx_spsc_attend(struct plx_spsc_sender *tx);
 plx_cold bool plx_spsc_full(struct plx_spsc_sender *tx);
-/* Take the lines of the cells from @cell to the end of its group. */
+/* The cells before @cell, which begins a group, are full: say so, and take the lines of that group. */
 void plx_spsc_group(struct plx_spsc_sender *tx, uint64_t cell);
 plx_cold void plx_spsc_wake_sender(struct plx_spsc_receiver *rx);
 
@@ -124,11 +124,8 @@ static plx_quick void plx_spsc_publish(struct plx_spsc_sender *tx, uint32_t fill
 {
 	/* SP1 release: pairs with SP2; who sees the number sees the elements */
 	__atomic_store_n((uint64_t *)(void *)tx->word, tx->base + filled, __ATOMIC_RELEASE);
-	if (plx_unlikely(filled == tx->per && (tx->base >> 8 & tx->group) == 0)) {
-		/* SP5 release: pairs with SP6; who sees it need not look at those cells' words. Also for who comes after us */
-		__atomic_store_n(tx->tail, tx->base >> 8, __ATOMIC_RELEASE);
+	if (plx_unlikely(filled == tx->per && (tx->base >> 8 & tx->group) == 0))
 		plx_spsc_group(tx, tx->base >> 8);
-	}
 }
 
 /* After a store that a sleeper waits for. It pays for the fence: chan/wait.c */

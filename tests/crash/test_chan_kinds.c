@@ -13,15 +13,12 @@
 #include <plx/select.h>
 
 #include "base/atomic.h"
-#include "chan/channel.h"
-#include "chan/seat.h"
 #include "chan/wait.h"
-#include "tests/support/step.h"
 #include "tests/support/support.h"
+#include "tests/support/walk.h"
 
 #define POINTS  60000
 #define SENDERS 2u
-#define WAYS    (SENDERS * PLX_PRIORITIES)
 #define MANY    7u
 #define SIZE    40u
 #define ROOM    (32u << 10)
@@ -39,23 +36,14 @@ static struct step_count counts[WHATS] = {
 	[CHOOSE] = { .name = "choose among two" },
 };
 
-struct stream {
-	uint32_t sent, got;
-};
-
 struct world {
-	void *at, *spare;
-	uint64_t room;
-	struct plx_channel_shape shape;
+	struct walk_party p; /* a stream for each sender and priority: a way */
 	struct plx_ring_sender ring_tx;
 	struct plx_ring_receiver ring_rx;
 	struct plx_post_sender post_tx[SENDERS];
 	struct plx_post_receiver post_rx;
 	struct plx_spsc_receiver spare_rx;
-	struct stream stream[WAYS];
-	uint64_t seed;
 	/* the operation at hand */
-	enum what what;
 	uint32_t way, n, done;
 	bool asleep;
 	int ret;
@@ -65,24 +53,18 @@ struct world {
 
 static uint64_t roll(struct world *w, uint64_t below)
 {
-	w->seed = w->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (w->seed >> 33) % below;
+	return walk_roll(&w->p.seed, below);
 }
 
 static bool is_ring(const struct world *w)
 {
-	return w->shape.kind == PLX_CHANNEL_RING;
+	return w->p.shape.kind == PLX_CHANNEL_RING;
 }
 
 /* A way is one sender's, of one priority. */
 static uint32_t priorities(const struct world *w)
 {
-	return w->shape.kind == PLX_CHANNEL_PRIORITY ? PLX_PRIORITIES : 1;
-}
-
-static uint32_t ways(const struct world *w)
-{
-	return is_ring(w) ? 1 : SENDERS * priorities(w);
+	return w->p.shape.kind == PLX_CHANNEL_PRIORITY ? PLX_PRIORITIES : 1;
 }
 
 static uint32_t sender_of(const struct world *w, uint32_t way)
@@ -90,47 +72,15 @@ static uint32_t sender_of(const struct world *w, uint32_t way)
 	return way / priorities(w);
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------- */
-
-static void fill(unsigned char *m, uint32_t way, uint32_t number)
-{
-	for (uint32_t i = 8; i < SIZE; i++)
-		m[i] = (unsigned char)(number * 7 + i);
-	memcpy(m, &number, 4);
-	memcpy(m + 4, &way, 4);
-}
-
-static const char *expect(struct world *w, const unsigned char *m, const struct plx_envelope *e)
-{
-	unsigned char whole[SIZE];
-	uint32_t number, way;
-
-	memcpy(&number, m, 4);
-	memcpy(&way, m + 4, 4);
-	if (way >= ways(w))
-		return "a message is from nobody";
-	if (number < w->stream[way].got)
-		return "a message came twice";
-	if (number > w->stream[way].got)
-		return "a message is missing";
-	fill(whole, way, number);
-	if (memcmp(whole, m, SIZE) != 0)
-		return "a message is not what was sent";
-	if (!is_ring(w) && (e->key != number || e->type != (uint16_t)way || e->length != SIZE ||
-			    e->priority != way % priorities(w) || e->source != 7 + sender_of(w, way)))
-		return "an envelope is another message's";
-	w->stream[way].got++;
-	return NULL;
-}
-
 /* ---- the kinds ------------------------------------------------------------------------------------------ */
 
-static bool send_one(struct world *w, uint32_t way, const unsigned char *m)
+static bool send_one(struct walk_party *p, uint32_t way, const unsigned char *m)
 {
+	struct world *w = (struct world *)p;
 	struct plx_post_sender *tx = &w->post_tx[sender_of(w, way)];
-	uint32_t number;
+	uint32_t number, of;
 
-	memcpy(&number, m, 4);
+	walk_read(m, &of, &number);
 	if (is_ring(w))
 		return plx_ring_try_send(&w->ring_tx, m);
 	if (priorities(w) == 1)
@@ -138,21 +88,33 @@ static bool send_one(struct world *w, uint32_t way, const unsigned char *m)
 	return plx_priority_try_send(tx, (uint8_t)(way % PLX_PRIORITIES), (uint16_t)way, number, m, SIZE);
 }
 
-static bool receive_one(struct world *w, unsigned char *m, struct plx_envelope *e)
+static bool receive_one(struct walk_party *p, unsigned char *m, struct plx_envelope *e)
 {
+	struct world *w = (struct world *)p;
+
 	return is_ring(w) ? plx_ring_try_recv(&w->ring_rx, m) : plx_post_try_recv(&w->post_rx, e, m);
+}
+
+static const char *look(const struct walk_party *p, uint32_t way, uint32_t number,
+			const struct plx_envelope *e)
+{
+	const struct world *w = (const struct world *)p;
+	bool right = e->key == number && e->type == (uint16_t)way && e->length == SIZE &&
+		     e->priority == way % priorities(w) && e->source == 7 + sender_of(w, way);
+
+	return right ? NULL : "an envelope is another message's";
 }
 
 static int open_sender(struct world *w, uint32_t sender)
 {
-	return is_ring(w) ? plx_ring_sender_open(&w->ring_tx, w->at, w->room, 0)
-			  : plx_post_sender_open(&w->post_tx[sender], w->at, w->room, 7 + sender);
+	return is_ring(w) ? plx_ring_sender_open(&w->ring_tx, w->p.at, w->p.room, 0)
+			  : plx_post_sender_open(&w->post_tx[sender], w->p.at, w->p.room, 7 + sender);
 }
 
 static int open_receiver(struct world *w)
 {
-	return is_ring(w) ? plx_ring_receiver_open(&w->ring_rx, w->at, w->room)
-			  : plx_post_receiver_open(&w->post_rx, w->at, w->room);
+	return is_ring(w) ? plx_ring_receiver_open(&w->ring_rx, w->p.at, w->p.room)
+			  : plx_post_receiver_open(&w->post_rx, w->p.at, w->p.room);
 }
 
 static struct plx_end *receiver(struct world *w)
@@ -208,14 +170,14 @@ static void call(void *arg)
 	struct plx_choice choices[2];
 
 	w->done = 0;
-	switch (w->what) {
-	case SEND: w->done = send_one(w, w->way, w->messages); break;
+	switch (w->p.what) {
+	case SEND: w->done = send_one(&w->p, w->way, w->messages); break;
 	case RESERVE: w->done = reserve_and_commit(w); break;
 	case PUT:
 		w->done = plx_ring_put_many(&w->ring_tx, w->messages, w->n);
 		plx_ring_publish(&w->ring_tx);
 		break;
-	case RECV: w->done = receive_one(w, w->messages, &w->envelope); break;
+	case RECV: w->done = receive_one(&w->p, w->messages, &w->envelope); break;
 	case PEEK: w->done = peek_and_release(w); break;
 	case ARM: w->asleep = is_ring(w) ? plx_ring_arm(&w->ring_rx) : plx_post_arm(&w->post_rx); break;
 	case CHOOSE:
@@ -239,8 +201,8 @@ static bool takes(enum what what)
 
 static bool anything(const struct world *w)
 {
-	for (uint32_t i = 0; i < ways(w); i++)
-		if (w->stream[i].sent > w->stream[i].got)
+	for (uint32_t i = 0; i < w->p.streams; i++)
+		if (w->p.stream[i].sent > w->p.stream[i].got)
 			return true;
 	return false;
 }
@@ -269,149 +231,47 @@ static const char *finish(struct world *w)
 {
 	const char *wrong = NULL;
 
-	if (sends(w->what))
-		w->stream[w->way].sent += w->done;
-	for (uint32_t i = 0; takes(w->what) && i < w->done && !wrong; i++)
-		wrong = expect(w, w->messages + i * SIZE, &w->envelope);
-	if (w->what == ARM)
+	if (sends(w->p.what))
+		w->p.stream[w->way].sent += w->done;
+	for (uint32_t i = 0; takes(w->p.what) && i < w->done && !wrong; i++)
+		wrong = walk_expect(&w->p, w->messages + i * SIZE, &w->envelope);
+	if (w->p.what == ARM)
 		wrong = awake(w);
-	if (w->what == CHOOSE)
+	if (w->p.what == CHOOSE)
 		wrong = chosen(w);
 	return wrong;
 }
 
-/* ---- the others ------------------------------------------------------------------------------------------- */
-
-static void send_some(struct world *w, uint32_t way, uint32_t n)
-{
-	unsigned char m[SIZE];
-
-	for (uint32_t i = 0; i < n; i++) {
-		fill(m, way, w->stream[way].sent);
-		if (!send_one(w, way, m))
-			return;
-		w->stream[way].sent++;
-	}
-}
-
-static const char *receive_some(struct world *w, uint32_t n)
-{
-	struct plx_envelope e = { .id = 0 };
-	unsigned char m[SIZE];
-	const char *wrong = NULL;
-
-	for (uint32_t i = 0; i < n && !wrong && receive_one(w, m, &e); i++)
-		wrong = expect(w, m, &e);
-	return wrong;
-}
-
-/* Everything that was sent has come; of @way up to @more more. */
-static const char *drain(struct world *w, uint32_t way, uint32_t more)
-{
-	const char *wrong = receive_some(w, 100000);
-
-	for (uint32_t i = 0; i < ways(w) && !wrong; i++) {
-		struct stream *s = &w->stream[i];
-		uint32_t surplus = s->got - s->sent;
-
-		if (s->got < s->sent)
-			return "a message that was accepted never came";
-		if (surplus > (i == way ? more : 0))
-			return "a message came that was not sent";
-		if (i == way && surplus > 0 && surplus < more && w->what == PUT && more < w->shape.count / 2)
-			return "some were published, not all";
-		s->sent = s->got;
-	}
-	return wrong;
-}
-
-static const char *checked(struct world *w, const char *wrong)
-{
-	const char *why = NULL;
-
-	if (!wrong && plx_channel_check(w->at, w->room, &why) != 0)
-		wrong = why;
-	return wrong;
-}
-
-static const char *go_on(struct world *w)
-{
-	const char *wrong = NULL;
-
-	for (int lap = 0; lap < 3 && !wrong; lap++) {
-		for (uint32_t i = 0; i < ways(w); i++) {
-			uint32_t before = w->stream[i].sent;
-
-			send_some(w, i, 100000);
-			if (w->stream[i].sent - before < w->shape.count)
-				return "the channel holds less than was promised";
-		}
-		wrong = drain(w, 0, 0);
-	}
-	return checked(w, wrong);
-}
-
 /* ---- what if it died here? -------------------------------------------------------------------------------- */
-
-/* The child lives, and so do we: a start time that is not right makes the holder of a seat one that is gone. */
-static void forge_death(struct plx_seat *seat)
-{
-	seat->owner ^= 1ull << 22;
-}
 
 static const char *sender_died(struct world *w)
 {
-	const char *wrong = drain(w, w->way, w->n);
+	const char *wrong = walk_drain(&w->p, w->way, w->n);
 
-	forge_death(sender(w)->seat);
-	if (!wrong && plx_channel_bury(w->at, 0) != 1)
+	walk_forge_death(sender(w)->seat);
+	if (!wrong && plx_channel_bury(w->p.at, 0) != 1)
 		wrong = "its seat was not taken back";
 	if (!wrong && open_sender(w, sender_of(w, w->way)) != 0)
 		wrong = "a successor gets no seat";
-	return wrong ? wrong : go_on(w);
+	return wrong ? wrong : walk_go_on(&w->p);
 }
 
-/* What the dead one had been given in the call it died in does not come again; nothing else is missing. */
 static const char *receiver_died(struct world *w)
 {
-	uint32_t taken = 0, number, way;
-	struct plx_envelope e = { .id = 0 };
-	bool seen[WAYS] = { false };
-	unsigned char m[SIZE];
-	const char *wrong = NULL;
+	const char *wrong;
 
-	forge_death(receiver(w)->seat);
+	walk_forge_death(receiver(w)->seat);
 	if (open_receiver(w) != 0)
 		return "a successor gets no seat";
-	while (!wrong && receive_one(w, m, &e)) {
-		memcpy(&number, m, 4);
-		memcpy(&way, m + 4, 4);
-		if (way < ways(w) && !seen[way] && number > w->stream[way].got) {
-			taken += number - w->stream[way].got;
-			w->stream[way].got = number;
-		}
-		if (way < ways(w))
-			seen[way] = true;
-		wrong = expect(w, m, &e);
-	}
-	for (uint32_t i = 0; i < ways(w); i++) {
-		if (!seen[i]) {
-			taken += w->stream[i].sent - w->stream[i].got;
-			w->stream[i].got = w->stream[i].sent;
-		}
-	}
-	if (!wrong && taken > (takes(w->what) ? w->n : 0))
-		wrong = "more is gone than the dead one had asked for";
-	if (!wrong)
-		wrong = drain(w, 0, 0);
-	return wrong ? wrong : go_on(w);
+	wrong = walk_inherit(&w->p, takes(w->p.what) ? w->n : 0);
+	return wrong ? wrong : walk_go_on(&w->p);
 }
 
 static const char *died(void *arg)
 {
 	struct world *w = arg;
 
-	return checked(w, sends(w->what) ? sender_died(w) : receiver_died(w));
+	return walk_checked(&w->p, sends(w->p.what) ? sender_died(w) : receiver_died(w));
 }
 
 /* ---- what if it slept here? ------------------------------------------------------------------------------- */
@@ -421,18 +281,18 @@ static const char *paused(void *arg)
 	struct world *w = arg;
 	const char *wrong = NULL;
 
-	for (uint32_t i = 0; i < ways(w); i++) {
-		if (!sends(w->what) || sender_of(w, i) != sender_of(w, w->way))
-			send_some(w, i, (uint32_t)roll(w, 3) ? (uint32_t)roll(w, 6) : 1000);
+	for (uint32_t i = 0; i < w->p.streams; i++) {
+		if (!sends(w->p.what) || sender_of(w, i) != sender_of(w, w->way))
+			walk_send_some(&w->p, i, (uint32_t)roll(w, 3) ? (uint32_t)roll(w, 6) : 1000);
 	}
-	if (sends(w->what) && roll(w, 3)) {
-		uint32_t sent = w->stream[w->way].sent;
+	if (sends(w->p.what) && roll(w, 3)) {
+		uint32_t sent = w->p.stream[w->way].sent;
 
-		wrong = receive_some(w, (uint32_t)roll(w, 2) ? (uint32_t)roll(w, 20) : 1000);
-		if (!wrong && w->stream[w->way].got > sent + w->n)
+		wrong = walk_receive_some(&w->p, (uint32_t)roll(w, 2) ? (uint32_t)roll(w, 20) : 1000);
+		if (!wrong && w->p.stream[w->way].got > sent + w->n)
 			wrong = "a message came that was not sent";
 	}
-	return checked(w, wrong);
+	return walk_checked(&w->p, wrong);
 }
 
 static const char *resumed(void *arg)
@@ -441,99 +301,85 @@ static const char *resumed(void *arg)
 	const char *wrong = finish(w);
 
 	if (!wrong)
-		wrong = drain(w, 0, 0);
-	return wrong ? wrong : go_on(w);
+		wrong = walk_drain(&w->p, 0, 0);
+	return wrong ? wrong : walk_go_on(&w->p);
 }
 
 /* ---- the walk --------------------------------------------------------------------------------------------- */
 
-static const char *step(struct stepper *st, struct world *w)
+static const char *step(struct stepper *st, void *world)
 {
 	static const enum what often[] = { SEND, SEND, RESERVE, RESERVE, PUT, RECV, RECV, PEEK, PEEK, ARM };
+	struct world *w = world;
 	struct step_op op = { call, died, paused, resumed, w };
 	const char *wrong = NULL;
 
-	w->what = roll(w, 400) == 0 ? CHOOSE : often[roll(w, COUNT_OF(often))];
-	w->way = (uint32_t)roll(w, ways(w));
-	if ((w->what == PUT && !is_ring(w)) || (w->what == RESERVE && priorities(w) > 1))
-		w->what = SEND;
-	w->n = is_ring(w) && (w->what == PUT || w->what == PEEK || w->what == RESERVE)
+	w->p.what = roll(w, 400) == 0 ? CHOOSE : often[roll(w, COUNT_OF(often))];
+	w->way = (uint32_t)roll(w, w->p.streams);
+	if ((w->p.what == PUT && !is_ring(w)) || (w->p.what == RESERVE && priorities(w) > 1))
+		w->p.what = SEND;
+	w->n = is_ring(w) && (w->p.what == PUT || w->p.what == PEEK || w->p.what == RESERVE)
 		       ? 1 + (uint32_t)roll(w, MANY)
 		       : 1;
-	for (uint32_t i = 0; sends(w->what) && i < w->n; i++)
-		fill(w->messages + i * SIZE, w->way, w->stream[w->way].sent + i);
-	if (w->what == ARM || w->what == CHOOSE)
-		wrong = receive_some(w, 100000);
+	w->p.all_or_none = w->p.what == PUT && w->n < w->p.shape.count / 2;
+	for (uint32_t i = 0; sends(w->p.what) && i < w->n; i++)
+		walk_fill(w->messages + i * SIZE, SIZE, w->way, w->p.stream[w->way].sent + i);
+	if (w->p.what == ARM || w->p.what == CHOOSE)
+		wrong = walk_receive_some(&w->p, WALK_ALL);
 	if (!wrong)
-		wrong = step_run(st, &op, &counts[w->what]);
+		wrong = step_run(st, &op, &counts[w->p.what]);
 	return wrong ? wrong : finish(w);
 }
 
-static const char *others(struct world *w)
+static const char *others(void *world)
 {
-	for (uint32_t i = 0; i < ways(w); i++)
-		send_some(w, i, (uint32_t)roll(w, 12));
-	return receive_some(w, (uint32_t)roll(w, 30));
+	struct world *w = world;
+
+	for (uint32_t i = 0; i < w->p.streams; i++)
+		walk_send_some(&w->p, i, (uint32_t)roll(w, 12));
+	return walk_receive_some(&w->p, (uint32_t)roll(w, 30));
 }
 
-static struct walk {
-	uint32_t kind;
-	const char *name;
-	struct stepper *st;
-	struct world *w;
-} walks[] = {
-	{ .kind = PLX_CHANNEL_RING, .name = "ring" },
-	{ .kind = PLX_CHANNEL_POST, .name = "post" },
-	{ .kind = PLX_CHANNEL_PRIORITY, .name = "priority" },
+static struct walk walks[] = {
+	{ .name = "ring", .kind = PLX_CHANNEL_RING },
+	{ .name = "post", .kind = PLX_CHANNEL_POST },
+	{ .name = "priority", .kind = PLX_CHANNEL_PRIORITY },
 };
 
-static void begin(struct walk *k, uint64_t seed)
+static void begin(struct walk *k)
 {
 	static const struct plx_channel_shape spare = { .kind = PLX_CHANNEL_SPSC, .size = 8, .count = 1 };
-	struct world *w;
+	struct plx_channel_shape shape = { .kind = k->kind,
+					   .size = SIZE,
+					   .count = 9,
+					   .senders = k->kind == PLX_CHANNEL_RING ? 1 : SENDERS };
+	struct world *w = walk_begin(k, sizeof(*w), ROOM, &shape);
+	unsigned char *second = (unsigned char *)w->p.at + SPARE;
 
-	k->st = step_open(ROOM, sizeof(struct world));
-	k->w = w = step_rest(k->st);
-	memset(w, 0, sizeof(*w));
-	w->seed = seed;
-	w->shape = (struct plx_channel_shape){ .kind = k->kind, .size = SIZE, .count = 9 };
-	w->shape.senders = is_ring(w) ? 1 : SENDERS;
-	w->at = step_shared(k->st);
-	w->spare = (unsigned char *)w->at + SPARE;
-	w->room = plx_channel_bytes(&w->shape);
-	assert_in_range(w->room, 1, SPARE);
+	w->p.streams = shape.senders * priorities(w);
+	w->p.send = send_one;
+	w->p.receive = receive_one;
+	w->p.look = is_ring(w) ? NULL : look;
+	assert_in_range(w->p.room, 1, SPARE);
 	assert_in_range(plx_channel_bytes(&spare), 1, ROOM - SPARE);
-	assert_int_equal(plx_channel_init(w->at, w->room, &w->shape), 0);
-	assert_int_equal(plx_channel_init(w->spare, ROOM - SPARE, &spare), 0);
-	for (uint32_t i = 0; i < w->shape.senders; i++)
+	assert_int_equal(plx_channel_init(second, ROOM - SPARE, &spare), 0);
+	for (uint32_t i = 0; i < shape.senders; i++)
 		assert_int_equal(open_sender(w, i), 0);
 	assert_int_equal(open_receiver(w), 0);
-	assert_int_equal(plx_spsc_receiver_open(&w->spare_rx, w->spare, ROOM - SPARE), 0);
+	assert_int_equal(plx_spsc_receiver_open(&w->spare_rx, second, ROOM - SPARE), 0);
 }
 
 static void what_was_sent_comes_once_and_in_order_whoever_dies_or_sleeps(void **state)
 {
-	const char *wrong = NULL, *seed = getenv("CRASH_SEED");
-	struct walk *k = walks;
+	static const struct walk_story story = { "chan kinds", counts, WHATS, POINTS, step, others };
 
 	(void)state;
 #ifdef PLX_SAN
 	skip();
 #endif
 	for (uint32_t i = 0; i < COUNT_OF(walks); i++)
-		begin(&walks[i], (seed ? strtoull(seed, NULL, 10) : 1) + i);
-	for (uint32_t n = 0; !wrong && step_more(counts, WHATS, POINTS); n++) {
-		k = &walks[n / 8 % COUNT_OF(walks)];
-		wrong = step(k->st, k->w);
-		if (!wrong && roll(k->w, 3) == 0)
-			wrong = others(k->w);
-	}
-	if (wrong)
-		fail_msg("CRASH_SEED=%s, %s, %s: %s", seed ? seed : "1", k->name, counts[k->w->what].name,
-			 wrong);
-	assert_int_equal(step_report("chan kinds", counts, WHATS), 0);
-	for (uint32_t i = 0; i < COUNT_OF(walks); i++)
-		step_close(walks[i].st);
+		begin(&walks[i]);
+	walk_all(walks, COUNT_OF(walks), &story);
 }
 
 int main(void)

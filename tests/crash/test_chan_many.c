@@ -12,16 +12,13 @@
 
 #include <plx/mpmc.h>
 
-#include "chan/channel.h"
-#include "chan/seat.h"
 #include "chan/wait.h"
-#include "tests/support/step.h"
 #include "tests/support/support.h"
+#include "tests/support/walk.h"
 
 #define POINTS  60000
 #define SIDES   2u
 #define MANY    6u
-#define BYTES   64u
 #define ROOM    (16u << 10)
 #define WINDOW  64u /* messages of a sender that may be under way */
 #define FOREVER UINT64_MAX
@@ -50,48 +47,34 @@ struct stream {
 };
 
 struct world {
-	void *at;
-	uint64_t room;
-	struct plx_channel_shape shape;
+	struct walk_party p; /* without its streams: here each message is ticked off */
 	struct plx_mpmc_sender tx[SIDES], fresh;
 	struct plx_mpmc_receiver rx[SIDES];
 	struct stream stream[SIDES];
-	uint64_t seed, received_before;
+	uint64_t received_before;
 	bool in_order; /* nothing came back from a dead receiver */
 	/* the operation at hand */
-	enum what what;
 	uint32_t who, n, done, begun_by;
 	bool asleep, sends, twice;
 	uint64_t claimed; /* while somebody else buries: a position, plus one */
 	uint64_t begun;   /* the other sender is in the middle of sending: a position, plus one */
 	int ret;
-	unsigned char messages[MANY * BYTES];
+	unsigned char messages[MANY * WALK_BYTES];
 };
 
 static uint64_t roll(struct world *w, uint64_t below)
 {
-	w->seed = w->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (w->seed >> 33) % below;
+	return walk_roll(&w->p.seed, below);
 }
 
 /* ---- messages ------------------------------------------------------------------------------------------- */
 
-static void fill(const struct world *w, unsigned char *m, uint32_t who, uint32_t number)
-{
-	for (uint32_t i = 8; i < w->shape.size; i++)
-		m[i] = (unsigned char)(number * 7 + i);
-	memcpy(m, &number, 4);
-	memcpy(m + 4, &who, 4);
-}
-
 static const char *expect(struct world *w, const unsigned char *m, uint32_t by)
 {
-	unsigned char whole[BYTES];
 	uint32_t number, who;
 	struct stream *s;
 
-	memcpy(&number, m, 4);
-	memcpy(&who, m + 4, 4);
+	walk_read(m, &who, &number);
 	if (who >= SIDES)
 		return "a message is from nobody";
 	s = &w->stream[who];
@@ -99,8 +82,7 @@ static const char *expect(struct world *w, const unsigned char *m, uint32_t by)
 		return "a message came twice";
 	if (number - s->low >= WINDOW)
 		return "a message came that was not sent";
-	fill(w, whole, who, number);
-	if (memcmp(whole, m, w->shape.size) != 0)
+	if (!walk_is_whole(m, w->p.shape.size))
 		return "a message is not what was sent";
 	if (w->in_order && number < s->last[by])
 		return "a message came after a later one";
@@ -117,10 +99,10 @@ static const char *expect(struct world *w, const unsigned char *m, uint32_t by)
 
 static void send_some(struct world *w, uint32_t who, uint32_t n)
 {
-	unsigned char m[BYTES];
+	unsigned char m[WALK_BYTES];
 
 	for (uint32_t i = 0; i < n; i++) {
-		fill(w, m, who, w->stream[who].sent);
+		walk_fill(m, w->p.shape.size, who, w->stream[who].sent);
 		if (!plx_mpmc_try_send(&w->tx[who], m))
 			return;
 		w->stream[who].sent++;
@@ -129,7 +111,7 @@ static void send_some(struct world *w, uint32_t who, uint32_t n)
 
 static const char *receive_some(struct world *w, uint32_t by, uint32_t n)
 {
-	unsigned char m[BYTES];
+	unsigned char m[WALK_BYTES];
 	const char *wrong = NULL;
 
 	for (uint32_t i = 0; i < n && !wrong && plx_mpmc_try_recv(&w->rx[by], m); i++)
@@ -159,18 +141,9 @@ static const char *settle(struct world *w, uint32_t who, uint32_t more, uint32_t
 
 static const char *drain_by(struct world *w, uint32_t by, uint32_t who, uint32_t more, uint32_t less)
 {
-	const char *wrong = receive_some(w, by, 100000);
+	const char *wrong = receive_some(w, by, WALK_ALL);
 
 	return wrong ? wrong : settle(w, who, more, less);
-}
-
-static const char *checked(struct world *w, const char *wrong)
-{
-	const char *why = NULL;
-
-	if (!wrong && plx_channel_check(w->at, w->room, &why) != 0)
-		wrong = why;
-	return wrong;
 }
 
 /* Nothing is stuck: more than the ring holds goes through, by any of them. */
@@ -181,15 +154,15 @@ static const char *go_on(struct world *w)
 	for (uint32_t lap = 0; lap < 4 && !wrong; lap++) {
 		uint32_t before = w->stream[0].sent + w->stream[1].sent;
 
-		send_some(w, lap % 2, lap == 3 ? 5 : 100000);
-		send_some(w, (lap + 1) % 2, 100000);
-		if (w->stream[0].sent + w->stream[1].sent - before < w->shape.count)
+		send_some(w, lap % 2, lap == 3 ? 5 : WALK_ALL);
+		send_some(w, (lap + 1) % 2, WALK_ALL);
+		if (w->stream[0].sent + w->stream[1].sent - before < w->p.shape.count)
 			return "the channel holds less than was promised";
-		wrong = receive_some(w, lap / 2, lap % 2 ? 3 : 100000);
+		wrong = receive_some(w, lap / 2, lap % 2 ? 3 : WALK_ALL);
 		if (!wrong)
 			wrong = drain_by(w, !(lap / 2), 0, 0, 0);
 	}
-	return checked(w, wrong);
+	return walk_checked(&w->p, wrong);
 }
 
 /* A sender begins; it commits when the one at hand has been paused, or at the end. */
@@ -199,7 +172,7 @@ static void begin_sending(struct world *w, uint32_t who)
 	void *to = plx_mpmc_reserve(&w->tx[who], &position);
 
 	if (to)
-		fill(w, to, who, w->stream[who].sent);
+		walk_fill(to, w->p.shape.size, who, w->stream[who].sent);
 	w->begun = to ? position + 1 : 0;
 }
 
@@ -224,14 +197,14 @@ static void call(void *arg)
 	void *to;
 
 	w->done = 0;
-	switch (w->what) {
+	switch (w->p.what) {
 	case SEND: w->done = plx_mpmc_try_send(tx, w->messages); break;
 	case SEND_MANY: w->done = plx_mpmc_try_send_many(tx, w->messages, w->n); break;
 	case RESERVE:
 		to = plx_mpmc_reserve(tx, &position);
 		if (!to)
 			break;
-		memcpy(to, w->messages, w->shape.size);
+		memcpy(to, w->messages, w->p.shape.size);
 		plx_mpmc_commit(tx, position);
 		w->done = 1;
 		break;
@@ -241,14 +214,14 @@ static void call(void *arg)
 		from = plx_mpmc_peek(rx, &position);
 		if (!from)
 			break;
-		memcpy(w->messages, from, w->shape.size);
+		memcpy(w->messages, from, w->p.shape.size);
 		plx_mpmc_release(rx, position);
 		w->done = 1;
 		break;
 	case ARM: w->asleep = plx_mpmc_arm(rx); break;
 	case PARK: w->ret = plx_mpmc_wait(rx, 1); break;
-	case BURY: w->ret = plx_channel_bury(w->at, 0); break;
-	case JOIN: w->ret = plx_mpmc_sender_open(&w->fresh, w->at, w->room, 0); break;
+	case BURY: w->ret = plx_channel_bury(w->p.at, 0); break;
+	case JOIN: w->ret = plx_mpmc_sender_open(&w->fresh, w->p.at, w->p.room, 0); break;
 	case LEAVE: plx_mpmc_sender_leave(&w->fresh); break;
 	case WHATS: break;
 	}
@@ -268,10 +241,10 @@ static const char *finish(struct world *w)
 {
 	const char *wrong = NULL;
 
-	if (sends(w->what))
+	if (sends(w->p.what))
 		w->stream[w->who].sent += w->done;
-	for (uint32_t i = 0; takes(w->what) && i < w->done && !wrong; i++)
-		wrong = expect(w, w->messages + i * w->shape.size, w->who);
+	for (uint32_t i = 0; takes(w->p.what) && i < w->done && !wrong; i++)
+		wrong = expect(w, w->messages + i * w->p.shape.size, w->who);
 	return wrong;
 }
 
@@ -289,8 +262,8 @@ static void forge_death(struct plx_seat *seat)
 
 static const char *take_its_place(struct world *w, bool sender)
 {
-	int ret = sender ? plx_mpmc_sender_open(&w->tx[w->who], w->at, w->room, 0)
-			 : plx_mpmc_receiver_open(&w->rx[w->who], w->at, w->room);
+	int ret = sender ? plx_mpmc_sender_open(&w->tx[w->who], w->p.at, w->p.room, 0)
+			 : plx_mpmc_receiver_open(&w->rx[w->who], w->p.at, w->p.room);
 
 	return ret == 0 ? NULL : "a successor gets no seat";
 }
@@ -300,7 +273,7 @@ static const char *sender_died(struct world *w)
 	const char *wrong = receive_some(w, 0, (uint32_t)roll(w, 30)); /* nobody knows yet */
 
 	forge_death(w->tx[w->who].end.seat);
-	if (!wrong && plx_channel_bury(w->at, 0) != 1)
+	if (!wrong && plx_channel_bury(w->p.at, 0) != 1)
 		wrong = "its seat was not taken back";
 	if (!wrong)
 		wrong = drain_by(w, (uint32_t)roll(w, 2), w->who, w->n, 0);
@@ -317,7 +290,7 @@ static const char *receiver_died(struct world *w)
 
 	forge_death(seat);
 	w->in_order = false;
-	if (!wrong && plx_channel_bury(w->at, 0) != 1)
+	if (!wrong && plx_channel_bury(w->p.at, 0) != 1)
 		wrong = "its seat was not taken back";
 	if (!wrong)
 		wrong = drain_by(w, !w->who, 0, 0, (uint32_t)(seat->received - w->received_before));
@@ -333,7 +306,7 @@ static const char *burier_died(struct world *w)
 
 	w->in_order = false;
 	wrong = receive_some(w, w->sends ? 0 : !w->who, (uint32_t)roll(w, 30));
-	plx_channel_bury(w->at, 0);
+	plx_channel_bury(w->p.at, 0);
 	if (!wrong)
 		wrong = drain_by(w, w->sends ? (uint32_t)roll(w, 2) : !w->who, 0, 0, 0);
 	if (!wrong)
@@ -346,7 +319,7 @@ static const char *seat_died(struct world *w)
 	const char *wrong;
 
 	for (uint32_t i = 0; i < SIDES; i++) {
-		struct plx_seat *seat = plx_seat_at(w->at, true, i, SIDES);
+		struct plx_seat *seat = plx_seat_at(w->p.at, true, i, SIDES);
 
 		if (PLX_OWNER_PID(seat->owner) != 0 && PLX_OWNER_PID(seat->owner) != (uint32_t)getpid())
 			forge_death(seat);
@@ -363,13 +336,13 @@ static const char *died(void *arg)
 	const char *wrong;
 
 	end_sending(w);
-	if (w->what == JOIN || w->what == LEAVE)
+	if (w->p.what == JOIN || w->p.what == LEAVE)
 		wrong = seat_died(w);
-	else if (w->what == BURY)
+	else if (w->p.what == BURY)
 		wrong = burier_died(w);
 	else
-		wrong = sends(w->what) ? sender_died(w) : receiver_died(w);
-	return checked(w, wrong);
+		wrong = sends(w->p.what) ? sender_died(w) : receiver_died(w);
+	return walk_checked(&w->p, wrong);
 }
 
 /* ---- what if it slept here? ----------------------------------------------------------------------------- */
@@ -382,17 +355,17 @@ static const char *buried_meanwhile(struct world *w)
 	const void *from;
 	void *to;
 
-	plx_channel_bury(w->at, 0);
+	plx_channel_bury(w->p.at, 0);
 	w->in_order = false;
 	w->twice = true;
 	w->claimed = 0;
 	wrong = take_its_place(w, w->sends);
 	if (!wrong && w->sends && (to = plx_mpmc_reserve(&w->tx[w->who], &position)) != NULL) {
-		fill(w, to, w->who, w->stream[w->who].sent);
+		walk_fill(to, w->p.shape.size, w->who, w->stream[w->who].sent);
 		w->claimed = position + 1;
 	}
 	if (!wrong && !w->sends && (from = plx_mpmc_peek(&w->rx[w->who], &position)) != NULL) {
-		memcpy(w->messages, from, w->shape.size);
+		memcpy(w->messages, from, w->p.shape.size);
 		w->claimed = position + 1;
 	}
 	return wrong;
@@ -403,25 +376,25 @@ static const char *paused(void *arg)
 	struct world *w = arg;
 	const char *wrong = NULL;
 
-	if (w->what == BURY && roll(w, 2))
+	if (w->p.what == BURY && roll(w, 2))
 		return buried_meanwhile(w);
-	if (w->what == BURY && !w->sends)
+	if (w->p.what == BURY && !w->sends)
 		w->in_order = false; /* what the dead one had may have come back */
 	if (w->begun && roll(w, 4)) {
 		end_sending(w);
 		send_some(w, w->begun_by, 1 + (uint32_t)roll(w, 3));
 		if (roll(w, 2))
-			return checked(w, NULL);
+			return walk_checked(&w->p, NULL);
 	}
 	for (uint32_t i = 0; i < SIDES && !wrong; i++) {
-		bool busy = i == w->who, of_senders = sends(w->what) || (w->what == BURY && w->sends);
+		bool busy = i == w->who, of_senders = sends(w->p.what) || (w->p.what == BURY && w->sends);
 
 		if (!(busy && of_senders) && !(w->begun && i == w->begun_by))
 			send_some(w, i, roll(w, 3) ? (uint32_t)roll(w, 12) : 1000);
 		if (!(busy && !of_senders))
 			wrong = receive_some(w, i, roll(w, 3) ? (uint32_t)roll(w, 12) : 1000);
 	}
-	return checked(w, wrong);
+	return walk_checked(&w->p, wrong);
 }
 
 static const char *awake(struct world *w)
@@ -449,7 +422,7 @@ static const char *both_buried(struct world *w)
 		plx_mpmc_commit(&w->tx[w->who], w->claimed - 1);
 		w->stream[w->who].sent++;
 	} else if (w->claimed) {
-		wrong = receive_some(w, !w->who, 100000); /* not what the successor has in its hands */
+		wrong = receive_some(w, !w->who, WALK_ALL); /* not what the successor has in its hands */
 		if (wrong)
 			return wrong;
 		plx_mpmc_release(&w->rx[w->who], w->claimed - 1);
@@ -461,17 +434,17 @@ static const char *both_buried(struct world *w)
 static const char *resumed(void *arg)
 {
 	struct world *w = arg;
-	const char *wrong = w->what == BURY ? both_buried(w) : finish(w);
+	const char *wrong = w->p.what == BURY ? both_buried(w) : finish(w);
 
 	end_sending(w);
 
-	if (!wrong && w->what == ARM) {
+	if (!wrong && w->p.what == ARM) {
 		/* another receiver may sleep instead of us: none does here */
 		wrong = awake(w);
 		plx_chan_wakes(&w->rx[w->who].end);
 	}
-	if (w->what == JOIN || w->what == LEAVE)
-		return checked(w, wrong);
+	if (w->p.what == JOIN || w->p.what == LEAVE)
+		return walk_checked(&w->p, wrong);
 	if (!wrong)
 		wrong = drain_by(w, w->sends ? (uint32_t)roll(w, 2) : !w->who, 0, 0, 0);
 	return wrong ? wrong : go_on(w);
@@ -484,7 +457,7 @@ static const char *run(struct stepper *st, struct world *w, enum what what)
 	struct step_op op = { call, died, paused, resumed, w };
 	const char *wrong;
 
-	w->what = what;
+	w->p.what = what;
 	wrong = step_run(st, &op, &counts[what]);
 	if (!wrong)
 		wrong = finish(w);
@@ -521,7 +494,7 @@ static const char *bury_one(struct stepper *st, struct world *w)
 		void *at = plx_mpmc_reserve(&w->tx[w->who], &position);
 
 		if (at)
-			memset(at, 0xee, w->shape.size);
+			memset(at, 0xee, w->p.shape.size);
 		forge_death(w->tx[w->who].end.seat);
 	} else {
 		(void)plx_mpmc_peek(&w->rx[w->who], &position);
@@ -538,7 +511,7 @@ static const char *bury_one(struct stepper *st, struct world *w)
 	return wrong;
 }
 
-static const char *step(struct stepper *st, struct world *w)
+static const char *one_step(struct stepper *st, struct world *w)
 {
 	static const enum what often[] = { SEND, SEND_MANY, RESERVE, RECV, RECV_MANY, PEEK, ARM };
 	uint32_t dice = (uint32_t)roll(w, 400);
@@ -556,10 +529,11 @@ static const char *step(struct stepper *st, struct world *w)
 	if (what == BURY)
 		return bury_one(st, w);
 	for (uint32_t i = 0; sends(what) && i < w->n; i++)
-		fill(w, w->messages + i * w->shape.size, w->who, w->stream[w->who].sent + i);
+		walk_fill(w->messages + i * w->p.shape.size, w->p.shape.size, w->who,
+			  w->stream[w->who].sent + i);
 	w->received_before = w->rx[w->who].end.seat->received;
 	if (what == ARM)
-		wrong = receive_some(w, w->who, 100000);
+		wrong = receive_some(w, w->who, WALK_ALL);
 	if (takes(what) && roll(w, 3) == 0)
 		w->rx[w->who].returned = UINT64_MAX; /* as after a burial: look at all cells */
 	if (takes(what) && roll(w, 2)) {
@@ -570,8 +544,9 @@ static const char *step(struct stepper *st, struct world *w)
 	return wrong ? wrong : run(st, w, what);
 }
 
-static const char *others(struct world *w)
+static const char *others(void *world)
 {
+	struct world *w = world;
 	const char *wrong = NULL;
 
 	for (uint32_t i = 0; i < SIDES && !wrong; i++) {
@@ -581,46 +556,38 @@ static const char *others(struct world *w)
 	return wrong;
 }
 
+static const char *step(struct stepper *st, void *world)
+{
+	struct world *w = world;
+	const char *wrong = one_step(st, w);
+
+	if (!wrong && w->stream[0].sent % 8 == 0 && !w->in_order) { /* from here on it is in order again */
+		wrong = drain_by(w, (uint32_t)roll(w, 2), 0, 0, 0);
+		w->in_order = true;
+	}
+	return wrong;
+}
+
 static void what_was_sent_comes_once_whoever_dies_or_sleeps_or_buries(void **state)
 {
-	const char *wrong = NULL, *seed = getenv("CRASH_SEED");
-	struct stepper *st;
+	static const struct plx_channel_shape shape = {
+		.kind = PLX_CHANNEL_MPMC, .size = 24, .count = 8, .senders = SIDES, .receivers = SIDES
+	};
+	static const struct walk_story story = { "chan many", counts, WHATS, POINTS, step, others };
+	struct walk walk = { .name = "mpmc" };
 	struct world *w;
 
 	(void)state;
 #ifdef PLX_SAN
 	skip();
 #endif
-	st = step_open(ROOM, sizeof(struct world));
-	w = step_rest(st);
-	memset(w, 0, sizeof(*w));
-	w->seed = seed ? strtoull(seed, NULL, 10) : 1;
+	w = walk_begin(&walk, sizeof(*w), ROOM, &shape);
 	w->in_order = true;
-	w->shape = (struct plx_channel_shape){
-		.kind = PLX_CHANNEL_MPMC, .size = 24, .count = 8, .senders = SIDES, .receivers = SIDES
-	};
-	w->at = step_shared(st);
-	w->room = plx_channel_bytes(&w->shape);
-	assert_in_range(w->room, 1, ROOM);
-	assert_int_equal(plx_channel_init(w->at, w->room, &w->shape), 0);
 	for (w->who = 0; w->who < SIDES; w->who++) {
 		assert_null(take_its_place(w, true));
 		assert_null(take_its_place(w, false));
 	}
-	while (!wrong && step_more(counts, WHATS, POINTS)) {
-		wrong = step(st, w);
-		if (!wrong && roll(w, 3) == 0)
-			wrong = others(w);
-		if (!wrong && w->stream[0].sent % 8 == 0 &&
-		    !w->in_order) { /* from here on it is in order again */
-			wrong = drain_by(w, (uint32_t)roll(w, 2), 0, 0, 0);
-			w->in_order = true;
-		}
-	}
-	if (wrong)
-		fail_msg("CRASH_SEED=%s, %s: %s", seed ? seed : "1", counts[w->what].name, wrong);
-	assert_int_equal(step_report("chan many", counts, WHATS), 0);
-	step_close(st);
+	walk_all(&walk, 1, &story);
 }
 
 int main(void)

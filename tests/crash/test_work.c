@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/size.h"
-#include "tests/support/step.h"
 #include "tests/support/support.h"
+#include "tests/support/walk.h"
 #include "work/partition_layout.h"
 #include "work/work.h"
 
@@ -80,8 +80,7 @@ struct world {
 
 static uint64_t roll(struct world *w, uint64_t below)
 {
-	w->seed = w->seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (w->seed >> 33) % below;
+	return walk_roll(&w->seed, below);
 }
 
 /* ---- the handler, and its model ---------------------------------------------------------------------- */
