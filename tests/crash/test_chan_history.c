@@ -13,7 +13,8 @@
  *
  * Rings and envelopes are waited for by choosing among channels (plx/select.h).
  *
- * CHAN_ONLY (a kind: spsc ...), CHAN_KILLS (how many), CHAN_MESSAGES (... and so many messages at least), CHAN_SECONDS (... but no longer), CHAN_SEED.
+ * CHAN_ONLY (a kind: spsc ...), CHAN_KILLS (how many), CHAN_MESSAGES (... and so many messages at least), CHAN_SECONDS (... but no longer), CHAN_SEED,
+ * CHAN_COUNT (elements in flight: few for much waiting, many for many messages).
  * Timeout: 180
  */
 #include <errno.h>
@@ -199,7 +200,7 @@ static void history(uint32_t kind, uint32_t senders, bool threads, uint64_t kill
 	}
 	w->shape = (struct plx_channel_shape){ .kind = kind,
 					       .size = SIZE,
-					       .count = 100,
+					       .count = (uint32_t)setting("CHAN_COUNT", 100),
 					       .senders = (uint16_t)(senders > 1 ? 2 * senders : 1),
 					       .receivers = (uint16_t)w->receivers };
 	w->room = plx_channel_bytes(&w->shape);
