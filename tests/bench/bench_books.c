@@ -40,11 +40,14 @@ static inline bool bare_send(struct plx_post_sender *tx, const void *payload)
 
 	if (plx_unlikely(!cell))
 		return false;
-	memcpy(cell, payload, 48);
+	plx_words_copy(cell, payload, 48);
 	__atomic_store_n((uint64_t *)cell - 2, way->lap, __ATOMIC_RELEASE);
 	way->next++;
 	if ((way->next & tx->mask) == 0)
 		way->lap += 1ull << 56;
+	/* as plx_post_group() does it, and no position */
+	if ((way->next & tx->group) == 0 && way->next + tx->group - way->seen <= tx->mask)
+		plx_lines_take(way->cells + (way->next & tx->mask) * tx->stride, tx->group + 1);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (plx_unlikely(__atomic_load_n(tx->attention, __ATOMIC_RELAXED) != 0))
 		plx_post_attend(tx);
