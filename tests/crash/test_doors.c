@@ -406,7 +406,7 @@ static void a_subscriber_killed_at_any_door_leaves_everything_to_the_others(void
 			fail_msg("door %d: the subscriber ended with %d", door, how);
 		alone_again(pub, other, &h);
 		assert_int_equal(h.messages, number);
-		for (int i = 0; count_open_fds() != fds && i < 3000; i++)
+		for (int i = 0; count_open_fds() != fds && i < 30000; i++)
 			sleep_ms(1); /* the control thread buries it */
 		if (count_open_fds() != fds)
 			fail_msg("door %d: %d descriptors, and %d before", door, count_open_fds(), fds);
