@@ -53,7 +53,7 @@ static void take(struct host *h, uint32_t part)
 	w->bell = &h->arena->lines[h->me];
 	h->w[h->n++] = w;
 	set_crowded(h);
-	if (!w->awake)
+	if (!w->awake || net_mutant(MUT_NET_TAKE_AS_IDLE))
 		quiesce_lie_down(w);
 	w->down = true;
 	/* whoever sees this sees the partition as we leave it */
@@ -66,15 +66,15 @@ static void give(struct host *h, uint32_t at, uint32_t to)
 	struct worker *w = h->w[at];
 	const uint32_t part = w->me;
 
-	if (net_mutant(MUT_NET_GIVE_EARLY))
-		owner_pass(h->arena, part, to);
 	worker_stand(w);
-	if (!net_mutant(MUT_NET_GIVE_EARLY))
-		owner_pass(h->arena, part, to);
+	owner_pass(h->arena, part, to);
+	for (uint32_t i = 0; net_mutant(MUT_NET_GIVE_KEPT) && w->awake && i < 1000 && worker_batch(w); i++)
+		owner_tell(h->arena, to);
 	worker_close(w);
 	h->w[at] = h->w[--h->n];
 	set_crowded(h);
-	owner_tell(h->arena, to);
+	if (!net_mutant(MUT_NET_GIVE_UNTOLD))
+		owner_tell(h->arena, to);
 }
 
 static void heed(struct host *h)

@@ -19,7 +19,9 @@ void owner_pass(struct arena *arena, uint32_t part, uint32_t to)
 {
 	const uint64_t word = owner_of(arena, part);
 
-	set_owner(arena, part, owner_make(owner_generation(word) + 1, OWNER_GIVEN, to));
+	set_owner(arena, part,
+		  owner_make(owner_generation(word) + 1,
+			     net_mutant(MUT_NET_PASS_HELD) ? OWNER_HELD : OWNER_GIVEN, to));
 }
 
 /* Our own word goes on to the next phase. */
@@ -63,7 +65,7 @@ uint32_t owner_wished(const struct arena *arena, uint32_t part)
 
 	if (owner_phase(wish) != OWNER_GIVEN || owner_worker(wish) == owner_worker(word))
 		return NET_WORKERS_MAX;
-	if (owner_generation(wish) != owner_generation(word) && !net_mutant(MUT_NET_WISH_OF_ANY_AGE))
+	if (owner_generation(wish) != owner_generation(word))
 		return NET_WORKERS_MAX;
 	return owner_worker(wish);
 }

@@ -15,6 +15,9 @@
  * Every other net is made of calls, in longer batches, so that it goes through code (fuse.h), which is made before the
  * stepping begins.
  *
+ * Every other of the rest has partitions that move: now and then somebody is asked to give one to somebody. And who dies alone there is not
+ * succeeded: the others adopt what it had.
+ *
  * CRASH_POINTS, CRASH_SECONDS and CRASH_SEED: see docs/testing.md.
  */
 #include <setjmp.h>
@@ -29,7 +32,9 @@
 #include <unistd.h>
 
 #include "reducer/net/check.h"
+#include "reducer/net/host.h"
 #include "reducer/net/link.h"
+#include "reducer/net/owner.h"
 #include "tests/reducer/support/arenas.h"
 #include "tests/reducer/support/calls.h"
 #include "tests/reducer/support/cases.h"
@@ -38,7 +43,7 @@
 #include "tests/support/step.h"
 #include "tests/support/support.h"
 
-#define POINTS  60000
+#define POINTS  120000
 #define WORKERS 3u
 #define RING    8u
 #define GAS     600u    /* interactions of a net, at most */
@@ -54,7 +59,8 @@
 #define BUFFER (fused ? 4096u : 1024u) /* bytes */
 #define TOPS   (fused ? 64u : 24u)
 
-/* Of the net that is being stepped: is it fused? With this code, then. */
+/* Of the net that is being stepped: do partitions move? Is it fused? With this code, then. */
+static bool moving;
 static bool fused;
 static struct fuse code;
 
@@ -116,28 +122,31 @@ static void make(struct arena *arena, uint32_t workers, uint32_t tick, const str
 	arena->control->first = arena->control->job = 1;
 }
 
-static struct worker *open_worker(struct arena *arena, uint32_t i)
+/* As the supervisor does, see clear_up_after() in net_death.c; and then the successor. */
+static void open_worker(struct host *h, struct arena *arena, uint32_t i)
 {
-	struct worker *w;
+	const uint32_t parts = arena_open_parts(arena);
 
-	/* as the supervisor does, see clear_up_after() in net_death.c */
-	atomic_fetch_and(&arena->control->closing, ~(1ull << i));
-	w = worker_open(arena, i, -1);
-	if (!w)
-		abort();
-	w->alone_in_process = true;
-	if (fused) {
-		fuse_close(w);
-		w->fuse = code;
+	for (uint32_t part = 0; part < parts; part++)
+		if (owner_worker(owner_of(arena, part)) == i)
+			atomic_fetch_and(&arena->control->closing, ~(1ull << part));
+	owner_bequeath(arena, i, 0);
+	host_open(h, arena, i, -1);
+	h->alone = true;
+	for (uint32_t k = 0; k < h->n; k++) {
+		h->w[k]->alone_in_process = true;
+		if (fused) {
+			fuse_close(h->w[k]);
+			h->w[k]->fuse = code;
+		}
 	}
-	return w;
 }
 
-static void close_worker(struct worker *w)
+static void close_worker(struct host *h)
 {
-	if (fused)
-		w->fuse = (struct fuse){ .on = false };
-	worker_close(w);
+	for (uint32_t k = 0; k < h->n && fused; k++)
+		h->w[k]->fuse = (struct fuse){ .on = false };
+	host_close(h);
 }
 
 /* Code for all of a book, made by a worker that does nothing else. */
@@ -166,23 +175,34 @@ static void free_code(void)
 
 /* ---- the child --------------------------------------------------------------------------------------- */
 
+/* Somebody is asked to give something to somebody. */
+static void move(struct arena *arena, uint64_t *seed)
+{
+	const uint32_t part = (uint32_t)roll(seed, arena->n);
+
+	owner_wish(arena, part, (uint32_t)roll(seed, arena->n));
+	owner_tell(arena, owner_worker(owner_of(arena, part)));
+}
+
 /* From the beginning to the end; which worker has its turn, and which is dropped, @seed says. */
 static void reduce(struct arena *arena, _Atomic uint32_t *who, uint64_t seed)
 {
-	struct worker *w[WORKERS];
+	static struct host h[WORKERS];
 
 	for (uint32_t i = 0; i < arena->n; i++) {
 		atomic_store(who, i);
-		w[i] = open_worker(arena, i);
+		open_worker(&h[i], arena, i);
 	}
 	for (uint32_t turns = 0; !arenas_over(arena) && turns < 100000; turns++) {
 		const uint32_t i = (uint32_t)roll(&seed, arena->n);
 
 		atomic_store(who, i);
-		worker_turn(w[i]);
+		if (moving && roll(&seed, 4) == 0)
+			move(arena, &seed);
+		host_turn(&h[i]);
 		if (roll(&seed, 8) == 0) {
-			close_worker(w[i]); /* which leaves the arena as it is */
-			w[i] = open_worker(arena, i);
+			close_worker(&h[i]); /* which leaves the arena as it is */
+			open_worker(&h[i], arena, i);
 		}
 	}
 }
@@ -269,44 +289,53 @@ static bool is_small(const struct arena *a)
 }
 
 /* Turns of all workers but @dead until none has anything to do, or so many. */
-static void go_on(struct worker *w[WORKERS], uint32_t n, uint32_t dead, uint32_t turns)
+static void go_on(struct host *h, uint32_t n, uint32_t dead, uint32_t turns)
 {
 	for (bool busy = true; busy && turns > 0; turns--) {
 		busy = false;
 		for (uint32_t i = 0; i < n; i++)
-			if (i != dead)
-				busy |= worker_turn(w[i]);
+			for (uint32_t k = 0; i != dead && k < h[i].n + 1; k++)
+				busy |= host_turn(&h[i]);
 	}
+}
+
+static void clear_closing(struct arena *arena)
+{
+	for (uint32_t i = 0; i < arena->n; i++)
+		atomic_fetch_and(&arena->control->closing, ~(1ull << i));
 }
 
 static const char *all_die(struct stage *s)
 {
-	struct worker *w[WORKERS];
+	static struct host h[WORKERS];
 
+	clear_closing(&s->copy);
 	for (uint32_t i = 0; i < s->copy.n; i++)
-		atomic_fetch_and(&s->copy.control->closing, ~(1ull << i));
+		open_worker(&h[i], &s->copy, i);
+	go_on(h, s->copy.n, WORKERS, 20000);
 	for (uint32_t i = 0; i < s->copy.n; i++)
-		w[i] = open_worker(&s->copy, i);
-	go_on(w, s->copy.n, WORKERS, 20000);
-	for (uint32_t i = 0; i < s->copy.n; i++)
-		close_worker(w[i]);
+		close_worker(&h[i]);
 	return arenas_answer(&s->copy, &s->outcome);
 }
 
 static const char *one_dies(struct stage *s, uint32_t dead)
 {
-	struct worker *w[WORKERS];
+	const uint64_t others = ((1ull << s->copy.n) - 1) & ~(1ull << dead);
+	static struct host h[WORKERS];
 
-	for (uint32_t i = 0; i < s->copy.n; i++)
-		atomic_fetch_and(&s->copy.control->closing, ~(1ull << i));
+	clear_closing(&s->copy);
 	for (uint32_t i = 0; i < s->copy.n; i++)
 		if (i != dead)
-			w[i] = open_worker(&s->copy, i);
-	go_on(w, s->copy.n, dead, 50);
-	w[dead] = open_worker(&s->copy, dead);
-	go_on(w, s->copy.n, WORKERS, 20000);
+			open_worker(&h[i], &s->copy, i);
+	go_on(h, s->copy.n, dead, 50);
+	if (moving) {
+		owner_bequeath(&s->copy, dead, others);
+		owner_tell(&s->copy, dead); /* all look */
+	}
+	open_worker(&h[dead], &s->copy, dead);
+	go_on(h, s->copy.n, WORKERS, 20000);
 	for (uint32_t i = 0; i < s->copy.n; i++)
-		close_worker(w[i]);
+		close_worker(&h[i]);
 	return arenas_answer(&s->copy, &s->outcome);
 }
 
@@ -468,13 +497,14 @@ static void a_worker_may_die_at_any_instruction(void **state)
 	for (uint32_t i = 0; good && step_more(counts, WORKERS, POINTS); i++) {
 		char *program;
 
-		fused = i % 2 == 0;
+		fused = i % 2 == 1;
+		moving = i % 4 == 0;
 		program = fused ? calls_terminating(&random, GAS, &s.outcome)
 				: random_terminating(&random, 4 + (uint32_t)roll(&seed, 16), GAS, &s.outcome);
 		tick = fused ? 24 + (uint32_t)roll(&seed, 40) : 1 + (uint32_t)roll(&seed, 6);
 		s.seed = seed + i;
 		if (i >= first)
-			good = try_net(&s, program, i / 2 % WORKERS + 1, tick);
+			good = try_net(&s, program, (i / 2 + 1) % WORKERS + 1, tick);
 		if (!good)
 			print_error("CRASH_SEED=%s CRASH_FIRST=%u\n", from ? from : "1", i);
 		random_outcome_free(&s.outcome);
