@@ -33,11 +33,11 @@ void plx_ring_attend(struct plx_ring_sender *tx)
 		plx_chan_wake(tx->end.channel, true, UINT64_MAX);
 }
 
-/* What is not known to be free is not touched. */
-void plx_ring_piece(const struct plx_ring_sender *tx, uint64_t at)
+/* What is not known to be free is not touched: the receiver may be reading it. */
+void plx_ring_piece(const struct plx_ring_sender *tx, uint64_t at, uint64_t written)
 {
 	uint64_t end = (tx->mask + 1) * tx->size;
-	uint64_t free = (tx->mask + 1 - (tx->next - tx->seen)) * tx->size;
+	uint64_t free = (tx->mask + 1 - (tx->next - tx->seen)) * tx->size - written;
 
 	at = at < end ? at : 0;
 	/* @at is at most a piece ahead of what is written */

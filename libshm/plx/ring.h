@@ -50,8 +50,8 @@ void plx_ring_receiver_close(struct plx_ring_receiver *rx);
 /* Out of line. */
 plx_cold void plx_ring_attend(struct plx_ring_sender *tx);
 plx_cold bool plx_ring_full(struct plx_ring_sender *tx, uint64_t n);
-/* Take the lines of the piece of the ring that begins at @at, bytes from its first. */
-void plx_ring_piece(const struct plx_ring_sender *tx, uint64_t at);
+/* Take the lines of the piece that begins @at bytes from the ring's first; @written bytes are not yet counted in tx->next. */
+void plx_ring_piece(const struct plx_ring_sender *tx, uint64_t at, uint64_t written);
 plx_cold void plx_ring_wake_sender(struct plx_ring_receiver *rx);
 
 /* ---- sending ------------------------------------------------------------------------------------------ */
@@ -70,7 +70,7 @@ static plx_quick bool plx_ring_put(struct plx_ring_sender *tx, const void *eleme
 	tx->next++;
 	/* a piece ends in it: the lines of the next one */
 	if (plx_unlikely((at ^ after) >= PLX_RING_PIECE))
-		plx_ring_piece(tx, (after + PLX_RING_PIECE - 1) & ~(PLX_RING_PIECE - 1));
+		plx_ring_piece(tx, (after + PLX_RING_PIECE - 1) & ~(PLX_RING_PIECE - 1), 0);
 	return true;
 }
 
@@ -136,19 +136,18 @@ static inline void plx_ring_commit(struct plx_ring_sender *tx, uint32_t n)
 /* So many bytes to the ring, in pieces whose lines are taken before. */
 static inline void plx_ring_copy(struct plx_ring_sender *tx, const unsigned char *from, uint64_t bytes)
 {
-	uint64_t at = (tx->next & tx->mask) * tx->size;
+	uint64_t at = (tx->next & tx->mask) * tx->size, written = 0;
 
-	while (bytes > 0) {
+	while (written < bytes) {
 		uint64_t piece = PLX_RING_PIECE - (at & (PLX_RING_PIECE - 1));
 
-		piece = piece < bytes ? piece : bytes;
-		plx_words_copy(tx->elements + at, from,
-			       (uint32_t)piece); /* it may have been written just now */
+		piece = piece < bytes - written ? piece : bytes - written;
+		/* it may have been written just now */
+		plx_words_copy(tx->elements + at, from + written, (uint32_t)piece);
 		at += piece;
-		from += piece;
-		bytes -= piece;
+		written += piece;
 		if ((at & (PLX_RING_PIECE - 1)) == 0)
-			plx_ring_piece(tx, at);
+			plx_ring_piece(tx, at, written);
 	}
 }
 
