@@ -149,7 +149,7 @@ static int parse_change(const char *text, const struct crew *crew, uint32_t *wor
 {
 	uint64_t n;
 
-	if (!strchr("+-=", text[0]) || cli_count(text + 1, 1, NET_WORKERS_MAX, &n) < 0)
+	if (!strchr("+-=", text[0]) || cli_count(text + 1, 1, INT32_MAX, &n) < 0)
 		return cli_usage_error("workers: '%s' is not understood: it takes +N, -N or =N", text);
 	if (text[0] == '-' && n >= crew->wanted) {
 		cli_error("workers: there %s %" PRIu32 ", and the last one may not leave",

@@ -20,12 +20,16 @@ pid=$!
 check 'it can be asked soon' until_true 20 listens $pid
 reducer workers $pid >got
 same 'it says how many there are' '2 workers, at most 4' "$(cat got)"
+shmctl list >view
+says 'so does the list, of four places' view '2 workers, 2 partitions'
 reducer workers $pid +2 >got
 same 'two more' '4 workers' "$(cat got)"
 same 'so many processes' 4 "$(crew "$(supervisor_of $pid)")"
 reducer workers $pid +1 2>err2
 same 'more than there can be is an error' 1 $?
 says 'which says so' err2 'more than there can be'
+reducer workers $pid =9999 2>err2
+says 'however many' err2 'more than there can be'
 reducer workers $pid =1 >got
 same 'one alone' '1 worker' "$(cat got)"
 same 'one process' 1 "$(crew "$(supervisor_of $pid)")"
