@@ -14,6 +14,7 @@
 #include <plx/select.h>
 
 #include "base/atomic.h"
+#include "base/mutant.h"
 #include "chan/channel.h"
 #include "chan/lane.h"
 #include "chan/seat.h"
@@ -184,7 +185,7 @@ int plx_mpsc_receiver_open(struct plx_mpsc_receiver *rx, void *at, uint64_t room
 		rx->lane[i].end = rx->end;
 		rx->lane[i].end.number = i; /* whom to wake */
 		plx_lane_receive(&rx->lane[i], c, &g, i);
-		if (!plx_lane_told(&rx->lane[i]))
+		if (!plx_lane_told(&rx->lane[i]) && !plx_mutant(MUT_CHAN_MPSC_DEATH_UNTOLD))
 			plx_spsc_tell(&rx->lane[i]); /* what a predecessor took and did not tell */
 	}
 	rx->at = &rx->lane[0];

@@ -17,6 +17,7 @@
 #include <plx/select.h>
 
 #include "base/atomic.h"
+#include "base/mutant.h"
 #include "chan/channel.h"
 #include "chan/lane.h"
 #include "chan/post.h"
@@ -350,7 +351,8 @@ int plx_post_receiver_open(struct plx_post_receiver *rx, void *at, uint64_t room
 	if (ret < 0)
 		return ret;
 	plx_post_lanes(rx, c, &g);
-	plx_post_tell_all(rx); /* what a predecessor took and did not tell */
+	if (!plx_mutant(MUT_CHAN_POST_DEATH_UNTOLD))
+		plx_post_tell_all(rx); /* what a predecessor took and did not tell */
 	return 0;
 }
 

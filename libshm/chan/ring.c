@@ -14,6 +14,7 @@
 #include <plx/select.h>
 
 #include "base/atomic.h"
+#include "base/mutant.h"
 #include "chan/channel.h"
 #include "chan/lane.h"
 #include "chan/seat.h"
@@ -241,7 +242,8 @@ int plx_ring_receiver_open(struct plx_ring_receiver *rx, void *at, uint64_t room
 	rx->head = &lane->head;
 	rx->tail = &lane->tail;
 	rx->attention = &c->to_receivers;
-	tell_all(rx); /* what a predecessor took and did not tell */
+	if (!plx_mutant(MUT_CHAN_RING_DEATH_UNTOLD))
+		tell_all(rx); /* what a predecessor took and did not tell */
 	return 0;
 }
 

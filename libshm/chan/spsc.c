@@ -179,7 +179,8 @@ static void take_lines(struct plx_spsc_sender *tx, uint64_t cell)
 void plx_spsc_group(struct plx_spsc_sender *tx, uint64_t cell)
 {
 	/* SP5 release: pairs with SP6; who sees it need not look at those cells' words */
-	__atomic_store_n(tx->tail, cell, __ATOMIC_RELEASE);
+	if (!plx_mutant(MUT_CHAN_TAIL_UNTOLD))
+		__atomic_store_n(tx->tail, cell + plx_mutant(MUT_CHAN_TAIL_TOO_FAR), __ATOMIC_RELEASE);
 	take_lines(tx, cell);
 }
 
@@ -386,7 +387,7 @@ int plx_spsc_receiver_open(struct plx_spsc_receiver *rx, void *at, uint64_t room
 	if (ret < 0)
 		return ret;
 	plx_lane_receive(rx, c, &g, 0);
-	if (!plx_lane_told(rx))
+	if (!plx_lane_told(rx) && !plx_mutant(MUT_CHAN_SPSC_DEATH_UNTOLD))
 		plx_spsc_tell(rx); /* what a predecessor took and did not tell */
 	return 0;
 }

@@ -50,7 +50,7 @@ static uint64_t staged_for_home(struct plx_worker *w, const struct plx_work_outb
 	const unsigned char *first = (const unsigned char *)(box + 1);
 	uint64_t n = 0;
 
-	for (uint64_t at = 0; at < box->staged;) {
+	for (uint64_t at = plx_mutant(MUT_WORK_STAGED_UNCOUNTED) ? box->staged : 0; at < box->staged;) {
 		const struct plx_work_entry *e = (const struct plx_work_entry *)(const void *)(first + at);
 
 		n += plx_work_recipient(w->sender, e->key) == w->number;
@@ -88,7 +88,7 @@ int plx_worker_forward(struct plx_worker *w, uint64_t key, uint32_t type, const 
 	staged = plx_read_once(&box->staged);
 	if (staged > room || staged % 8 != 0 || entry_size(&e) > room - staged)
 		return -ENOSPC;
-	if (waits_for_itself(w, box, key))
+	if (waits_for_itself(w, box, key) && !plx_mutant(MUT_WORK_FORWARDS_TO_ITSELF))
 		return -EDEADLK;
 	memcpy(entries(box) + staged, &e, sizeof(e));
 	if (size)
@@ -173,7 +173,8 @@ void plx_work_flush_all(struct plx_worker *w)
 
 		if (s && plx_work_flush(w->map, w->number, s) == 0)
 			return;
-		plx_post_tell_all(&w->inbox); /* some of it may be for ourselves */
+		if (!plx_mutant(MUT_WORK_ROOM_UNSAID))
+			plx_post_tell_all(&w->inbox); /* some of it may be for ourselves */
 		if (plx_sys_poll(NULL, 0, SLICE_NS / 100, NULL) < 0) {
 			/* a signal: look again */
 		}

@@ -175,7 +175,7 @@ static int wait_for_room(struct plx_sender *s, uint32_t worker, uint8_t priority
 
 	if (now_ns >= end_ns)
 		return -ETIMEDOUT;
-	if (s->seat.number == s->map->external + worker)
+	if (s->seat.number == s->map->external + worker && !plx_mutant(MUT_WORK_SENDS_TO_ITSELF))
 		return -EDEADLK; /* a worker to itself: who should make room? */
 	if (s->owner) {
 		ret = plx_workers_step(s->owner, 0);
