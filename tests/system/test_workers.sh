@@ -20,8 +20,6 @@ pid=$!
 check 'it can be asked soon' until_true 20 listens $pid
 reducer workers $pid >got
 same 'it says how many there are' '2 workers, at most 4' "$(cat got)"
-shmctl list >view
-says 'so does the list, of four places' view '2 workers, 2 partitions'
 reducer workers $pid +2 >got
 same 'two more' '4 workers' "$(cat got)"
 same 'so many processes' 4 "$(crew "$(supervisor_of $pid)")"

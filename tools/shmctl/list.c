@@ -45,27 +45,7 @@ static void link_words(const struct ctl_item *item, char *text, size_t size)
 		 link->sleeping ? ", asleep" : "", ctl_connected(item) ? "" : ", not connected");
 }
 
-/* Rows somebody works in: they have a process, or, in a table without a column of processes, anything at all. */
-static uint32_t rows_in_use(const struct plx_table *table)
-{
-	uint32_t used = 0, pid = table->columns;
-	char name[16], states[48];
-
-	for (uint32_t c = 0; c < table->columns; c++)
-		if (plx_table_column(table, c, name, states) == PLX_COLUMN_PID)
-			pid = c;
-	for (uint32_t row = 0; row < table->rows; row++) {
-		uint64_t any = 0;
-
-		for (uint32_t c = 0; c < table->columns; c++)
-			if (pid == table->columns || pid == c)
-				any |= plx_table_get(table, row, c);
-		used += any != 0;
-	}
-	return used;
-}
-
-/* "3 workers, 4 partitions": the tables, and how many of their rows are in use. */
+/* "worker 3, partition 3": the tables and their rows. */
 static void table_words(const struct ctl_item *item, char *text, size_t size)
 {
 	size_t used = 0;
@@ -76,14 +56,12 @@ static void table_words(const struct ctl_item *item, char *text, size_t size)
 		char name[16], title[32], clean[32];
 		uint64_t bytes;
 		const void *at = plx_segment_block_at(&item->seg, i, name, &bytes);
-		uint32_t rows;
 
 		if (!at || plx_table_attach(&table, at, bytes) < 0)
 			continue;
 		plx_table_title(&table, title);
-		rows = rows_in_use(&table);
-		snprintf(text + used, size - used, "%s%u %s%s", used ? ", " : "", rows,
-			 ctl_clean(title, clean, sizeof(clean)), rows == 1 ? "" : "s");
+		snprintf(text + used, size - used, "%s%u %s%s", used ? ", " : "", table.rows,
+			 ctl_clean(title, clean, sizeof(clean)), table.rows == 1 ? "" : "s");
 		used += strlen(text + used);
 	}
 }

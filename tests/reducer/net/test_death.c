@@ -123,7 +123,7 @@ static void storms_change_nothing(struct net_options options, char *program, uin
 	options.threads = false;
 	assert_int_equal(net_open(&net, &options), 0);
 	for (uint32_t i = 0; i < runs; i++)
-		deaths += run_in_storm(net, &storm, workers, as_busy(STORM_PACE * every_ns), &seed);
+		deaths += run_in_storm(net, &storm, workers, STORM_PACE * every_ns, &seed);
 	printf("%u workers, a tick of %u: %u deaths in %u programs of %llu interactions\n", workers,
 	       options.tick, deaths, runs, (unsigned long long)storm.interactions);
 	assert_true(deaths > 0 || runs < 5);
