@@ -96,6 +96,7 @@ static void fill(void)
 		(void)!handle(&w, &m, NULL);
 		if (i == 1)
 			plx_work_commit(w.line, 0, 1);
+		plx_sender_close(w.sender); /* that it has for what it forwards */
 	}
 }
 
