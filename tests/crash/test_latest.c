@@ -90,7 +90,7 @@ static const char *read_all(struct board *b, uint64_t more)
 	if (plx_latest_check(b->at, BOARD_MAX, &why) < 0)
 		return why;
 	for (uint32_t i = 0; i < head->count && !wrong; i++) {
-		char name[8];
+		char name[16];
 
 		snprintf(name, sizeof(name), "key%u", i);
 		if (strcmp(key_at(b->at, i)->name, name))

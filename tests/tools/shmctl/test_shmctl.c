@@ -82,8 +82,14 @@ static void list_shows_topics_with_their_readers(void **state)
 	says("publishes shmctl-test");
 	says("reads shmctl-test");
 	close_scene(reader);
-	assert_int_equal(shmctl("list"), 0);
-	assert_null(strstr(answer, topic_name));
+	/* who else looks around on this machine may hold it a moment longer */
+	for (int tries = 0; tries < 100; tries++) {
+		assert_int_equal(shmctl("list"), 0);
+		if (!strstr(answer, topic_name))
+			return;
+		sleep_ms(20);
+	}
+	fail_msg("still there:\n%s", answer);
 }
 
 static void inspect_shows_slots_as_a_picture(void **state)
