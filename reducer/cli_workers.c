@@ -24,8 +24,8 @@
 #include "tools/cli/cli.h"
 
 #define WORKERS_LOOK_NS    5000000
-#define WORKERS_PATIENCE   UINT64_C(5000000000) /* until it is so */
-#define WORKERS_PATIENCE_S 5
+#define WORKERS_PATIENCE_S 5 /* until it is so */
+#define WORKERS_PATIENCE   (WORKERS_PATIENCE_S * UINT64_C(1000000000))
 
 static const char help[] =
 	"Usage: reducer workers PID [+N | -N | =N]\n"
@@ -48,14 +48,11 @@ struct crew {
 
 static bool column(const struct plx_table *table, const char *name, uint64_t *value)
 {
-	char is[16], states[48];
+	const int at = plx_table_find(table, name);
 
-	for (uint32_t i = 0; i < table->columns; i++)
-		if (plx_table_column(table, i, is, states) >= 0 && strcmp(is, name) == 0) {
-			*value = plx_table_get(table, 0, i);
-			return true;
-		}
-	return false;
+	if (at >= 0)
+		*value = plx_table_get(table, 0, (uint32_t)at);
+	return at >= 0;
 }
 
 static bool read_crew(const struct plx_found *found, struct crew *crew)
@@ -92,13 +89,13 @@ static int look(int32_t pid, struct crew *crew)
 	ret = -ENOENT;
 	for (size_t i = 0; i < list.count && ret < 0; i++)
 		if (list.items[i].error == 0 && list.items[i].info.kind == PLX_KIND_NET &&
-		    read_crew(&list.items[i], crew) && crew->most > 0)
+		    read_crew(&list.items[i], crew) && crew->most > 0 && crew->pid > 0)
 			ret = 0;
 	plx_inspect_free(&list);
 	return ret;
 }
 
-/* By a descriptor: a number may be another process's by now. */
+/* By a descriptor: a number may be another process's by now. Return: 0, or -errno; -ESRCH who leads now? */
 static int ask(int32_t pid, const struct crew *crew, int number)
 {
 	struct crew again;
@@ -122,11 +119,14 @@ static int ask(int32_t pid, const struct crew *crew, int number)
 	return ret;
 }
 
-static int wait_for(int32_t pid, uint32_t workers)
+/* Asks whoever leads the program until it is so: a supervisor that dies has a successor, which is asked again. */
+static int change(int32_t pid, uint32_t workers)
 {
 	const struct timespec moment = { .tv_nsec = WORKERS_LOOK_NS };
 	const uint64_t begin = plx_now_ns();
 	struct crew crew = { 0 };
+	int32_t asked = 0;
+	int ret;
 
 	while (plx_now_ns() - begin < WORKERS_PATIENCE && plx_stop_signal() == 0) {
 		if (look(pid, &crew) < 0 || !crew.running) {
@@ -137,6 +137,13 @@ static int wait_for(int32_t pid, uint32_t workers)
 			printf("%" PRIu32 " worker%s\n", workers, workers == 1 ? "" : "s");
 			return fflush(stdout) == 0 ? REDUCER_OK : REDUCER_ERROR;
 		}
+		ret = crew.pid == asked ? 0 : ask(pid, &crew, (int)workers);
+		if (ret < 0 && ret != -ESRCH) {
+			cli_error("workers: process %d: %s", pid, plx_strerror(ret));
+			return REDUCER_ERROR;
+		}
+		if (ret == 0)
+			asked = crew.pid;
 		nanosleep(&moment, NULL);
 	}
 	cli_error("workers: after %d s there are %" PRIu32 ", not %" PRIu32, WORKERS_PATIENCE_S, crew.workers,
@@ -199,10 +206,5 @@ int cli_workers(int argc, char **argv)
 	ret = parse_change(argv[2], &crew, &workers);
 	if (ret > 0)
 		return ret;
-	ret = ask((int32_t)pid, &crew, (int)workers);
-	if (ret < 0) {
-		cli_error("workers: process %s: %s", argv[1], plx_strerror(ret));
-		return REDUCER_ERROR;
-	}
-	return wait_for((int32_t)pid, workers);
+	return change((int32_t)pid, workers);
 }

@@ -53,6 +53,9 @@ int plx_table_attach(struct plx_table *table, const void *block, uint64_t size) 
 void plx_table_title(const struct plx_table *table, char title[32]);
 int plx_table_column(const struct plx_table *table, uint32_t column, char name[16], char states[48]);
 
+/** plx_table_find() - the column of that name. Return: which one, or -ENOENT. */
+int plx_table_find(const struct plx_table *table, const char *name);
+
 /**
  * plx_table_cell() - the address of a cell: 8 bytes, aligned. A row has one writer, which stores
  * relaxed; a row never shares a cache line with another.

@@ -206,6 +206,16 @@ int plx_table_column(const struct plx_table *table, uint32_t column, char name[1
 	return kind > PLX_COLUMN_STATE ? -EINVAL : kind;
 }
 
+int plx_table_find(const struct plx_table *table, const char *name)
+{
+	char is[16];
+
+	for (uint32_t i = 0; i < table->columns; i++)
+		if (plx_table_column(table, i, is, NULL) >= 0 && strcmp(is, name) == 0)
+			return (int)i;
+	return -ENOENT;
+}
+
 uint64_t *plx_table_cell(const struct plx_table *table, uint32_t row, uint32_t column)
 {
 	unsigned char *rows = (unsigned char *)labels_of(table) + table->columns * LABEL_SIZE;

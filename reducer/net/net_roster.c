@@ -236,7 +236,7 @@ void net_listen(struct net *net)
 		return;
 	action.sa_sigaction = on_signal;
 	sigaction(NET_SIGNAL, &action, NULL);
-	net_show(net, ARENA_PROGRAM_MOST, net->arena.n); /* last: who sees it may send it */
+	net_show(net, ARENA_PROGRAM_MOST, net->arena.n);
 }
 
 void net_heed(struct net *net)
@@ -245,9 +245,8 @@ void net_heed(struct net *net)
 				    ? atomic_exchange_explicit(&asked_for, 0, memory_order_relaxed)
 				    : 0;
 
-	if (workers > 0 && net_set_workers(net, (uint32_t)workers) < 0) {
-		/* more than there can be: as if it had not been said */
-	}
+	if (workers > 0) /* more than there can be: as if it had not been said */
+		(void)!net_set_workers(net, (uint32_t)workers);
 }
 
 int net_set_workers(struct net *net, uint32_t workers)

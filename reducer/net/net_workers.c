@@ -153,9 +153,9 @@ int net_workers_start(struct net *net)
 	const uint32_t wanted = atomic_load_explicit(&net->arena.control->wanted, memory_order_relaxed);
 	int ret = net->options.threads ? 0 : open_supervisor(net);
 
-	net_show(net, ARENA_PROGRAM_PID, (uint64_t)getpid());
 	net_show(net, ARENA_PROGRAM_WANTED, wanted);
 	net_listen(net);
+	net_show(net, ARENA_PROGRAM_PID, (uint64_t)getpid()); /* last: who sees it may send NET_SIGNAL */
 	for (uint32_t i = 0; i < wanted && ret == 0; i++)
 		ret = net_worker_start(net, i);
 	if (ret == 0)

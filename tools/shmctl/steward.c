@@ -18,16 +18,18 @@ static int32_t supervisor_of(const struct ctl_item *item)
 {
 	const struct plx_found *found = item->found;
 	struct plx_table table;
-	char name[16], states[48];
 	uint64_t size, pid;
+	int column;
 	const void *at = found->info.kind == PLX_KIND_NET && item->seg.base
 				 ? plx_segment_block(&item->seg, "program", &size)
 				 : NULL;
 
-	if (!at || plx_table_attach(&table, at, size) < 0 || table.rows == 0 ||
-	    plx_table_column(&table, 0, name, states) != PLX_COLUMN_PID)
+	if (!at || plx_table_attach(&table, at, size) < 0 || table.rows == 0)
 		return 0;
-	pid = plx_table_get(&table, 0, 0);
+	column = plx_table_find(&table, "supervisor");
+	if (column < 0 || plx_table_column(&table, (uint32_t)column, NULL, NULL) != PLX_COLUMN_PID)
+		return 0;
+	pid = plx_table_get(&table, 0, (uint32_t)column);
 	for (uint32_t i = 0; i < found->holder_count; i++)
 		if ((uint64_t)found->holders[i].pid == pid)
 			return found->holders[i].pid;

@@ -58,6 +58,9 @@ static void a_table_attached_elsewhere_reads_the_same(void **state)
 	assert_string_equal(states, "");
 	assert_int_equal(plx_table_column(&view, 1, NULL, NULL), PLX_COLUMN_PID);
 	assert_int_equal(plx_table_column(&view, 4, name, states), -EINVAL);
+	assert_int_equal(plx_table_find(&view, "state"), 0);
+	assert_int_equal(plx_table_find(&view, "memory"), 3);
+	assert_int_equal(plx_table_find(&view, "memor"), -ENOENT);
 	assert_int_equal(plx_table_check(&view, &why), 0);
 	assert_null(why);
 }
