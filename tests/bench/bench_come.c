@@ -295,10 +295,7 @@ static void bench_killed(void)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} all[] = {
+	static const struct topic_part all[] = {
 		{ "fresh", bench_fresh },
 		{ "memory", bench_memory },
 		{ "killed", bench_killed },
@@ -308,11 +305,6 @@ int main(int argc, char **argv)
 		return be_fresh(argv[2], argv[3]);
 	if (argc == 4 && strcmp(argv[1], "--resident") == 0)
 		return be_resident(argv[2], argv[3]);
-	topic_begin();
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (argc < 2 || strcmp(argv[1], all[i].name) == 0)
-			all[i].run();
-	}
-	rmdir(directory);
+	topic_parts(all, sizeof(all) / sizeof(all[0]), argc < 2 ? NULL : argv[1]);
 	return 0;
 }

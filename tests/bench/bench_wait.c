@@ -344,20 +344,12 @@ static void bench_crowd(void)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void (*run)(void);
-	} all[] = {
+	static const struct topic_part all[] = {
 		{ "live", bench_live },
 		{ "asleep", bench_asleep },
 		{ "crowd", bench_crowd },
 	};
 
-	topic_begin();
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (argc < 2 || strcmp(argv[1], all[i].name) == 0)
-			all[i].run();
-	}
-	rmdir(directory);
+	topic_parts(all, sizeof(all) / sizeof(all[0]), argc < 2 ? NULL : argv[1]);
 	return 0;
 }

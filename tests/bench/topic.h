@@ -50,4 +50,21 @@ static inline void connect_to(struct plx_subscriber *sub, uint32_t publishers)
 	} while (stats.publishers < publishers);
 }
 
+/* A part of a bench, which may be asked for alone. */
+struct topic_part {
+	const char *name;
+	void (*run)(void);
+};
+
+/* Those called @name, or all. */
+static inline void topic_parts(const struct topic_part *parts, size_t n, const char *name)
+{
+	topic_begin();
+	for (size_t i = 0; i < n; i++) {
+		if (!name || strcmp(name, parts[i].name) == 0)
+			parts[i].run();
+	}
+	rmdir(directory);
+}
+
 #endif

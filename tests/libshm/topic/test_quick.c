@@ -47,6 +47,14 @@ static void publish_number(uint64_t number)
 	assert_int_equal(plx_publisher_publish(pub, &loan, 100), 0);
 }
 
+static void give_number(uint64_t number, bool send)
+{
+	if (send)
+		send_number(number);
+	else
+		publish_number(number);
+}
+
 static void has_number(const struct plx_buffer *b, uint64_t number)
 {
 	assert_int_equal(b->sequence, number);
@@ -62,10 +70,7 @@ static void with_nothing_to_decide_nothing_is_asked(void **state)
 	if (!pub->writer.quick.on)
 		skip();
 	for (i = 0; i < 1000; i++) {
-		if (i % 2)
-			send_number(i);
-		else
-			publish_number(i);
+		give_number(i, i % 2);
 		assert_int_equal(plx_subscriber_take(sub, &b), 1);
 		has_number(&b, i);
 		plx_buffer_release(&b);
@@ -83,20 +88,14 @@ static void what_is_held_stays_as_it_is(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < 6; i++) {
-		if (i % 2)
-			send_number(i);
-		else
-			publish_number(i);
+		give_number(i, i % 2);
 		assert_int_equal(plx_subscriber_take(sub, &held[i]), 1);
 	}
 	assert_int_equal(plx_buffer_clone(&again, &held[3]), 0);
 	plx_buffer_release(&held[3]); /* the other handle keeps it */
 	plx_buffer_release(&held[0]);
 	for (uint64_t i = 6; i < 500; i++) {
-		if (i % 3)
-			send_number(i);
-		else
-			publish_number(i);
+		give_number(i, i % 3);
 		assert_int_equal(plx_subscriber_take(sub, &b), 1);
 		has_number(&b, i);
 		plx_buffer_release(&b);
