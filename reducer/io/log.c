@@ -7,11 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The next store comes after those before it: who reads them does so when we are dead. */
-static void in_order(void)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-}
+#include "reducer/in_order.h"
 
 #define PUT(word, value) atomic_store_explicit(&(word), value, memory_order_relaxed)
 #define GET(word)        atomic_load_explicit(&(word), memory_order_relaxed)

@@ -106,7 +106,7 @@ static bool was_answered(struct service *service, const struct journal_entry *en
 /* It ran when its service crashed: once or twice may be by chance, or because of another one. */
 static void blame(struct service *service, const struct journal_entry *entry)
 {
-	const struct job_request request = { .entry = (uint32_t)(entry - service->journal->entries) + 1 };
+	const struct job_request request = { .entry = journal_number(service->journal, entry) };
 
 	if (atomic_load_explicit(&entry->crashes, memory_order_relaxed) >= CRASHES)
 		journal_fail(service->journal, &request, "service",
@@ -151,7 +151,7 @@ static int take_back_programs(struct service *service, const struct plx_segment 
 		settle_stream(journal, entry);
 		if (atomic_load_explicit(&entry->state, memory_order_relaxed) == JOURNAL_ANSWERING &&
 		    was_answered(service, entry, output)) {
-			struct job_request done = { .entry = (uint32_t)(entry - journal->entries) + 1 };
+			struct job_request done = { .entry = journal_number(journal, entry) };
 
 			journal_answered(journal, &done);
 			continue;

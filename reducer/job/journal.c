@@ -14,14 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reducer/in_order.h"
+
 #define ROOM_MIN (UINT64_C(1) << 20)
 #define ALIGN    64u
-
-/* The next store comes after those before it: who reads them does so when we are dead. */
-static void in_order(void)
-{
-	atomic_signal_fence(memory_order_seq_cst);
-}
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
@@ -171,7 +167,7 @@ int journal_request(const struct journal *journal, const struct journal_entry *e
 		.id = entry->id,
 		.position = entry->position,
 		.publisher = entry->publisher,
-		.entry = (uint32_t)(entry - journal->entries) + 1,
+		.entry = journal_number(journal, entry),
 	};
 	if (entry->length > 0) {
 		request->text = malloc(entry->length);
@@ -262,7 +258,7 @@ int journal_add(struct journal *journal, struct job_request *request, uint64_t n
 		put_failure(entry, reason, message ? message : "");
 	in_order();
 	atomic_store_explicit(&entry->state, JOURNAL_TAKEN, memory_order_relaxed);
-	request->entry = (uint32_t)(entry - journal->entries) + 1;
+	request->entry = journal_number(journal, entry);
 	if (request->entry > journal->top)
 		journal->top = request->entry;
 	return 0;

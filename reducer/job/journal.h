@@ -45,6 +45,12 @@ void journal_format(struct journal *journal, void *memory, uint32_t entries, uin
  */
 int journal_check(const struct journal *journal, const char **why) plx_must_check;
 
+/* journal_number() - of an entry, as job_request.entry has it: 0 is none. */
+static inline uint32_t journal_number(const struct journal *journal, const struct journal_entry *entry)
+{
+	return (uint32_t)(entry - journal->entries) + 1;
+}
+
 /* journal_found() - it may have entries that we have not made. */
 void journal_found(struct journal *journal);
 
