@@ -113,24 +113,6 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static int read_count(const char *name, uint64_t low, uint64_t high, uint32_t *value)
-{
-	uint64_t count;
-
-	if (cli_count(optarg, low, high, &count) < 0)
-		return cli_usage_error("%s %s: a number from %llu to %llu is wanted", name, optarg,
-				       (unsigned long long)low, (unsigned long long)high);
-	*value = (uint32_t)count;
-	return -1;
-}
-
-static int read_time(const char *name, uint64_t *ns)
-{
-	if (cli_time(optarg, ns) < 0)
-		return cli_usage_error("%s %s: a time is wanted, like 2, 0.5, 250ms or 1m", name, optarg);
-	return -1;
-}
-
 static int read_full(enum plx_full *full)
 {
 	static const char *const names[] = { "wait", "fail", "drop" };
@@ -162,7 +144,7 @@ static int read_option(struct options *opt, int c)
 {
 	switch (c) {
 	case 't': opt->topic = optarg; return -1;
-	case 'n': return read_count("--subscribers", 0, 4096, &opt->subscribers);
+	case 'n': return cli_count_option32("--subscribers", optarg, 0, 4096, &opt->subscribers);
 	case 'l':
 	case 'w':
 		if (opt->cut != CUT_CHUNKS && opt->cut != (c == 'l' ? CUT_LINES : CUT_WHOLE))
@@ -179,21 +161,21 @@ static int read_option(struct options *opt, int c)
 	case 'q': opt->quiet = true; return -1;
 	case 'h': return cli_show(help);
 	case 'V': return cli_show("publisher (Parallax) " PLX_VERSION_STRING "\n");
-	case OPT_TYPE: return read_count("--type", 0, UINT32_MAX, &opt->type);
+	case OPT_TYPE: return cli_count_option32("--type", optarg, 0, UINT32_MAX, &opt->type);
 	case OPT_STAMP: opt->stamp = true; return -1;
 	case OPT_DIRECTORY: opt->directory = optarg; return -1;
 	case OPT_DEPTH:
-		if (read_count("--depth", 2, 1 << 20, &opt->depth) >= 0)
+		if (cli_count_option32("--depth", optarg, 2, 1 << 20, &opt->depth) >= 0)
 			return CLI_USAGE;
 		if ((opt->depth & (opt->depth - 1)) != 0)
 			return cli_usage_error("--depth %u: a power of two is wanted", opt->depth);
 		return -1;
-	case OPT_SLOTS: return read_count("--slots", 2, 1 << 24, &opt->slots);
+	case OPT_SLOTS: return cli_count_option32("--slots", optarg, 2, 1 << 24, &opt->slots);
 	case OPT_BACKEND: return read_backend(&opt->backend);
-	case OPT_HISTORY: return read_count("--history", 0, (1 << 20) - 1, &opt->history);
+	case OPT_HISTORY: return cli_count_option32("--history", optarg, 0, (1 << 20) - 1, &opt->history);
 	case OPT_FULL: return read_full(&opt->full);
-	case OPT_TIMEOUT: return read_time("--timeout", &opt->timeout_ns);
-	case OPT_LINGER: return read_time("--linger", &opt->linger_ns);
+	case OPT_TIMEOUT: return cli_time_option("--timeout", optarg, &opt->timeout_ns);
+	case OPT_LINGER: return cli_time_option("--linger", optarg, &opt->linger_ns);
 	case CLI_KEY:
 	case CLI_TRUST:
 	case CLI_USER:

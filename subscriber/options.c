@@ -81,23 +81,6 @@ static const struct option long_options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-static int read_count(const char *name, uint64_t low, uint64_t high, uint64_t *value)
-{
-	if (cli_count(optarg, low, high, value) < 0)
-		return cli_usage_error("%s %s: a number from %llu to %llu is wanted", name, optarg,
-				       (unsigned long long)low, (unsigned long long)high);
-	return -1;
-}
-
-static int read_count32(const char *name, uint64_t low, uint64_t high, uint32_t *value)
-{
-	uint64_t count = 0;
-	int code = read_count(name, low, high, &count);
-
-	*value = (uint32_t)count;
-	return code;
-}
-
 /* One option; -1 to go on. */
 static int read_option(struct options *opt, int c)
 {
@@ -105,21 +88,17 @@ static int read_option(struct options *opt, int c)
 	case 't': opt->topic = optarg; return -1;
 	case 'o': opt->output = optarg; return -1;
 	case 'l': opt->lines = true; return -1;
-	case 'c': return read_count("--count", 1, UINT64_MAX, &opt->count);
-	case 'p': return read_count32("--publishers", 1, UINT32_MAX, &opt->publishers);
+	case 'c': return cli_count_option("--count", optarg, 1, UINT64_MAX, &opt->count);
+	case 'p': return cli_count_option32("--publishers", optarg, 1, UINT32_MAX, &opt->publishers);
 	case 'f': opt->follow = true; return -1;
 	case 'q': opt->quiet = true; return -1;
 	case 'h': return cli_show(help);
 	case 'V': return cli_show("subscriber (Parallax) " PLX_VERSION_STRING "\n");
 	case OPT_LOSSY: opt->lossy = true; return -1;
-	case OPT_HISTORY: return read_count32("--history", 0, 1 << 20, &opt->history);
-	case OPT_TYPE: return read_count32("--type", 0, UINT32_MAX, &opt->type);
+	case OPT_HISTORY: return cli_count_option32("--history", optarg, 0, 1 << 20, &opt->history);
+	case OPT_TYPE: return cli_count_option32("--type", optarg, 0, UINT32_MAX, &opt->type);
 	case OPT_DIRECTORY: opt->directory = optarg; return -1;
-	case OPT_TIMEOUT:
-		if (cli_time(optarg, &opt->timeout_ns) < 0)
-			return cli_usage_error("--timeout %s: a time is wanted, like 2, 0.5, 250ms or 1m",
-					       optarg);
-		return -1;
+	case OPT_TIMEOUT: return cli_time_option("--timeout", optarg, &opt->timeout_ns);
 	case CLI_KEY:
 	case CLI_TRUST:
 	case CLI_USER:

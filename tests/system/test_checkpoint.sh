@@ -1,15 +1,8 @@
 #!/usr/bin/env bash
 # Timeout: 240
 # reducer run --checkpoint and reducer resume: whatever ends the reducer, what the checkpoint holds comes to the same end.
-. tests/support/shell.sh
+. tests/support/programs.sh
 
-# A tree of calls 2^$1 wide that adds ones; with every leaf kept, a normal form as large.
-wide() {
-	printf '@main = r & @wide ~ (%u r)\n@wide = (?((1 @wide-more) r) r)\n' "$1"
-	printf '@wide-more = ({a b} r) & @wide ~ (a $([+] $(x r))) & @wide ~ (b x)\n'
-}
-result_of() { sed -n 's/^Result: //p' "$1"; }
-count_of() { sed -n 's/^- ITRS: //p' "$1"; }
 saved() { [ -s "$1" ]; }
 
 wide 24 >wide.hvm

@@ -1,10 +1,8 @@
 #!/usr/bin/env bash
 # Timeout: 240
 # reducer run --io: its processes are killed, and what it does outside is done once, or it says why it cannot go on.
-. tests/support/shell.sh
+. tests/support/programs.sh
 
-child_of() { ps --ppid "$1" -o pid=,comm= | awk -v name="$2" '$2 == name { print $1; exit }'; }
-has_child() { [ -n "$(child_of "$1" "$2")" ]; }
 # text NAME LETTER...: a definition that is the list of these bytes
 text() {
 	local name=$1 open='' close='((0 e) e)' i=0

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What `make run` does: the examples, a user's own programs, wrong answers, Ctrl-C; nothing stays.
 # Timeout: 180
-. tests/support/shell.sh
+. tests/support/programs.sh
 
 job=$repository/tools/main-job
 # Processes of a group; those that are dead and wait for init to notice are none.
@@ -59,12 +59,7 @@ says 'and named' err 'nowhere\.hvm'
 check 'no folder stays' no_folder_stays
 
 # Ctrl-C
-cat >endless.hvm <<'END'
-@loop = (n r) & n ~ ?((@zero @more) (* r))
-@zero = (* r) & @loop ~ (1 r)
-@more = ($([+] $(2 n)) (* r)) & @loop ~ (n r)
-@main = r & @loop ~ (1 r)
-END
+endless >endless.hvm
 for signal in INT TERM HUP; do
 	# as from a terminal: in a group of its own, the signal for all of it
 	setsid env --default-signal=INT "$job" endless.hvm >out 2>err & pid=$!

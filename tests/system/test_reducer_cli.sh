@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # reducer run: what it prints, how it ends, what it says when something is wrong.
-. tests/support/shell.sh
+. tests/support/programs.sh
 
 examples=$repository/examples
 reducer() { "$BIN/reducer" "$@"; }
@@ -79,12 +79,7 @@ run_as 'or left' 0 labels.hvm --no-expand
 same 'when asked' 'Result: (@a #1{1 2})' "$(cat out)"
 
 # limits
-cat >endless.hvm <<'END'
-@loop = (n r) & n ~ ?((@zero @more) (* r))
-@zero = (* r) & @loop ~ (1 r)
-@more = ($([+] $(2 n)) (* r)) & @loop ~ (n r)
-@main = r & @loop ~ (1 r)
-END
+endless >endless.hvm
 printf '@more = (t r) & @more ~ ((t 1) r) @main = r & @more ~ (0 r)' >hungry.hvm
 run_as 'gas ends what does not end' 4 endless.hvm --gas 100000
 says 'and says so' err 'endless\.hvm: .*100000'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The service between real publishers and subscribers: order of start, bad programs, killed workers, signals, large results.
-. tests/support/shell.sh
+. tests/support/programs.sh
 
 examples=$repository/examples
 reducer() { "$BIN/reducer" "$@"; }
@@ -13,12 +13,7 @@ printf '@main = r & 20 ~ $([+] $(22 r))' >good.hvm
 printf '@main = (a\n  b' >bad.hvm
 printf '\001\377\000\n' >noise.hvm
 : >empty.hvm
-cat >endless.hvm <<'END'
-@loop = (n r) & n ~ ?((@zero @more) (* r))
-@zero = (* r) & @loop ~ (1 r)
-@more = ($([+] $(2 n)) (* r)) & @loop ~ (n r)
-@main = r & @loop ~ (1 r)
-END
+endless >endless.hvm
 
 # every order of start
 for order in 'p r s' 'p s r' 'r p s' 'r s p' 's p r' 's r p'; do

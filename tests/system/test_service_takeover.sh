@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
 # Timeout: 240
 # The service is killed, whichever of its processes, while programs are reduced: each is answered once, and rightly.
-. tests/support/shell.sh
+. tests/support/programs.sh
 
-child_of() { ps --ppid "$1" -o pid=,comm= | awk -v name="$2" '$2 == name { print $1; exit }'; }
-has_child() { [ -n "$(child_of "$1" "$2")" ]; }
 replies_are() { [ "$(wc -l <replies 2>/dev/null)" -ge "$1" ]; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
-count_of() { grep -o "\"$1\":\"$2\"" replies | wc -l; }
+replies_with() { grep -o "\"$1\":\"$2\"" replies | wc -l; }
 
 # program NUMBER DEPTH: counts 2^DEPTH leaves
 program() {

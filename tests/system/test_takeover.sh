@@ -1,22 +1,8 @@
 #!/usr/bin/env bash
 # Timeout: 240
 # reducer run: its supervisor is killed, or whoever watches that one, and the program comes to its end all the same.
-. tests/support/shell.sh
+. tests/support/programs.sh
 
-wide() {
-	printf '@main = r & @wide ~ (%u r)\n@wide = (?((1 @wide-more) r) r)\n' "$1"
-	printf '@wide-more = ({a b} r) & @wide ~ (a $([+] $(x r))) & @wide ~ (b x)\n'
-}
-# A tree of 2^$1 leaves, which is its own normal form
-tree() {
-	printf '@main = r & @tree ~ (%u r)\n@tree = (?((1 @tree-more) r) r)\n' "$1"
-	printf '@tree-more = ({a b} (x y)) & @tree ~ (a x) & @tree ~ (b y)\n'
-}
-result_of() { sed -n 's/^Result: //p' "$1"; }
-count_of() { sed -n 's/^- ITRS: //p' "$1"; }
-# child_of PID NAME: the first one, when it is there
-child_of() { ps --ppid "$1" -o pid=,comm= | awk -v name="$2" '$2 == name { print $1; exit }'; }
-has_child() { [ -n "$(child_of "$1" "$2")" ]; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 whole() { [ "$(tail -c 1 "$1" | od -An -c | tr -d ' ')" = '\n' ]; }
 

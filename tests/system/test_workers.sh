@@ -1,17 +1,11 @@
 #!/usr/bin/env bash
 # Timeout: 240
 # reducer workers: more and fewer workers while a program runs, whose end is as if nothing had been.
-. tests/support/shell.sh
+. tests/support/programs.sh
 
-wide() {
-	printf '@main = r & @wide ~ (%u r)\n@wide = (?((1 @wide-more) r) r)\n' "$1"
-	printf '@wide-more = ({a b} r) & @wide ~ (a $([+] $(x r))) & @wide ~ (b x)\n'
-}
-result_of() { sed -n 's/^Result: //p' "$1"; }
-count_of() { sed -n 's/^- ITRS: //p' "$1"; }
 listens() { reducer workers "$1" >/dev/null 2>&1; }
 crew() { ps -eo ppid=,comm= | awk -v p="$1" '$1 == p && $2 == "worker" { n++ } END { print n + 0 }'; }
-supervisor_of() { ps --ppid "$1" -o pid=,comm= | awk '$2 == "supervisor" { print $1; exit }'; }
+supervisor_of() { child_of "$1" supervisor; }
 
 # An endless one: what is asked for comes about, or is refused.
 printf '@main = (r s) & @t ~ (1 r) & @t ~ (2 s)\n@t = (n r) & @t ~ (n r)\n' >endless.hvm

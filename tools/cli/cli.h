@@ -91,6 +91,17 @@ int cli_count(const char *text, uint64_t low, uint64_t high, uint64_t *count) pl
  */
 int cli_time(const char *text, uint64_t *ns) plx_must_check;
 
+/**
+ * cli_count_option(), cli_count_option32(), cli_time_option() - the value of an option called @name, or say what is wrong with it.
+ *
+ * Return: -1 to go on, or the exit code.
+ */
+int cli_count_option(const char *name, const char *text, uint64_t low, uint64_t high,
+		     uint64_t *count) plx_must_check;
+int cli_count_option32(const char *name, const char *text, uint32_t low, uint32_t high,
+		       uint32_t *count) plx_must_check;
+int cli_time_option(const char *name, const char *text, uint64_t *ns) plx_must_check;
+
 /** cli_human() - bytes as a user reads them, "1.25 GiB"; returns @text. */
 #define CLI_HUMAN 24
 const char *cli_human(double bytes, char text[CLI_HUMAN]);

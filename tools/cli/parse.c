@@ -104,6 +104,30 @@ int cli_time(const char *text, uint64_t *ns)
 	return -EINVAL;
 }
 
+int cli_count_option(const char *name, const char *text, uint64_t low, uint64_t high, uint64_t *count)
+{
+	if (cli_count(text, low, high, count) < 0)
+		return cli_usage_error("%s %s: a number from %llu to %llu is wanted", name, text,
+				       (unsigned long long)low, (unsigned long long)high);
+	return -1;
+}
+
+int cli_count_option32(const char *name, const char *text, uint32_t low, uint32_t high, uint32_t *count)
+{
+	uint64_t n = 0;
+	const int code = cli_count_option(name, text, low, high, &n);
+
+	*count = (uint32_t)n;
+	return code;
+}
+
+int cli_time_option(const char *name, const char *text, uint64_t *ns)
+{
+	if (cli_time(text, ns) < 0)
+		return cli_usage_error("%s %s: a time is wanted, like 2, 0.5, 250ms or 1m", name, text);
+	return -1;
+}
+
 const char *cli_human(double bytes, char text[CLI_HUMAN])
 {
 	static const char *const names[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB" };

@@ -144,42 +144,6 @@ static void every_bend_program_gives_its_result_and_count(void **state)
 	assert_int_equal(wrong, 0);
 }
 
-/* The text after the header of a snapshot, which stands between two lines of dashes. */
-static char *snapshot(const char *path)
-{
-	size_t length;
-	char *text = cases_file(path, &length), *c = text;
-
-	for (int dashes = 0; c && dashes < 2;) {
-		dashes += strncmp(c, "---", 3) == 0;
-		c = strchr(c, '\n');
-		c = c ? c + 1 : NULL;
-	}
-	if (c)
-		memmove(text, c, strlen(c) + 1);
-	return text;
-}
-
-/* In names of snapshots folders are separated by something else. */
-static void unfold(char *path, const char *separator)
-{
-	char *at;
-
-	while ((at = strstr(path, separator))) {
-		*at = '/';
-		memmove(at + 1, at + strlen(separator), strlen(at + strlen(separator)) + 1);
-	}
-}
-
-static bool is_there(const char *path)
-{
-	size_t length;
-	char *text = cases_file(path, &length);
-
-	free(text);
-	return text != NULL;
-}
-
 static void every_hvm2_program_gives_its_result(void **state)
 {
 	char **names = cases_names("hvm2/snapshots", ".hvm.snap");
@@ -193,7 +157,7 @@ static void every_hvm2_program_gives_its_result(void **state)
 		struct known known = { NULL, 0 };
 
 		snprintf(path, sizeof(path), "hvm2/snapshots/%s.hvm.snap", *name);
-		if (strncmp(*name, "run__file@", 10) != 0 || !(expected = snapshot(path)))
+		if (strncmp(*name, "run__file@", 10) != 0 || !(expected = cases_snapshot(path)))
 			continue; /* needs I/O */
 		if (strstr(expected, "missing `@main`")) {
 			free(expected);
@@ -203,10 +167,10 @@ static void every_hvm2_program_gives_its_result(void **state)
 									   : result_normal(expected);
 		free(expected);
 		snprintf(path, sizeof(path), "hvm2/programs/%s.hvm", *name + 10);
-		unfold(path, "__");
-		if (!is_there(path)) {
+		cases_unfold(path, "__");
+		if (!cases_there(path)) {
 			snprintf(path, sizeof(path), "hvm2/examples/%s.hvm", *name + 10);
-			unfold(path, "__");
+			cases_unfold(path, "__");
 		}
 		done += run_program(path, known, NET_EXPAND_LABELLED, &wrong);
 	}
@@ -228,14 +192,14 @@ static void every_hvm64_program_gives_its_result(void **state)
 		struct known known = { NULL, 0 };
 
 		snprintf(path, sizeof(path), "hvm64/snapshots/%s.snap", *name);
-		expected = snapshot(path);
+		expected = cases_snapshot(path);
 		if (expected && strstr(expected, "\nRWTS"))
 			*strstr(expected, "\nRWTS") = 0;
 		if (expected && strncmp(expected, "ERROR", 5) != 0)
 			known.result = result_normal(expected);
 		free(expected);
 		snprintf(path, sizeof(path), "hvm64/%s.hvm", *name + 4);
-		unfold(path, "::");
+		cases_unfold(path, "::");
 		done += run_program(path, known, NET_EXPAND_ALWAYS, &wrong);
 	}
 	free(names);
@@ -262,7 +226,7 @@ static void every_bench_program_gives_one_result(void **state)
 
 		snprintf(path, sizeof(path), "bench/%s.hvm", benches[i].name);
 		if (known.interactions > settings.max || known.interactions < settings.min ||
-		    !is_there(path)) {
+		    !cases_there(path)) {
 			free(known.result);
 			continue;
 		}

@@ -27,27 +27,12 @@
 
 /* ---- workers that take turns in this process ---------------------------------------------------------- */
 
-static void load_book(struct arena *arena, const struct book *book)
-{
-	const uint64_t at = (book->size + PLX_LINE - 1) & ~(uint64_t)(PLX_LINE - 1);
-	uint32_t *scratch = malloc((book->nodes_max + book->vars_max + 1) * sizeof(*scratch));
-
-	assert_int_equal(arena_commit(arena, &arena->control->committed,
-				      (uint64_t)(arena->book - arena->base), at + code_size(book)),
-			 0);
-	memcpy(arena->book, book, book->size);
-	code_make((struct code *)(arena->book + at), arena_book(arena), scratch);
-	free(scratch);
-	arena->control->book_size = book->size;
-	arena->control->code = (uint64_t)(arena->book + at - arena->base);
-}
-
 static void make(struct arena *arena, uint32_t workers, uint32_t tick, const struct book *book)
 {
 	assert_int_equal(arena_open(arena, "save", workers, workers, 8, 64u << 20), 0);
 	arena->control->tick = tick;
 	arena->control->scatter = 1;
-	load_book(arena, book);
+	arenas_load(arena, book);
 }
 
 static uint64_t roll(uint64_t *seed, uint64_t below)

@@ -10,6 +10,22 @@
 #include "reducer/net/check.h"
 #include "reducer/net/link.h"
 #include "tests/reducer/support/cases.h"
+#include "tests/support/support.h"
+
+void arenas_load(struct arena *arena, const struct book *book)
+{
+	const uint64_t at = (book->size + PLX_LINE - 1) & ~(uint64_t)(PLX_LINE - 1);
+	uint32_t *scratch = malloc((book->nodes_max + book->vars_max + 1) * sizeof(*scratch));
+
+	assert_int_equal(arena_commit(arena, &arena->control->committed,
+				      (uint64_t)(arena->book - arena->base), at + code_size(book)),
+			 0);
+	memcpy(arena->book, book, book->size);
+	code_make((struct code *)(arena->book + at), arena_book(arena), scratch);
+	free(scratch);
+	arena->control->book_size = book->size;
+	arena->control->code = (uint64_t)(arena->book + at - arena->base);
+}
 
 bool arenas_over(const struct arena *arena)
 {

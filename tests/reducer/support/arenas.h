@@ -7,6 +7,9 @@
 #include "reducer/net/arena.h"
 #include "tests/reducer/support/random.h"
 
+/* arenas_load() - put a program into an arena that is open. */
+void arenas_load(struct arena *arena, const struct book *book);
+
 /* arenas_over() - has somebody said that the program is over? */
 bool arenas_over(const struct arena *arena);
 

@@ -52,6 +52,31 @@ bool cases_there(const char *path)
 	return access(full, R_OK) == 0;
 }
 
+char *cases_snapshot(const char *path)
+{
+	size_t length;
+	char *text = cases_file(path, &length), *c = text;
+
+	for (int dashes = 0; c && dashes < 2;) {
+		dashes += strncmp(c, "---", 3) == 0;
+		c = strchr(c, '\n');
+		c = c ? c + 1 : NULL;
+	}
+	if (c)
+		memmove(text, c, strlen(c) + 1);
+	return text;
+}
+
+void cases_unfold(char *path, const char *sign)
+{
+	char *at;
+
+	while ((at = strstr(path, sign))) {
+		*at = '/';
+		memmove(at + 1, at + strlen(sign), strlen(at + strlen(sign)) + 1);
+	}
+}
+
 static int cases_compare(const void *a, const void *b)
 {
 	return strcmp(*(char *const *)a, *(char *const *)b);

@@ -78,33 +78,6 @@ static bool same(const char *path, bool expand, const char *expected, uint64_t c
 	return right;
 }
 
-/* The text after the header of a snapshot, which stands between two lines of dashes. */
-static char *snapshot(const char *path)
-{
-	size_t length;
-	char *text = cases_file(path, &length), *c = text;
-
-	for (int dashes = 0; c && dashes < 2;) {
-		dashes += strncmp(c, "---", 3) == 0;
-		c = strchr(c, '\n');
-		c = c ? c + 1 : NULL;
-	}
-	assert_non_null(c);
-	memmove(text, c, strlen(c) + 1);
-	return text;
-}
-
-/* The names of snapshots have the slashes of a path written otherwise. */
-static void put_slashes(char *path, const char *sign)
-{
-	char *at;
-
-	while ((at = strstr(path, sign))) {
-		*at = '/';
-		memmove(at + 1, at + strlen(sign), strlen(at + strlen(sign)) + 1);
-	}
-}
-
 static void every_bend_program_gives_its_result_and_count(void **state)
 {
 	size_t length;
@@ -148,12 +121,13 @@ static void every_hvm2_program_gives_its_result(void **state)
 		if (strncmp(*name, "run__file@", 10) != 0)
 			continue; /* needs I/O */
 		snprintf(path, sizeof(path), "hvm2/snapshots/%s.hvm.snap", *name);
-		expected = snapshot(path);
+		expected = cases_snapshot(path);
+		assert_non_null(expected);
 		snprintf(path, sizeof(path), "hvm2/programs/%s.hvm", *name + 10);
-		put_slashes(path, "__");
+		cases_unfold(path, "__");
 		if (!cases_there(path)) {
 			snprintf(path, sizeof(path), "hvm2/examples/%s.hvm", *name + 10);
-			put_slashes(path, "__");
+			cases_unfold(path, "__");
 		}
 		if (strstr(expected, "missing `@main`")) { /* the parser says so too */
 			struct text_error error;
@@ -187,9 +161,10 @@ static void every_hvm64_program_gives_its_result(void **state)
 		char path[600], *expected;
 
 		snprintf(path, sizeof(path), "hvm64/snapshots/%s.snap", *name);
-		expected = snapshot(path);
+		expected = cases_snapshot(path);
+		assert_non_null(expected);
 		snprintf(path, sizeof(path), "hvm64/%s.hvm", strchr(*name, '@') + 1);
-		put_slashes(path, "::");
+		cases_unfold(path, "::");
 		wrong += !same(path, true, expected, 0);
 		free(expected);
 	}

@@ -1,0 +1,32 @@
+# programs.sh - what scripts that run the reducer share: small programs, what they came to, and the processes they run in.
+. tests/support/shell.sh
+
+# A tree of calls 2^$1 wide that adds ones: much to do for many, a small normal form.
+wide() {
+	printf '@main = r & @wide ~ (%u r)\n@wide = (?((1 @wide-more) r) r)\n' "$1"
+	printf '@wide-more = ({a b} r) & @wide ~ (a $([+] $(x r))) & @wide ~ (b x)\n'
+}
+
+# A tree of 2^$1 leaves, which is its own normal form.
+tree() {
+	printf '@main = r & @tree ~ (%u r)\n@tree = (?((1 @tree-more) r) r)\n' "$1"
+	printf '@tree-more = ({a b} (x y)) & @tree ~ (a x) & @tree ~ (b y)\n'
+}
+
+# What never ends, and takes no memory.
+endless() {
+	cat <<-'END'
+		@loop = (n r) & n ~ ?((@zero @more) (* r))
+		@zero = (* r) & @loop ~ (1 r)
+		@more = ($([+] $(2 n)) (* r)) & @loop ~ (n r)
+		@main = r & @loop ~ (1 r)
+	END
+}
+
+# Of a file with what reducer run --stats wrote
+result_of() { sed -n 's/^Result: //p' "$1"; }
+count_of() { sed -n 's/^- ITRS: //p' "$1"; }
+
+# child_of PID NAME: the first one, when it is there
+child_of() { ps --ppid "$1" -o pid=,comm= | awk -v name="$2" '$2 == name { print $1; exit }'; }
+has_child() { [ -n "$(child_of "$1" "$2")" ]; }
