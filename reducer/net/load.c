@@ -12,12 +12,8 @@
 #include "reducer/net/load.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "reducer/net/inject.h"
 #include "reducer/net/link.h"
@@ -51,88 +47,6 @@ static int damaged(struct loading *l, const char *why)
 	if (!l->why)
 		l->why = why;
 	return -EBADMSG;
-}
-
-/* ---- the file ---------------------------------------------------------------------------------------- */
-
-static int check_head(struct load *load, uint64_t size, const char **why)
-{
-	uint8_t hash[SAVED_HASH];
-
-	*why = "it is no checkpoint of a reduction";
-	if (size < sizeof(load->head))
-		return -EPROTO;
-	memcpy(&load->head, load->file, sizeof(load->head));
-	if (load->head.magic != SAVED_MAGIC)
-		return -EPROTO;
-	*why = "it is a checkpoint of another version of this program";
-	if (load->head.version != SAVED_VERSION)
-		return -ENOTSUP;
-	*why = "it is cut off";
-	if (load->head.size > size)
-		return -ERANGE;
-	*why = "it is damaged: there is more of it than was written";
-	if (load->head.size < size)
-		return -ERANGE;
-	*why = "it is damaged: its checksum is wrong";
-	save_hash(load->file, size, hash);
-	return memcmp(hash, load->head.hash, sizeof(hash)) == 0 ? 0 : -EBADMSG;
-}
-
-static int check_book(struct load *load, const char **why)
-{
-	const uint64_t room = load->size - sizeof(load->head);
-	const struct saved_head *h = &load->head;
-
-	load->book = (const struct book *)(load->file + sizeof(load->head));
-	*why = "what it says of itself makes no sense";
-	if (h->parts == 0 || h->parts > NET_WORKERS_MAX || h->orders == 0 || h->stride_shift < 8 ||
-	    h->stride_shift > 48 || h->cells > 1ull << 48 || h->book_size > room || (h->book_size & 7) ||
-	    h->book_size < sizeof(struct book) || load->book->size > h->book_size)
-		return -EBADMSG;
-	return book_check(load->book, load->book->size, why);
-}
-
-int load_open(struct load *load, const char *path, const char **why)
-{
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	int ret = 0;
-
-	*load = (struct load){ .file = NULL };
-	*why = NULL;
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st) < 0) {
-		ret = -errno;
-	} else if (!S_ISREG(st.st_mode) || st.st_size == 0) {
-		*why = "it is no checkpoint of a reduction";
-		ret = S_ISDIR(st.st_mode) ? -EISDIR : -EPROTO;
-	} else {
-		load->size = (uint64_t)st.st_size;
-		load->file = mmap(NULL, load->size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (load->file == MAP_FAILED) {
-			load->file = NULL;
-			ret = -errno;
-		}
-	}
-	close(fd);
-	if (ret == 0)
-		ret = check_head(load, load->size, why);
-	if (ret == 0)
-		ret = check_book(load, why);
-	if (ret < 0)
-		load_close(load);
-	else
-		*why = NULL;
-	return ret;
-}
-
-void load_close(struct load *load)
-{
-	if (load->file)
-		munmap((void *)load->file, load->size);
-	*load = (struct load){ .file = NULL };
 }
 
 /* ---- where things are in it --------------------------------------------------------------------------- */

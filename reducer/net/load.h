@@ -8,7 +8,7 @@
 #include "reducer/net/book.h"
 #include "reducer/net/saved_layout.h"
 
-/* A file, as it lies in memory. */
+/* A file, as it lies in memory of our own. */
 struct load {
 	const char *file;
 	uint64_t size;
@@ -17,10 +17,10 @@ struct load {
 };
 
 /*
- * load_open() - map the file at @path and look whether it is whole.
+ * load_open() - read the file at @path and look whether it is whole.
  *
  * Return: 0, or -EPROTO (no checkpoint), -ENOTSUP (of another version), -ERANGE (cut off), -EBADMSG (damaged), each with
- * a reason in *@why; or what open() and mmap() say.
+ * a reason in *@why; or what open(), mmap() and read() say.
  * Owner: load_close().
  */
 int load_open(struct load *load, const char *path, const char **why) plx_must_check;
