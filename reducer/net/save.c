@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -239,6 +238,28 @@ void save_hash(const void *file, uint64_t size, uint8_t hash[SAVED_HASH])
 	crypto_generichash_final(&state, hash, SAVED_HASH);
 }
 
+/* The same of a file whose hash is still zeros. Read, not mapped: it may be cut meanwhile. */
+static int hash_file(int fd, uint64_t size, uint8_t hash[SAVED_HASH])
+{
+	uint8_t bytes[16384];
+	crypto_generichash_state state;
+
+	crypto_generichash_init(&state, NULL, 0, SAVED_HASH);
+	for (uint64_t at = 0; at < size;) {
+		const uint64_t left = size - at;
+		const ssize_t n = pread(fd, bytes, left < sizeof(bytes) ? left : sizeof(bytes), (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		crypto_generichash_update(&state, bytes, (uint64_t)n);
+		at += (uint64_t)n;
+	}
+	crypto_generichash_final(&state, hash, SAVED_HASH);
+	return 0;
+}
+
 /* That the name leads to the new file must be on the disk, too. */
 static int sync_folder(const char *path)
 {
@@ -272,7 +293,6 @@ static int write_memory(int fd, const void *memory, uint64_t size)
 
 int save_finish(int fd, const void *memory, struct saved_head *head, const char *from, const char *to)
 {
-	void *file;
 	int ret = memory ? write_memory(fd, memory, head->size - sizeof(*head)) : 0;
 
 	if (ret == 0 && sodium_init() < 0)
@@ -282,11 +302,9 @@ int save_finish(int fd, const void *memory, struct saved_head *head, const char 
 	memset(head->hash, 0, sizeof(head->hash));
 	if (pwrite(fd, head, sizeof(*head), 0) != (ssize_t)sizeof(*head))
 		return errno ? -errno : -EIO;
-	file = mmap(NULL, head->size, PROT_READ, MAP_SHARED, fd, 0);
-	if (file == MAP_FAILED)
-		return -errno;
-	save_hash(file, head->size, head->hash);
-	munmap(file, head->size);
+	ret = hash_file(fd, head->size, head->hash);
+	if (ret < 0)
+		return ret;
 	if (pwrite(fd, head->hash, SAVED_HASH, offsetof(struct saved_head, hash)) != (ssize_t)SAVED_HASH ||
 	    fsync(fd) < 0 || rename(from, to) < 0)
 		return -errno;
