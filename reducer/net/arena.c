@@ -65,6 +65,7 @@ static const struct plx_column program_columns[ARENA_PROGRAM_COLUMNS] = {
 	[ARENA_PROGRAM_WORKERS] = { "workers", PLX_COLUMN_GAUGE, NULL },
 	[ARENA_PROGRAM_WANTED] = { "wanted", PLX_COLUMN_GAUGE, NULL },
 	[ARENA_PROGRAM_MOST] = { "most", PLX_COLUMN_GAUGE, NULL },
+	[ARENA_PROGRAM_PARTITIONS] = { "partitions", PLX_COLUMN_GAUGE, NULL },
 };
 
 static uint32_t bits_for(uint64_t size)
@@ -222,6 +223,7 @@ int arena_open_part(struct arena *arena, uint32_t to)
 	owner_pass(arena, i, to);
 	/* release: with all that; pairs with arena_open_parts() */
 	atomic_store_explicit(&arena->control->open, i + 1, memory_order_release);
+	plx_table_set(&arena->program, 0, ARENA_PROGRAM_PARTITIONS, i + 1);
 	return 0;
 }
 

@@ -14,6 +14,8 @@ pid=$!
 check 'it can be asked soon' until_true 20 listens $pid
 reducer workers $pid >got
 same 'it says how many there are' '2 workers, at most 4' "$(cat got)"
+lists() { shmctl list | grep -q "$1 workers, $1 partitions"; }
+check 'so does the list, of four places' until_true 20 lists 2
 reducer workers $pid +2 >got
 same 'two more' '4 workers' "$(cat got)"
 same 'so many processes' 4 "$(crew "$(supervisor_of $pid)")"

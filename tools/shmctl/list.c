@@ -45,7 +45,34 @@ static void link_words(const struct ctl_item *item, char *text, size_t size)
 		 link->sleeping ? ", asleep" : "", ctl_connected(item) ? "" : ", not connected");
 }
 
-/* "worker 3, partition 3": the tables and their rows. */
+/*
+ * How many of a table's rows are in use, where another table of the segment, of one row, has a gauge of that name: that of a
+ * net says how many "workers" there are, of all there can be. Else all of them are.
+ */
+static uint32_t rows_in_use(const struct ctl_item *item, const char *title, uint32_t rows)
+{
+	char plural[34];
+
+	snprintf(plural, sizeof(plural), "%ss", title);
+	for (uint32_t i = 0; i < item->found->info.blocks; i++) {
+		struct plx_table table;
+		char name[16];
+		uint64_t bytes, used;
+		const void *at = plx_segment_block_at(&item->seg, i, name, &bytes);
+		int column;
+
+		if (!at || plx_table_attach(&table, at, bytes) < 0 || table.rows != 1)
+			continue;
+		column = plx_table_find(&table, plural);
+		if (column < 0 || plx_table_column(&table, (uint32_t)column, NULL, NULL) != PLX_COLUMN_GAUGE)
+			continue;
+		used = plx_table_get(&table, 0, (uint32_t)column);
+		return used < rows ? (uint32_t)used : rows;
+	}
+	return rows;
+}
+
+/* "3 workers, 4 partitions": the tables and how many of their rows are in use. */
 static void table_words(const struct ctl_item *item, char *text, size_t size)
 {
 	size_t used = 0;
@@ -55,13 +82,15 @@ static void table_words(const struct ctl_item *item, char *text, size_t size)
 		struct plx_table table;
 		char name[16], title[32], clean[32];
 		uint64_t bytes;
+		uint32_t rows;
 		const void *at = plx_segment_block_at(&item->seg, i, name, &bytes);
 
 		if (!at || plx_table_attach(&table, at, bytes) < 0)
 			continue;
 		plx_table_title(&table, title);
-		snprintf(text + used, size - used, "%s%u %s%s", used ? ", " : "", table.rows,
-			 ctl_clean(title, clean, sizeof(clean)), table.rows == 1 ? "" : "s");
+		rows = rows_in_use(item, title, table.rows);
+		snprintf(text + used, size - used, "%s%u %s%s", used ? ", " : "", rows,
+			 ctl_clean(title, clean, sizeof(clean)), rows == 1 ? "" : "s");
 		used += strlen(text + used);
 	}
 }
