@@ -171,6 +171,8 @@ struct arena_line {
 	_Atomic uint32_t moves; /* times that it was taken, by whoever took it */
 	_Atomic uint64_t
 		attempt; /* seq when the last such batch began: who dies with this seq died of that interaction */
+	_Atomic uint32_t
+		cpu; /* of the process: the processor it was on when it last looked, + 1; see spread.h */
 };
 static_assert(offsetof(struct arena_line, inbox) == 1 * ARENA_APART, "protocol.md: net worker line");
 static_assert(offsetof(struct arena_line, asleep) == 2 * ARENA_APART, "protocol.md: net worker line");

@@ -113,6 +113,7 @@ int net_worker_start(struct net *net, uint32_t i)
 	atomic_store_explicit(&line->leave, 0, memory_order_relaxed);
 	atomic_store_explicit(&line->asks, ARENA_STAYS, memory_order_relaxed);
 	atomic_store_explicit(&line->paused, 0, memory_order_relaxed);
+	atomic_store_explicit(&line->cpu, 0, memory_order_relaxed);
 	ret = net->options.threads ? start_thread(net, i) : start_process(net, i);
 	if (ret < 0)
 		return ret;
@@ -128,6 +129,8 @@ void net_worker_gone(struct net *net, uint32_t i)
 
 	net->running &= ~bit;
 	net->leaving &= ~bit;
+	/* relaxed: a hint */
+	atomic_store_explicit(&net->arena.lines[i].cpu, 0, memory_order_relaxed);
 	net_show(net, ARENA_PROGRAM_WORKERS, net_workers(net));
 	plx_table_set(&net->arena.workers, i, ARENA_WORKER_PID, 0);
 	if (net->supervisor && plx_supervisor_forget(net->supervisor, i) < 0) {

@@ -14,6 +14,7 @@
 #include "reducer/net/host.h"
 #include "reducer/net/mail.h"
 #include "reducer/net/quiesce.h"
+#include "reducer/net/spread.h"
 
 #define QUIESCE_SPIN_NS 10000u
 #define QUIESCE_WAIT_NS 500000u /* who has something to do waits no longer for what would make it easier */
@@ -197,6 +198,8 @@ static void quiesce_sleep(struct arena *arena, struct arena_line *bell, const st
 		}
 	}
 	atomic_store_explicit(&bell->asleep, 0, memory_order_relaxed);
+	for (uint32_t i = 0; (w = quiesce_next(h, alone, i)) != NULL; i++)
+		spread_after_sleep(w);
 }
 
 static void quiesce_set_hungry(struct worker *w, bool hungry)

@@ -19,6 +19,7 @@
 #include "reducer/net/quiesce.h"
 #include "reducer/net/rules.h"
 #include "reducer/net/settle.h"
+#include "reducer/net/spread.h"
 
 /* Ticks between two looks for hungry workers. */
 #define WORKER_GIVE 4u
@@ -311,6 +312,7 @@ static bool worker_tick(struct worker *w)
 		worker_stop(w, NET_GAS, 0);
 	worker_prepare(w);
 	if (w->n > 1 && !w->failed) {
+		spread_tick(w);
 		w->credit += w->credit < SETTLE_CREDIT_MAX ? SETTLE_CREDIT : 0;
 		if (++w->quiet >= WORKER_GIVE) {
 			w->quiet = 0;

@@ -106,6 +106,8 @@ struct worker {
 	uint32_t credit;   /* nodes that may be settled, see settle.h */
 	uint64_t gave_at;  /* interactions done when we last gave */
 	uint32_t quiet;    /* ticks since the last look for hungry workers */
+	uint32_t spread;   /* ticks until the next look at who is on which processor */
+	uint64_t moved_at; /* when we last went to another one */
 	struct arena_spilled *spill;
 	struct worker_out out[NET_WORKERS_MAX];
 	struct worker_in in[NET_WORKERS_MAX];
