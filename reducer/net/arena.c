@@ -8,7 +8,7 @@
 
 #include "reducer/net/owner.h"
 
-#define ARENA_STRIDE_MIN 22 /* 4 MiB of addresses per partition: notes and buffers need a sixteenth */
+#define ARENA_STRIDE_MIN 23 /* 8 MiB of addresses per partition: notes and buffers need a sixteenth */
 #define ARENA_STRIDE_MAX 42
 #define ARENA_TOTAL_MAX  46 /* bits of address space we ask for at most */
 #define ARENA_GROW_MIN   (64ull << 10)

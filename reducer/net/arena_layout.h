@@ -55,7 +55,7 @@
 #define ARENA_TOP        (ARENA_TICK + ARENA_LATER + 64u) /* redexes that a batch can take off the stack */
 #define ARENA_BOTTOM     32u                              /* ... and off its bottom */
 #define ARENA_FOREIGN    (2u * ARENA_TICK)                /* foreign cells that a batch can free */
-#define ARENA_WORDS      1024u                            /* words noted in a batch */
+#define ARENA_WORDS      16384u                           /* words noted in a batch: settled nodes, mostly */
 #define ARENA_COUNT_BITS 16u
 
 /* After the notes come buffers, which grow: twice free nodes at hand, twice variables, and the variables set in a batch. */
