@@ -8,7 +8,7 @@
  * processor that runs one of us (membarrier). Without membarrier, sleeps are short. They are bounded anyhow: who had to
  * wake us may have been killed between clearing our bit and doing it, or anybody before closing; so we look again.
  *
- * Spinning adapts. Where it never finds anything (both ends on one processor) it becomes short. And where a receiver
+ * Spinning adapts. Where it never finds anything (both ends on one processor) it becomes a single pause. And where a receiver
  * has caught up with a fast sender, looking all the time takes each line away from who is writing it: that costs both of
  * them ten times what it costs to let the sender write some lines in peace. So when elements keep coming while we look, we
  * wait a moment (at most 2 us) before we look, as long as that brings many of them at a time.
@@ -25,11 +25,9 @@
 #include "chan/seat.h"
 #include <plx/process.h>
 
-#define SPIN_NS 10000u
-#ifndef SPIN_MIN_NS
-#define SPIN_MIN_NS 100u
-#endif
-#define CALM_NS 2000u
+#define SPIN_NS    10000u
+#define SPIN_LEAST 1u /* pauses */
+#define CALM_NS    2000u
 #define SLICE_NS                                                                                             \
 	20000000ull /* a first sleep, at most, later ones eight times that; then we look who is alive */
 #define SHORT_NS 1000000ull /* ... where there is no membarrier */
@@ -253,13 +251,12 @@ static void choose_calm(struct plx_end *end, const struct plx_chan_question *q)
 
 static bool spin(struct plx_end *end, const struct plx_chan_question *q)
 {
-	uint32_t us = plx_read_once(&here.us), most = us * SPIN_NS / 1000,
-		 least = us * SPIN_MIN_NS / 1000 + 1;
+	uint32_t us = plx_read_once(&here.us), most = us * SPIN_NS / 1000;
 	bool found;
 
-	if (end->spin < least)
+	if (end->spin < SPIN_LEAST)
 		end->spin = most;
-	if (q->progress && end->spin > least) {
+	if (q->progress && end->spin > SPIN_LEAST) {
 		choose_calm(end, q);
 		for (uint32_t i = 0; i < end->calm; i++)
 			plx_relax();
@@ -274,10 +271,10 @@ static bool spin(struct plx_end *end, const struct plx_chan_question *q)
 	/* what never helps becomes short; from time to time the whole is tried again */
 	if (found)
 		end->spin = most;
-	else if (end->spin / 2 > least)
+	else if (end->spin / 2 > SPIN_LEAST)
 		end->spin /= 2;
 	else
-		end->spin = ++end->vain % 64 == 0 ? most : least;
+		end->spin = ++end->vain % 64 == 0 ? most : SPIN_LEAST;
 	return found;
 }
 

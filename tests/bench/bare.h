@@ -5,6 +5,7 @@
  *	stream   a ring of lines, published 32 at a time, nothing else in the loops; plain, and with lines taken back eight at a time
  *	         before they are written (plx/lines.h says why)
  *	futex    a word, a wake and a wait
+ *	yield    a word, and the processor given up until it changes: on one processor nothing is sooner
  */
 #ifndef TESTS_BENCH_BARE_H
 #define TESTS_BENCH_BARE_H
@@ -158,6 +159,41 @@ static inline double futex_latency(int cpu, uint64_t rest, double *times, int tr
 		plx_futex_wake(&word[0], 1);
 		while (__atomic_load_n(&word[32], __ATOMIC_ACQUIRE) < i)
 			(void)!plx_futex_wait(&word[32], i - 1, UINT64_MAX);
+		times[i - 1] = half_trip(t0);
+	}
+	stop_processes(&pid, 1);
+	munmap(word, 4096);
+	return median(times, trips);
+}
+
+static inline void await_yielding(uint32_t *word, uint32_t value)
+{
+	while (__atomic_load_n(word, __ATOMIC_ACQUIRE) != value)
+		sched_yield();
+}
+
+static inline void yield_echo(void *arg)
+{
+	uint32_t *word = (uint32_t *)arg;
+
+	for (uint32_t i = 1;; i++) {
+		await_yielding(&word[0], i);
+		__atomic_store_n(&word[32], i, __ATOMIC_RELEASE);
+	}
+}
+
+/* Half a round trip of two processes on one processor, ns. */
+static inline double yield_latency(double *times, int trips)
+{
+	uint32_t *word = (uint32_t *)shared(4096);
+	pid_t pid = start_process(yield_echo, word, 0);
+
+	pin(0);
+	for (uint32_t i = 1; i <= (uint32_t)trips; i++) {
+		uint64_t t0 = plx_now_ns();
+
+		__atomic_store_n(&word[0], i, __ATOMIC_RELEASE);
+		await_yielding(&word[32], i);
 		times[i - 1] = half_trip(t0);
 	}
 	stop_processes(&pid, 1);
