@@ -33,7 +33,9 @@ void plx_post_stamp(struct plx_post_sender *tx)
 	uint64_t now = plx_now_ns();
 
 	plx_write_once(&tx->end.seat->stamp, now); /* relaxed: PO1 comes after it */
-	tx->time = (uint32_t)(now / PLX_POST_TICK_NS) & 0xffffff;
+	for (uint32_t i = 0; i < PLX_PRIORITIES; i++)
+		tx->way[i].lap_time = (tx->way[i].lap_time & ~PLX_POST_TIME) |
+				      (now / PLX_POST_TICK_NS & PLX_POST_TIME);
 }
 
 void plx_post_attend(struct plx_post_sender *tx)
@@ -42,11 +44,23 @@ void plx_post_attend(struct plx_post_sender *tx)
 
 	if (attention & (PLX_CHANNEL_CLOSED | PLX_CHANNEL_GONE) && !tx->end.closed) {
 		plx_sender_refuse(&tx->end);
-		for (uint32_t i = 0; i < PLX_PRIORITIES; i++)
+		for (uint32_t i = 0; i < PLX_PRIORITIES; i++) {
 			tx->way[i].seen = tx->way[i].next - tx->mask - 1; /* full for ever */
+			tx->way[i].stop = tx->way[i].next;
+		}
 	}
 	if (attention & ~(PLX_CHANNEL_CLOSED | PLX_CHANNEL_GONE))
 		plx_chan_wake(tx->end.channel, true, UINT64_MAX);
+}
+
+/* The next place at which there is something to do. */
+static void choose_stop(const struct plx_post_sender *tx, struct plx_post_way *way)
+{
+	uint64_t group = tx->group + 1 - (way->next & tx->group);
+	int64_t free = (int64_t)(way->seen + tx->mask + 1 - way->next) +
+		       plx_mutant(MUT_CHAN_POST_ONE_TOO_MANY);
+
+	way->stop = way->next + (free <= 0 ? 0 : (uint64_t)free < group ? (uint64_t)free : group);
 }
 
 /* The lines of the next messages, to the end of their group. What is not known to be free is not touched. */
@@ -55,16 +69,24 @@ static void take_lines(const struct plx_post_sender *tx, const struct plx_post_w
 	uint64_t n = tx->group + 1 - (way->next & tx->group);
 
 	if (plx_likely(way->next + n - 1 - way->seen <= tx->mask))
-		plx_lines_take(way->cells + (way->next & tx->mask) * tx->stride, n * tx->stride / PLX_LINE);
+		plx_lines_take(way->at, n * tx->stride / PLX_LINE);
 }
 
-void plx_post_group(struct plx_post_sender *tx, struct plx_post_way *way)
+void plx_post_stop(struct plx_post_sender *tx, struct plx_post_way *way)
 {
+	if (way->next & tx->group)
+		return; /* no room, as far as we know */
 	/* relaxed: for whoever comes after us, and for tools; the cells say the rest */
 	__atomic_store_n(way->tail, way->next, __ATOMIC_RELAXED);
+	if ((way->next & tx->mask) == 0) {
+		way->at = way->cells;
+		way->lap_time += 1ull << 56;
+	}
+	choose_stop(tx, way);
 	take_lines(tx, way);
 }
 
+/* At way->stop. Is there room now? */
 bool plx_post_full(struct plx_post_sender *tx, struct plx_post_way *way)
 {
 	if (tx->end.closed || (plx_read_once(tx->attention) & (PLX_CHANNEL_CLOSED | PLX_CHANNEL_GONE))) {
@@ -73,7 +95,8 @@ bool plx_post_full(struct plx_post_sender *tx, struct plx_post_way *way)
 	}
 	/* PO4 acquire: pairs with PO3; the receiver is done with the cell we reuse */
 	way->seen = __atomic_load_n(&way->lane->head, __ATOMIC_ACQUIRE);
-	if (way->next - way->seen > tx->mask)
+	choose_stop(tx, way);
+	if (way->stop == way->next)
 		return false;
 	take_lines(tx, way);
 	return true;
@@ -129,13 +152,15 @@ void plx_post_ways(struct plx_post_sender *tx, struct plx_channel *c, const stru
 
 		tx->way[i] = (struct plx_post_way){
 			.next = next,
+			.at = plx_cells_of(lane) + (next & tx->mask) * tx->stride,
 			/* PO4 acquire: pairs with PO3 */
 			.seen = __atomic_load_n(&lane->head, __ATOMIC_ACQUIRE),
-			.lap = lap_of(next, g->cells),
+			.lap_time = lap_of(next, g->cells) | (tx->way[i].lap_time & PLX_POST_TIME),
 			.cells = plx_cells_of(lane),
 			.lane = lane,
 			.tail = &lane->tail,
 		};
+		choose_stop(tx, &tx->way[i]);
 	}
 }
 
@@ -166,7 +191,7 @@ void plx_post_sender_leave(struct plx_post_sender *tx)
 
 /* ---- the receiver -------------------------------------------------------------------------------------- */
 
-void plx_post_tell(struct plx_post_receiver *rx, struct plx_post_from *from)
+static void tell(struct plx_post_receiver *rx, struct plx_post_from *from)
 {
 	uint32_t seat = (uint32_t)(from - rx->from) / (rx->priorities ? PLX_PRIORITIES : 1);
 
@@ -179,14 +204,37 @@ void plx_post_tell(struct plx_post_receiver *rx, struct plx_post_from *from)
 		plx_chan_wake(rx->end.channel, false, 1ull << seat);
 }
 
-void plx_post_know(struct plx_post_receiver *rx, struct plx_post_from *from)
+void plx_post_turned(struct plx_post_receiver *rx, struct plx_post_from *from)
+{
+	rx->turn = 0;
+	if ((from->next & rx->mask) == 0) {
+		from->at = from->cells;
+		from->lap += 1ull << 56;
+	}
+	if ((int64_t)(from->next - from->ack) >= 0)
+		tell(rx, from);
+}
+
+static void know(struct plx_post_receiver *rx, struct plx_post_from *from)
 {
 	uint32_t seat = (uint32_t)(from - rx->from) / (rx->priorities ? PLX_PRIORITIES : 1);
 	const struct plx_seat *sender = plx_seat_at(rx->end.channel, true, seat, rx->senders);
 
-	from->stamp = plx_read_once(&sender->stamp);
+	from->ticks = plx_read_once(&sender->stamp) / PLX_POST_TICK_NS;
 	from->source = plx_read_once(&sender->source);
 	from->known = true;
+}
+
+void plx_post_turn(struct plx_post_receiver *rx, uint32_t number, uint32_t turn)
+{
+	struct plx_post_from *from = &rx->from[number];
+	uint64_t ring = rx->mask + 1 - (from->next & rx->mask), ack = from->ack - from->next;
+
+	if (!from->known)
+		know(rx, from);
+	ring = ring < ack ? ring + plx_mutant(MUT_CHAN_POST_BEYOND_THE_RING) : ack;
+	rx->current = number;
+	rx->turn = turn < ring ? turn : (uint32_t)ring;
 }
 
 /* Is there something in that lane? If not, who sends next may be somebody else. */
@@ -195,6 +243,8 @@ static bool holds(struct plx_post_receiver *rx, uint32_t number)
 	if (plx_post_holds(rx, number))
 		return true;
 	rx->from[number].known = false;
+	if (number == rx->current)
+		rx->turn = 0;
 	return false;
 }
 
@@ -209,7 +259,8 @@ void plx_post_pass_none(struct plx_post_receiver *rx)
 }
 
 /* One of the lanes @first, @first + @step, ... after the one that had the last turn. */
-static bool choose(struct plx_post_receiver *rx, uint32_t priority, uint32_t step, uint64_t used)
+static bool choose(struct plx_post_receiver *rx, uint32_t priority, uint32_t step, uint64_t used,
+		   uint32_t turn)
 {
 	for (uint32_t i = 1; i <= rx->senders; i++) {
 		uint32_t sender = (rx->begin[priority] + i) % rx->senders, number = sender * step + priority;
@@ -217,7 +268,7 @@ static bool choose(struct plx_post_receiver *rx, uint32_t priority, uint32_t ste
 		if (!(used >> sender & 1) || passed(rx, number) || !holds(rx, number))
 			continue;
 		rx->begin[priority] = sender;
-		rx->current = number;
+		plx_post_turn(rx, number, turn);
 		return true;
 	}
 	return false;
@@ -227,9 +278,9 @@ static bool next_of_priorities(struct plx_post_receiver *rx, uint64_t used)
 {
 	for (int again = 0; again < 2; again++) {
 		for (uint32_t p = PLX_PRIORITIES; p-- > 0;)
-			if (rx->credit[p] > 0 && choose(rx, p, PLX_PRIORITIES, used)) {
+			/* one: something more urgent may come */
+			if (rx->credit[p] > 0 && choose(rx, p, PLX_PRIORITIES, used, 1)) {
 				rx->credit[p]--;
-				rx->turn = 1; /* something more urgent may come */
 				return true;
 			}
 		/* none that has anything may give more: everybody begins anew */
@@ -247,7 +298,8 @@ bool plx_post_next(struct plx_post_receiver *rx)
 
 	if (rx->priorities)
 		return next_of_priorities(rx, used);
-	rx->turn = choose(rx, 0, 1, used) ? TURN : 0;
+	if (!choose(rx, 0, 1, used, TURN))
+		rx->turn = 0;
 	return rx->turn > 0;
 }
 
@@ -268,7 +320,7 @@ void plx_post_tell_all(struct plx_post_receiver *rx)
 {
 	for (uint32_t i = 0; i < rx->lanes; i++)
 		if (plx_read_once(&rx->from[i].lane->head) != rx->from[i].next)
-			plx_post_tell(rx, &rx->from[i]);
+			tell(rx, &rx->from[i]);
 }
 
 static int receiver_ended(void *of)
@@ -279,11 +331,25 @@ static int receiver_ended(void *of)
 	return plx_senders_ended(&rx->end, rx->senders);
 }
 
+const uint64_t *plx_post_progress(struct plx_post_receiver *rx)
+{
+	uint32_t step = rx->priorities ? PLX_PRIORITIES : 1;
+	uint64_t used = plx_read_once(&rx->end.channel->lanes_used); /* relaxed: others gave nothing yet */
+
+	rx->taken = 0;
+	for (uint32_t i = 0; i < rx->lanes; i++)
+		if (used >> (i / step) & 1)
+			rx->taken += rx->from[i].next;
+	return &rx->taken;
+}
+
 static struct plx_chan_question question(struct plx_post_receiver *rx)
 {
-	return (struct plx_chan_question){
-		.ready = plx_post_any, .ended = receiver_ended, .of = rx, .progress = &rx->taken, .many = 2
-	};
+	return (struct plx_chan_question){ .ready = plx_post_any,
+					   .ended = receiver_ended,
+					   .of = rx,
+					   .progress = plx_post_progress(rx),
+					   .many = 2 };
 }
 
 int plx_post_wait(struct plx_post_receiver *rx, uint64_t timeout_ns)
@@ -318,7 +384,6 @@ void plx_post_lanes(struct plx_post_receiver *rx, struct plx_channel *c, const s
 	rx->priorities = g->kind == PLX_CHANNEL_PRIORITY;
 	rx->current = 0;
 	rx->turn = 0;
-	rx->taken = 0;
 	plx_post_pass_none(rx);
 	for (uint32_t p = 0; p < PLX_PRIORITIES; p++) {
 		rx->begin[p] = 0;
@@ -329,11 +394,15 @@ void plx_post_lanes(struct plx_post_receiver *rx, struct plx_channel *c, const s
 		/* acquire: pairs with plx_post_release() of our predecessor */
 		uint64_t next = __atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE);
 
-		rx->from[i] = (struct plx_post_from){ .next = next,
-						      .lap = lap_of(next, g->cells),
-						      .ack = next + rx->every,
-						      .cells = plx_cells_of(lane),
-						      .lane = lane };
+		rx->from[i] = (struct plx_post_from){
+			.at = plx_cells_of(lane) + (next & rx->mask) * rx->stride,
+			.next = next,
+			.lap = lap_of(next, g->cells),
+			.ack = next + rx->every,
+			.cells = plx_cells_of(lane),
+			.lane = lane,
+			.taken = &lane->taken,
+		};
 	}
 }
 

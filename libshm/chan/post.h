@@ -17,9 +17,7 @@ static inline bool plx_post_holds(const struct plx_post_receiver *rx, uint32_t l
 {
 	const struct plx_post_from *from = &rx->from[lane];
 	/* PO2 acquire: pairs with PO1 */
-	uint64_t word = __atomic_load_n(
-		(const uint64_t *)(const void *)(from->cells + (from->next & rx->mask) * rx->stride),
-		__ATOMIC_ACQUIRE);
+	uint64_t word = __atomic_load_n((const uint64_t *)(const void *)from->at, __ATOMIC_ACQUIRE);
 
 	return (word ^ from->lap) >> 56 == 0;
 }
@@ -32,6 +30,11 @@ static inline void plx_post_pass(struct plx_post_receiver *rx)
 }
 
 void plx_post_pass_none(struct plx_post_receiver *rx);
+
+/** plx_post_turn() - the next @turn messages, or less, come from lane @number, where there is at least one. */
+void plx_post_turn(struct plx_post_receiver *rx, uint32_t number, uint32_t turn);
+/** plx_post_progress() - how many it took so far: for a struct plx_chan_question. */
+const uint64_t *plx_post_progress(struct plx_post_receiver *rx);
 
 /** plx_post_any() - is there something in a lane that is not passed over? A question for plx_chan_wait(). */
 bool plx_post_any(void *rx);

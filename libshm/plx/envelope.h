@@ -27,16 +27,19 @@ struct plx_envelope {
 
 #define PLX_PRIORITIES 4u
 
-/* Word 0 of a cell. */
-#define PLX_POST_WORD(time, type, length, priority, lap)                                                     \
-	((uint64_t)(time) | (uint64_t)(type) << 24 | (uint64_t)(length) << 40 | (uint64_t)(priority) << 54 | \
-	 (lap))
+/* Word 0 of a cell; lap and time are those of a struct plx_post_way. */
+#define PLX_POST_WORD(lap_time, type, length, priority)                                                      \
+	((lap_time) | ((uint64_t)(type) << 24 | (uint64_t)(length) << 40 | (uint64_t)(priority) << 54))
+#define PLX_POST_TIME    0xffffffull /* of a stamp: ticks */
 #define PLX_POST_TICK_NS (1u << 20)
 
 struct plx_post_way {
-	uint64_t next; /* where the next message goes */
-	uint64_t seen; /* the receiver is done with those before, as we last saw */
-	uint64_t lap;  /* in the highest byte */
+	uint64_t next; /* the next message's place */
+	uint64_t
+		stop; /* at which there is more to do than to send: a group ends, or what is known to be free */
+	uint64_t lap_time; /* in the highest byte; in the lowest three */
+	unsigned char *at; /* where the next message goes */
+	uint64_t seen;     /* the receiver is done with those before, as we last saw */
 	unsigned char *cells;
 	struct plx_lane *lane;
 	uint64_t *tail;
@@ -47,19 +50,20 @@ struct plx_post_sender {
 	uint32_t stride;
 	uint32_t group; /* messages whose lines are taken at once, a power of two, less one */
 	uint32_t size;  /* bytes of the longest payload */
-	uint32_t time;  /* of the stamp: ticks, 24 bits */
 	const uint64_t *attention;
 	struct plx_post_way way[PLX_PRIORITIES]; /* POST: the first one */
 	struct plx_end end;
 };
 
 struct plx_post_from {
-	uint64_t next;
+	const unsigned char *at; /* the next message */
 	uint64_t lap;
-	uint64_t ack;
+	uint64_t next; /* its place */
+	uint64_t *taken;
+	uint64_t ack; /* the next place at which the sender is told */
 	const unsigned char *cells;
 	struct plx_lane *lane;
-	uint64_t stamp;  /* of its sender, ns, as we last saw */
+	uint64_t ticks;  /* its sender's stamp, as we last saw */
 	uint32_t source; /* the same */
 	bool known;      /* ... while this is true */
 };
@@ -71,12 +75,13 @@ struct plx_post_receiver {
 	uint32_t every;
 	uint32_t lanes;
 	uint32_t current; /* lane of the message that was peeked at */
-	uint32_t turn;    /* messages it may still give */
+	uint32_t
+		turn; /* messages it may still give before we look around, or there is more to do than to take them */
 	uint32_t credit[PLX_PRIORITIES];
 	uint32_t begin[PLX_PRIORITIES]; /* whose turn it is */
 	uint32_t senders;
 	bool priorities;
-	uint64_t taken;                                                   /* messages, by this holder */
+	uint64_t taken;                                                   /* messages, when we last waited */
 	uint64_t passed[PLX_CHANNEL_SEATS_MAX * PLX_PRIORITIES / 64 + 1]; /* lanes that wait: bits */
 	struct plx_post_from from[PLX_CHANNEL_SEATS_MAX * PLX_PRIORITIES];
 	struct plx_end end;
@@ -97,35 +102,33 @@ void plx_post_stamp(struct plx_post_sender *tx);
 /* Out of line. */
 plx_cold void plx_post_attend(struct plx_post_sender *tx);
 plx_cold bool plx_post_full(struct plx_post_sender *tx, struct plx_post_way *way);
-/* A group of messages was sent: say so, and take the lines of the next one. */
-void plx_post_group(struct plx_post_sender *tx, struct plx_post_way *way);
+/* We are at way->stop. When a group of messages was sent: say so, and take the lines of the next one. */
+void plx_post_stop(struct plx_post_sender *tx, struct plx_post_way *way);
 
 /* ---- sending ------------------------------------------------------------------------------------------ */
 
+static plx_quick bool plx_post_room(struct plx_post_sender *tx, struct plx_post_way *way)
+{
+	/* cached; PO4 acquire in plx_post_full() */
+	return plx_likely((int64_t)(way->stop - way->next) > 0) || plx_post_full(tx, way);
+}
+
 static plx_quick void *plx_post_reserve_on(struct plx_post_sender *tx, struct plx_post_way *way)
 {
-	unsigned char *cell = way->cells + (way->next & tx->mask) * tx->stride;
-
-	/* cached; PO4 acquire in plx_post_full() */
-	if (plx_unlikely(way->next - way->seen > tx->mask) && !plx_post_full(tx, way))
-		return NULL;
-	return cell + 16;
+	return plx_post_room(tx, way) ? way->at + 16 : NULL;
 }
 
 static plx_quick void plx_post_commit_on(struct plx_post_sender *tx, struct plx_post_way *way, uint16_t type,
 					 uint8_t priority, uint64_t key, uint16_t length)
 {
-	uint64_t *cell = (uint64_t *)(void *)(way->cells + (way->next & tx->mask) * tx->stride);
+	uint64_t *cell = (uint64_t *)(void *)way->at;
 
 	cell[1] = key;
 	/* PO1 release: pairs with PO2; who sees the lap sees the message */
-	__atomic_store_n(cell, PLX_POST_WORD(tx->time, type, length, priority & 3, way->lap),
-			 __ATOMIC_RELEASE);
-	way->next++;
-	if ((way->next & tx->mask) == 0)
-		way->lap += 1ull << 56;
-	if (plx_unlikely((way->next & tx->group) == 0))
-		plx_post_group(tx, way);
+	__atomic_store_n(cell, PLX_POST_WORD(way->lap_time, type, length, priority & 3), __ATOMIC_RELEASE);
+	way->at += tx->stride;
+	if (plx_unlikely((int64_t)(way->stop - ++way->next) <= 0))
+		plx_post_stop(tx, way);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (plx_unlikely(__atomic_load_n(tx->attention, __ATOMIC_RELAXED) != 0))
 		plx_post_attend(tx);
@@ -152,10 +155,11 @@ static plx_quick void plx_post_commit(struct plx_post_sender *tx, uint16_t type,
 static plx_quick bool plx_post_try_send(struct plx_post_sender *tx, uint16_t type, uint64_t key,
 					const void *payload, uint16_t length)
 {
-	void *at = plx_post_reserve_on(tx, &tx->way[0]);
+	unsigned char *at;
 
-	if (plx_unlikely(!at))
+	if (!plx_post_room(tx, &tx->way[0]))
 		return false;
+	at = tx->way[0].at + 16;
 	if (plx_likely(length == 48))
 		plx_words_copy(at, payload, 48);
 	else
@@ -209,8 +213,56 @@ static inline int plx_priority_send(struct plx_post_sender *tx, uint8_t priority
 
 /** Find the lane whose turn it is; out of line. */
 bool plx_post_next(struct plx_post_receiver *rx);
-plx_cold void plx_post_tell(struct plx_post_receiver *rx, struct plx_post_from *from);
-plx_cold void plx_post_know(struct plx_post_receiver *rx, struct plx_post_from *from);
+/** The turn is over: the ring begins anew, or the sender is told. */
+void plx_post_turned(struct plx_post_receiver *rx, struct plx_post_from *from);
+
+/* The lane of the next message, and its first word; NULL: there is none. */
+static plx_quick struct plx_post_from *plx_post_there(struct plx_post_receiver *rx, uint64_t *word)
+{
+	struct plx_post_from *from = &rx->from[rx->current];
+
+	/* PO2 acquire: pairs with PO1 */
+	*word = __atomic_load_n((const uint64_t *)(const void *)from->at, __ATOMIC_ACQUIRE);
+	if (plx_likely(rx->turn != 0 && (*word ^ from->lap) >> 56 == 0))
+		return from;
+	if (!plx_post_next(rx))
+		return NULL;
+	from = &rx->from[rx->current];
+	*word = __atomic_load_n((const uint64_t *)(const void *)from->at, __ATOMIC_ACQUIRE);
+	return from;
+}
+
+static plx_quick void plx_post_read(const struct plx_post_receiver *rx, const struct plx_post_from *from,
+				    uint64_t word, struct plx_envelope *envelope)
+{
+	uint64_t now = from->ticks;
+
+	envelope->id = (uint64_t)(rx->current + 1) << 56 | from->next;
+	/* the stamp is of about the same time; 24 bits are two hours either way */
+	envelope->time_ns = (now + (uint64_t)((int64_t)((word - now) << 40) >> 40)) * PLX_POST_TICK_NS;
+	envelope->key = ((const uint64_t *)(const void *)from->at)[1];
+	envelope->source = from->source;
+	envelope->type = (uint16_t)(word >> 24);
+	envelope->length = (uint16_t)(word >> 40 & 0x3fff);
+	envelope->priority = (uint8_t)(word >> 54 & 3);
+}
+
+/* Done with it. */
+static plx_quick void plx_post_done(struct plx_post_receiver *rx, struct plx_post_from *from)
+{
+	uint64_t next = from->next + 1;
+	const unsigned char *at = from->at + rx->stride;
+	int32_t turn = (int32_t)rx->turn - 1;
+
+	from->next = next;
+	from->at = at;
+	rx->turn = (uint32_t)turn;
+	/* release: a successor of ours that sees this finds what we did about it */
+	__atomic_store_n(from->taken, next, __ATOMIC_RELEASE);
+	__builtin_prefetch(at + 4 * (uint64_t)rx->stride, 0, 3);
+	if (plx_unlikely(turn <= 0))
+		plx_post_turned(rx, from);
+}
 
 /**
  * plx_post_peek() - the next message, where it is.
@@ -220,50 +272,19 @@ plx_cold void plx_post_know(struct plx_post_receiver *rx, struct plx_post_from *
  */
 static plx_quick const void *plx_post_peek(struct plx_post_receiver *rx, struct plx_envelope *envelope)
 {
-	struct plx_post_from *from = &rx->from[rx->current];
-	const uint64_t *cell = (const uint64_t *)(const void *)(from->cells +
-								(from->next & rx->mask) * rx->stride);
-	uint64_t word = 0, now;
+	uint64_t word;
+	struct plx_post_from *from = plx_post_there(rx, &word);
 
-	/* PO2 acquire: pairs with PO1 */
-	if (plx_unlikely(rx->turn == 0 ||
-			 ((word = __atomic_load_n(cell, __ATOMIC_ACQUIRE)) ^ from->lap) >> 56 != 0)) {
-		if (!plx_post_next(rx))
-			return NULL;
-		from = &rx->from[rx->current];
-		cell = (const uint64_t *)(const void *)(from->cells + (from->next & rx->mask) * rx->stride);
-		word = __atomic_load_n(cell, __ATOMIC_ACQUIRE);
-	}
-	if (plx_unlikely(!from->known))
-		plx_post_know(rx, from);
-	now = from->stamp / PLX_POST_TICK_NS;
-	envelope->id = (uint64_t)(rx->current + 1) << 56 | from->next;
-	/* the stamp is of about the same time; 24 bits are two hours either way */
-	envelope->time_ns = (now + (uint64_t)((int64_t)((word - now) << 40) >> 40)) * PLX_POST_TICK_NS;
-	envelope->key = cell[1];
-	envelope->source = from->source;
-	envelope->type = (uint16_t)(word >> 24);
-	envelope->length = (uint16_t)(word >> 40 & 0x3fff);
-	envelope->priority = (uint8_t)(word >> 54 & 3);
-	return cell + 2;
+	if (plx_unlikely(!from))
+		return NULL;
+	plx_post_read(rx, from, word, envelope);
+	return from->at + 16;
 }
 
 /** plx_post_release() - done with it. */
 static plx_quick void plx_post_release(struct plx_post_receiver *rx)
 {
-	struct plx_post_from *from = &rx->from[rx->current];
-
-	from->next++;
-	rx->turn--;
-	rx->taken++;
-	if ((from->next & rx->mask) == 0)
-		from->lap += 1ull << 56;
-	/* release: a successor of ours that sees this finds what we did about it; the first word of a lane's second line */
-	__atomic_store_n((uint64_t *)(void *)((unsigned char *)from->lane + PLX_LINE), from->next,
-			 __ATOMIC_RELEASE);
-	__builtin_prefetch(from->cells + ((from->next + 4) & rx->mask) * rx->stride, 0, 3);
-	if (plx_unlikely(from->next == from->ack))
-		plx_post_tell(rx, from);
+	plx_post_done(rx, &rx->from[rx->current]);
 }
 
 /**
@@ -273,16 +294,18 @@ static plx_quick void plx_post_release(struct plx_post_receiver *rx)
 static plx_quick bool plx_post_try_recv(struct plx_post_receiver *rx, struct plx_envelope *envelope,
 					void *payload)
 {
-	const void *at = plx_post_peek(rx, envelope);
+	uint64_t word;
+	struct plx_post_from *from = plx_post_there(rx, &word);
 
-	if (plx_unlikely(!at))
+	if (plx_unlikely(!from))
 		return false;
+	plx_post_read(rx, from, word, envelope);
 	__asm__("" : "+r"(payload)); /* see plx_bytes_put() */
 	if (plx_likely(envelope->length == 48))
-		memcpy(payload, at, 48);
+		memcpy(payload, from->at + 16, 48);
 	else
-		memcpy(payload, at, envelope->length < rx->size ? envelope->length : rx->size);
-	plx_post_release(rx);
+		memcpy(payload, from->at + 16, envelope->length < rx->size ? envelope->length : rx->size);
+	plx_post_done(rx, from);
 	return true;
 }
 

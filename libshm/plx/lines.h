@@ -58,6 +58,7 @@ static plx_quick void plx_words_copy(void *to, const void *from, uint32_t bytes)
 	typedef uint64_t pair __attribute__((vector_size(16)));
 	uint64_t a, b;
 
+#pragma GCC unroll 4
 	for (; bytes >= 16; bytes -= 16, t += 16, f += 16) {
 		memcpy(&a, f, 8);
 		memcpy(&b, f + 8, 8);

@@ -213,9 +213,11 @@ static int never_ends(void *of)
 
 static void sleep_until_asked(struct plx_worker *w)
 {
-	struct plx_chan_question q = {
-		.ready = ready, .ended = never_ends, .of = w, .progress = &w->inbox.taken, .many = 8
-	};
+	struct plx_chan_question q = { .ready = ready,
+				       .ended = never_ends,
+				       .of = w,
+				       .progress = plx_post_progress(&w->inbox),
+				       .many = 8 };
 
 	show(w, paused(w) ? PLX_WORKER_PAUSED : PLX_WORKER_IDLE);
 	if (plx_chan_wait(&w->inbox.end, &q, SLEEP_NS) < 0) {

@@ -54,8 +54,7 @@ static void put_aside(struct plx_workers *w, uint32_t worker)
 
 	if (lane >= w->map.lanes || !plx_post_holds(rx, (uint32_t)lane)) /* cannot be */
 		return;
-	rx->current = (uint32_t)lane;
-	rx->turn = 1;
+	plx_post_turn(rx, (uint32_t)lane, 1);
 	payload = plx_post_peek(rx, &e);
 	plx_work_message(&w->map, &m, &head, &e, payload);
 	if (w->options.poison)

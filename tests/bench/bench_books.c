@@ -36,18 +36,14 @@ static unsigned char bytes[64];
 static inline bool bare_send(struct plx_post_sender *tx, const void *payload)
 {
 	struct plx_post_way *way = &tx->way[0];
-	void *cell = plx_post_reserve_on(tx, way);
 
-	if (plx_unlikely(!cell))
+	if (!plx_post_room(tx, way))
 		return false;
-	plx_words_copy(cell, payload, 48);
-	__atomic_store_n((uint64_t *)cell - 2, way->lap, __ATOMIC_RELEASE);
-	way->next++;
-	if ((way->next & tx->mask) == 0)
-		way->lap += 1ull << 56;
-	/* as plx_post_group() does it, and no position */
-	if ((way->next & tx->group) == 0 && way->next + tx->group - way->seen <= tx->mask)
-		plx_lines_take(way->cells + (way->next & tx->mask) * tx->stride, tx->group + 1);
+	plx_words_copy(way->at + 16, payload, 48);
+	__atomic_store_n((uint64_t *)(void *)way->at, way->lap_time, __ATOMIC_RELEASE);
+	way->at += tx->stride;
+	if (plx_unlikely((int64_t)(way->stop - ++way->next) <= 0))
+		plx_post_stop(tx, way);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	if (plx_unlikely(__atomic_load_n(tx->attention, __ATOMIC_RELAXED) != 0))
 		plx_post_attend(tx);
@@ -56,27 +52,14 @@ static inline bool bare_send(struct plx_post_sender *tx, const void *payload)
 
 static inline bool bare_recv(struct plx_post_receiver *rx, void *payload)
 {
-	struct plx_post_from *from = &rx->from[rx->current];
-	const uint64_t *cell = (const uint64_t *)(const void *)(from->cells +
-								(from->next & rx->mask) * rx->stride);
+	uint64_t word;
+	struct plx_post_from *from = plx_post_there(rx, &word);
 
-	if (plx_unlikely(rx->turn == 0 || (__atomic_load_n(cell, __ATOMIC_ACQUIRE) ^ from->lap) >> 56 != 0)) {
-		if (!plx_post_next(rx))
-			return false;
-		from = &rx->from[rx->current];
-		cell = (const uint64_t *)(const void *)(from->cells + (from->next & rx->mask) * rx->stride);
-	}
+	if (plx_unlikely(!from))
+		return false;
 	__asm__("" : "+r"(payload));
-	memcpy(payload, cell + 2, 48);
-	from->next++;
-	rx->turn--;
-	if ((from->next & rx->mask) == 0)
-		from->lap += 1ull << 56;
-	__atomic_store_n((uint64_t *)(void *)((unsigned char *)from->lane + PLX_LINE), from->next,
-			 __ATOMIC_RELEASE);
-	__builtin_prefetch(from->cells + ((from->next + 4) & rx->mask) * rx->stride, 0, 3);
-	if (plx_unlikely(from->next == from->ack))
-		plx_post_tell(rx, from);
+	memcpy(payload, from->at + 16, 48);
+	plx_post_done(rx, from);
 	return true;
 }
 

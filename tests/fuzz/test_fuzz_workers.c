@@ -29,8 +29,8 @@ static uint64_t word(void)
 	case 1: return 1ull << roll(64);
 	case 2: return roll(256);
 	case 3:
-		return PLX_POST_WORD(roll(1 << 24), roll(8), roll(16384), roll(4),
-				     (uint64_t)(1 + roll(2)) << 56);
+		return PLX_POST_WORD((uint64_t)(1 + roll(2)) << 56 | roll(1 << 24), roll(8), roll(16384),
+				     roll(4));
 	default: return (uint64_t)roll(UINT32_MAX) << 32 | roll(UINT32_MAX);
 	}
 }
@@ -86,7 +86,7 @@ static void lengths_are_not_believed(void **unused)
 						       .word = ~0x7ull };
 			LLVMFuzzerTestOneInput((const unsigned char *)pokes, sizeof(pokes));
 			for (uint64_t lap = 1; lap < 3; lap++) {
-				pokes[0].word = PLX_POST_WORD(1, 4, 16383, 3, lap << 56);
+				pokes[0].word = PLX_POST_WORD(lap << 56 | 1, 4, 16383, 3);
 				LLVMFuzzerTestOneInput((const unsigned char *)pokes, sizeof(*pokes));
 			}
 		}
