@@ -120,10 +120,12 @@ LONG_SH := $(sort $(shell find tests -name 'long_*.sh' 2>/dev/null))
 BENCH_SRC := $(sort $(wildcard tests/bench/bench_*.c))
 BENCH_BIN := $(BENCH_SRC:%.c=$B/%)
 SOAK_BIN := $B/tests/soak/soak
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c tests/reducer/fuzz/fuzz_*.c))
+FUZZ_BIN := $(FUZZ_SRC:%.c=$B/%)
 SUPPORT_OBJ := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/support/*.c)))
 $(foreach p,$(PROGRAMS),$(eval SUPPORT_OBJ_$p := $$(patsubst %.c,$B/%.o,$$(sort $$(wildcard $(TESTS_$p)/support/*.c)))))
 
-.PHONY: all run test test-long cases cases-long crash mutants model soak fuzz fuzz-coverage bench check check-headers check-floors check-symbols check-format check-warnings \
+.PHONY: all run test test-long cases cases-long crash mutants model soak fuzz fuzzers fuzz-coverage bench check check-headers check-floors check-symbols check-format check-warnings \
 	format install uninstall clean coverage programs help FORCE
 all: $(LIBS) $(BINS)
 programs: all $(TEST_BIN) $(BENCH_BIN) $(SOAK_BIN)
@@ -254,33 +256,35 @@ cases:
 cases-long:
 	$(Q)PLX_CASES_MIN=20000001 PLX_CASES_MAX=2000000000 PLX_CASES_RUNS=3 PLX_CASES_WORK=100000000000 $B/tests/reducer/net/test_cases
 
-# A fuzzer tests/fuzz/fuzz_X.c comes with a test of the same name, which writes its seeds. Corpus and findings stay.
+# A fuzzer fuzz_X.c comes with a test of the same name beside it, which writes its seeds, and perhaps with words, X.dict. Corpus and
+# findings stay in build/fuzz. The programs are made by a make of their own, with clang: SAN is what looks for errors.
 FUZZ_TIME ?= 60
-FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRC))
-build/fuzz/bin/%: tests/fuzz/fuzz_%.c $(LIB_SRC) Makefile
-	$(call say,FUZZ,$@)
-	$(Q)mkdir -p $(@D) && clang $(ALL_CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -DPLX_SAN -DPLX_FAULT -o $@ $< $(LIB_SRC) $(LDLIBS)
-fuzz: $(FUZZ_NAMES:%=build/fuzz/bin/%) $(FUZZ_NAMES:%=$B/tests/fuzz/test_fuzz_%)
-	$(Q)set -e; for f in $(FUZZ_NAMES); do d=build/fuzz/$$f; mkdir -p $$d/corpus; \
-		$B/tests/fuzz/test_fuzz_$$f --seeds $$d/corpus; \
-		build/fuzz/bin/$$f -max_total_time=$(FUZZ_TIME) -print_final_stats=1 -verbosity=0 \
-			-artifact_prefix=$$d/ $$d/corpus; done
+FUZZ_TEST := $(foreach f,$(FUZZ_SRC),$B/$(dir $f)test_$(basename $(notdir $f)))
+FUZZ_MAKE = $(Q)$(MAKE) --no-print-directory CC=clang OPT='-O1 -fsanitize=fuzzer-no-link' COV= EXTRA_CFLAGS= EXTRA_LDFLAGS=
+# fuzz_each FOLDER OPTIONS: each fuzzer of build/FOLDER, from its seeds and what was found before
+fuzz_each = $(Q)set -e; for f in $(FUZZ_SRC:tests/%.c=%); do n=$${f\#\#*/fuzz_}; d=build/fuzz/$$n; mkdir -p $$d/corpus; \
+	$B/tests/$${f%/*}/test_fuzz_$$n --seeds $$d/corpus; words=tests/$${f%/*}/$$n.dict; echo "fuzz_$$n"; \
+	LLVM_PROFILE_FILE=build/$1/tests/$$f.profraw build/$1/tests/$$f -verbosity=0 -artifact_prefix=$$d/ $2 \
+		$$([ ! -e $$words ] || echo "-dict=$$words") $$d/corpus; done
+# Of the reducer what reads text and messages; its rules keep a compiler that looks for errors busy for minutes.
+FUZZ_REDUCER := $(patsubst %.c,$B/%.o,$(sort $(wildcard reducer/text/*.c)) $(addprefix reducer/,net/num.c net/num_text.c net/book.c \
+	job/request.c job/title.c) tests/reducer/support/reference.c)
+$(FUZZ_BIN): %: %.o $(FUZZ_REDUCER) $(CLI_OBJ) $B/libshm-test.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $< $(if $(findstring /reducer/,$@),$(FUZZ_REDUCER) $(CLI_OBJ)) $B/libshm-test.a -lm $(LDLIBS)
+fuzzers: $(FUZZ_BIN)
+fuzz: $(FUZZ_TEST)
+	$(FUZZ_MAKE) NAME=fuzz-errors SAN=address,undefined fuzzers
+	$(call fuzz_each,fuzz-errors,-max_total_time=$(FUZZ_TIME) -print_final_stats=1)
 
 # The same programs, counting branches: the seeds, what make fuzz found, and a short run.
 FUZZ_FLOOR ?= 90
 FUZZ_COV_TIME ?= 10
-build/fuzz/cov/%.cov: tests/fuzz/fuzz_%.c $(LIB_SRC) Makefile
-	$(call say,FUZZ,$@)
-	$(Q)mkdir -p $(@D) && clang $(ALL_CPPFLAGS) -std=gnu11 -O1 -g -fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping -DPLX_FAULT \
-		-o $@ $< $(LIB_SRC) $(LDLIBS)
-fuzz-coverage: $(FUZZ_NAMES:%=build/fuzz/cov/%.cov) $(FUZZ_NAMES:%=$B/tests/fuzz/test_fuzz_%)
-	$(Q)set -e; for f in $(FUZZ_NAMES); do d=build/fuzz/$$f; mkdir -p $$d/corpus; \
-		$B/tests/fuzz/test_fuzz_$$f --seeds $$d/corpus; \
-		LLVM_PROFILE_FILE=build/fuzz/cov/$$f.profraw build/fuzz/cov/$$f.cov -max_total_time=$(FUZZ_COV_TIME) -verbosity=0 -print_final_stats=0 \
-			-artifact_prefix=$$d/ $$d/corpus; done
-	$(Q)tools/fuzz-coverage $(FUZZ_FLOOR) build/fuzz/cov $(FUZZ_NAMES)
+fuzz-coverage: $(FUZZ_TEST)
+	$(FUZZ_MAKE) NAME=fuzz-branches SAN= CFLAGS='-O1 -g -fsanitize=fuzzer-no-link -fprofile-instr-generate -fcoverage-mapping' \
+		LDFLAGS=-fprofile-instr-generate fuzzers
+	$(call fuzz_each,fuzz-branches,-max_total_time=$(FUZZ_COV_TIME))
+	$(Q)tools/fuzz-coverage $(FUZZ_FLOOR) $(FUZZ_SRC:%.c=build/fuzz-branches/%)
 
 bench: all $(BENCH_BIN)
 	$(Q)$(TEST_ENV) BENCH='$(BENCH)' tests/bench/run

@@ -15,7 +15,8 @@
 #include "reducer/job/request.h"
 #include "tools/cli/cli.h"
 
-#define WORD_MAX 63
+#define WORD_MAX  63
+#define SHOWN_MAX 40 /* of a word that is no limit */
 
 /* A line without its "//" and blanks at its ends. */
 struct line {
@@ -98,7 +99,7 @@ static int limit(struct job_request *request, const char *key, const char *value
 
 static void limits_of(struct job_request *request, struct line line, uint32_t at)
 {
-	char word[WORD_MAX + 1], shown[WORD_MAX + 1], *equals;
+	char word[WORD_MAX + 1], shown[SHOWN_MAX + 1], *equals;
 
 	while (line.at < line.end) {
 		const char *end = line.at;
@@ -113,8 +114,9 @@ static void limits_of(struct job_request *request, struct line line, uint32_t at
 		equals = strchr(word, '=');
 		if (equals)
 			*equals = '\0';
-		if (!equals || end - line.at > WORD_MAX || limit(request, word, equals + 1) != 0) {
-			snprintf(request->wrong, sizeof(request->wrong), "'%.40s' is no limit", shown);
+		if (!equals || end - line.at > WORD_MAX || memchr(line.at, '\0', length) ||
+		    limit(request, word, equals + 1) != 0) {
+			snprintf(request->wrong, sizeof(request->wrong), "'%s' is no limit", shown);
 			request->wrong_line = at;
 			return;
 		}
@@ -125,13 +127,14 @@ static void limits_of(struct job_request *request, struct line line, uint32_t at
 
 void job_request_title(struct job_request *request)
 {
-	const char *end = request->text + request->length, *next;
+	const char *end, *next;
 	struct line line;
 	uint64_t id;
 	uint32_t at = 1;
 
 	if (request->length == 0)
 		return;
+	end = request->text + request->length;
 	next = comment(request->text, end, &line);
 	if (!next)
 		return;

@@ -100,11 +100,14 @@ static port assemble_port(const struct assemble *as, port p)
 	return port_tag(p) == TAG_REF ? port_ref(as->ids[port_index(p)]) : p;
 }
 
-static void assemble_pairs(const struct assemble *as, struct pair *to, const struct pair *from,
-			   uint32_t count)
+static void assemble_pairs(const struct assemble *as, struct pair *to, const struct pair *pairs,
+			   uint32_t first, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++)
-		to[i] = (struct pair){ assemble_port(as, from[i].a), assemble_port(as, from[i].b) };
+	for (uint32_t i = 0; i < count; i++) {
+		const struct pair *from = &pairs[first + i];
+
+		to[i] = (struct pair){ assemble_port(as, from->a), assemble_port(as, from->b) };
+	}
 }
 
 /* The line of each definition, in one walk over the text. */
@@ -145,9 +148,9 @@ static void assemble_fill(const struct assemble *as, struct book *book)
 			.name = name,
 			.safe = !(as->reach.sets[(uint64_t)id * as->reach.set_words] & 1),
 		};
-		assemble_pairs(as, pairs + pair, parse->nodes.items + def->first_node, def->nodes);
+		assemble_pairs(as, pairs + pair, parse->nodes.items, def->first_node, def->nodes);
 		pair += def->nodes;
-		assemble_pairs(as, pairs + pair, parse->redexes.items + def->first_redex, def->redexes);
+		assemble_pairs(as, pairs + pair, parse->redexes.items, def->first_redex, def->redexes);
 		pair += def->redexes;
 		memcpy(names + name, parse->scan.text + n->at, n->length);
 		name += n->length + 1;

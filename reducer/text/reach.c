@@ -151,9 +151,9 @@ static void own_port(const struct own *own, port p)
 	own->set[bit / 64] |= (uint64_t)1 << bit % 64;
 }
 
-static void own_pairs(const struct own *own, const struct pair *pairs, uint32_t count)
+static void own_pairs(const struct own *own, const struct pair *pairs, uint32_t first, uint32_t count)
 {
-	for (uint32_t i = 0; i < count; i++) {
+	for (uint32_t i = first; i < first + count; i++) {
 		own_port(own, pairs[i].a);
 		own_port(own, pairs[i].b);
 	}
@@ -166,8 +166,8 @@ static void own_pass(const struct search *search, struct own *own, uint32_t defs
 
 		own->set = sets ? reach_set(search->reach, id) : NULL;
 		own_port(own, def->root);
-		own_pairs(own, search->parse->nodes.items + def->first_node, def->nodes);
-		own_pairs(own, search->parse->redexes.items + def->first_redex, def->redexes);
+		own_pairs(own, search->parse->nodes.items, def->first_node, def->nodes);
+		own_pairs(own, search->parse->redexes.items, def->first_redex, def->redexes);
 	}
 }
 

@@ -1,12 +1,7 @@
 /*
- * fuzz_text.c - any bytes as a program: parsed, checked, run for a while, printed. For libFuzzer:
+ * fuzz_text.c - any bytes as a program: parsed, checked, run for a while, printed.
  *
- *	clang -fsanitize=fuzzer,address,undefined -g -O1 -D_GNU_SOURCE -I. -Ilibshm -o /tmp/fuzz_text \
- *		tests/reducer/fuzz/fuzz_text.c tests/reducer/support/reference.c $(ls -d reducer/text/?*.c) \
- *		reducer/net/num.c reducer/net/num_text.c reducer/net/book.c -lm
- *	/tmp/fuzz_text -dict=tests/reducer/fuzz/text.dict -max_len=4096 CORPUS
- *
- * test_fuzz_text.c calls the same function for seconds, always in the same way.
+ * libFuzzer's entry (make fuzz; text.dict has its words); test_fuzz_text.c calls it too, for seconds, always in the same way.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,9 +9,8 @@
 #include <string.h>
 
 #include "reducer/text/text.h"
+#include "tests/fuzz/fuzz.h"
 #include "tests/reducer/support/reference.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void must(bool holds, const char *what)
 {

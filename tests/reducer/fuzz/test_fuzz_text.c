@@ -1,6 +1,8 @@
 /*
  * test_fuzz_text.c - what libFuzzer would do with fuzz_text.c, for seconds, and the same each time: programs with some bytes
  * changed, tokens put in, parts left out or doubled, two joined.
+ *
+ *	test_fuzz_text --seeds FOLDER    writes some programs, for make fuzz
  */
 #include "tests/reducer/fuzz/fuzz_text.c"
 
@@ -103,11 +105,33 @@ static void bytes_without_sense_are_errors(void **state)
 	}
 }
 
-int main(void)
+static int seeds_write(const char *folder)
+{
+	char path[4096];
+
+	for (unsigned int i = 0; i < 60; i++) {
+		char *program = random_program(i, 1 + i);
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s/seed-%02u", folder, i);
+		file = fopen(path, "we");
+		if (!file || fputs(program, file) < 0 || fclose(file) != 0) {
+			perror(path);
+			return 1;
+		}
+		free(program);
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(programs_with_damage_are_books_or_errors),
 		cmocka_unit_test(bytes_without_sense_are_errors),
 	};
+
+	if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
+		return seeds_write(argv[2]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

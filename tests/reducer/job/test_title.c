@@ -75,6 +75,9 @@ static void limits_that_cannot_be_understood_are_named_with_their_line(void **st
 	}
 	assert_non_null(strstr(title("// limits: speed=9").wrong, "speed=9"));
 	assert_null(strchr(title("// limits: \x1b[31m=9").wrong, 0x1b));
+	/* cut off between two characters, not within one */
+	assert_string_equal(title("// limits: 123456789012345678901234567890123456789\xc3\xa9x").wrong,
+			    "'123456789012345678901234567890123456789' is no limit");
 }
 
 static void a_word_without_end_is_no_limit(void **state)
@@ -84,6 +87,16 @@ static void a_word_without_end_is_no_limit(void **state)
 	(void)state;
 	memset(text + strlen(text), '1', 4000);
 	assert_string_not_equal(title(text).wrong, "");
+}
+
+static void a_zero_byte_ends_no_word(void **state)
+{
+	static const char text[] = "// limits: gas=1\0time=never";
+	struct job_request request = { .text = (char *)(uintptr_t)text, .length = sizeof(text) - 1 };
+
+	(void)state;
+	job_request_title(&request);
+	assert_string_not_equal(request.wrong, "");
 }
 
 static void a_wish_to_cancel_is_exactly_that(void **state)
@@ -105,6 +118,7 @@ int main(void)
 		cmocka_unit_test(limits_elsewhere_are_comments),
 		cmocka_unit_test(limits_that_cannot_be_understood_are_named_with_their_line),
 		cmocka_unit_test(a_word_without_end_is_no_limit),
+		cmocka_unit_test(a_zero_byte_ends_no_word),
 		cmocka_unit_test(a_wish_to_cancel_is_exactly_that),
 	};
 
