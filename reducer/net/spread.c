@@ -44,6 +44,12 @@ static void spread_move(const struct worker *w)
 	}
 }
 
+static void spread_say(const struct worker *w, int cpu)
+{
+	if (atomic_load_explicit(&w->bell->cpu, memory_order_relaxed) != (uint32_t)(cpu + 1))
+		atomic_store_explicit(&w->bell->cpu, (uint32_t)(cpu + 1), memory_order_relaxed);
+}
+
 void spread_look(struct worker *w)
 {
 	const int here = sched_getcpu();
@@ -51,12 +57,13 @@ void spread_look(struct worker *w)
 
 	if (here < 0 || w->alone_in_process)
 		return;
-	if (atomic_load_explicit(&w->bell->cpu, memory_order_relaxed) != (uint32_t)here + 1)
-		atomic_store_explicit(&w->bell->cpu, (uint32_t)here + 1, memory_order_relaxed);
+	spread_say(w, here);
 	for (uint32_t i = 0; i < w->n && !together; i++)
 		together = &w->arena->lines[i] != w->bell && spread_place(w, i) == here;
 	if (!together || plx_now_ns() - w->moved_at < SPREAD_PAUSE_NS)
 		return;
-	w->moved_at = plx_now_ns();
+	spread_say(w, -1); /* or the other one, which goes on here, believes it has to go, too */
 	spread_move(w);
+	spread_say(w, sched_getcpu());
+	w->moved_at = plx_now_ns();
 }
