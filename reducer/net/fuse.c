@@ -116,7 +116,7 @@ static void fuse_make_label(struct maker *m, struct fuse_label *label)
 	node = fuse_argument(&p, &shape);
 	p.whole = node;
 	p.grown = p.nodes;
-	p.rigid = false;
+	p.rigid = p.leafless = false;
 	memcpy(p.grow, p.node, p.nodes * sizeof(*p.grow));
 	if (maker_expand(m, &p, port_ref(label->def), node))
 		maker_path(m, &p);

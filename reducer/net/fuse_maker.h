@@ -24,6 +24,7 @@
 enum maker_kind {
 	MAKER_ANY = 0,
 	MAKER_NUMBER = 1,
+	MAKER_ZERO = 2, /* a number that is 0 */
 };
 
 /* Tag of a port that is in a register: its index. */
@@ -47,6 +48,7 @@ struct maker_path {
 	struct maker_list call;         /* references that meet a node, the oldest first */
 	struct maker_list rest;         /* can only be done when the code runs */
 	uint32_t grown; /* nodes of the argument as far as it is known: the call could be made of it again */
+	bool leafless;  /* the recursion goes on */
 	bool rigid;     /* ... but for something that is not in it any more */
 	port whole;     /* the argument */
 	struct pair grow[MAKER_GROWN];
@@ -66,7 +68,7 @@ struct maker {
 	uint16_t var[MAKER_WIRES];
 };
 
-/* ---- fuse_path.c ------------------------------------------------------------------------------ */
+/* ---- fuse_paper.c ----------------------------------------------------------------------------- */
 
 /* maker_follow() - what is at the end of a chain of local variables; an unbound variable if nothing is. */
 port maker_follow(const struct maker_path *p, port at);
@@ -76,6 +78,29 @@ bool maker_number(const struct maker_path *p, port at);
 
 /* maker_expand() - @ref ~ @node becomes the definition's net. False: it has no place here. */
 bool maker_expand(struct maker *m, struct maker_path *p, port ref, port node);
+
+/* paper_zero(), paper_unknown() - is it in a register, and 0; and nothing is known of it? */
+bool paper_zero(const struct maker_path *p, port at);
+bool paper_unknown(const struct maker_path *p, port at);
+
+/* paper_has_room() - for whatever one rule takes. */
+bool paper_has_room(const struct maker_path *p);
+
+void paper_add(struct maker_list *list, port a, port b);
+
+/* paper_link() - as link_ports(). paper_node() - a new one; paper_take() - the ports of one, which is consumed. */
+void paper_link(struct maker_path *p, port a, port b);
+port paper_node(struct maker_path *p, uint32_t head, port a, port b);
+struct pair paper_take(struct maker_path *p, port node);
+
+/* The rules: ERAS or a copy; a reference; two nodes; a switch; arithmetic, of which see there. */
+void paper_copy(struct maker_path *p, port a, port node);
+void paper_reference(struct maker *m, struct maker_path *p, port ref, port node);
+void paper_nodes(struct maker_path *p, port a, port b);
+void paper_switch(struct maker_path *p, port less, port node, bool zero);
+bool paper_operate(struct maker *m, struct maker_path *p, port a, port b, port *value, uint32_t *at);
+
+/* ---- fuse_path.c ------------------------------------------------------------------------------ */
 
 /* maker_path() - all code from here on. */
 void maker_path(struct maker *m, struct maker_path *p);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reducer/net/net_state.h"
 #include "tests/reducer/support/cases.h"
 #include "tests/reducer/support/nets.h"
 #include "tests/reducer/support/random.h"
@@ -70,6 +71,55 @@ static void recursions_are_fused(void **state)
 	/* two that call each other, and an argument that only goes round */
 	try_program("@e = (?((@z @o) a) a)  @z = (a a)  @o = ({a b} (c r)) & @d ~ (a ((b c) r))\n"
 		    "@d = (?((@y @e) a) a)  @y = (a (a 7))  @main = a & @e ~ (200 (1 a))");
+}
+
+#define GEN                                                                                                  \
+	"@gen = (?(((a a) @more) b) b)\n"                                                                    \
+	"@more = ({a d} ({$([*2] $([+1] b)) $([*2] e)} (c f))) & @gen ~ (a (b c)) & @gen ~ (d (e f))\n"
+
+/* Calls that have nothing more to do, or might have: for 0, for what becomes 0 only when it is looked at, for one of two numbers. */
+static void recursions_come_to_their_ends(void **state)
+{
+	(void)state;
+	try_program(GEN "@main = (a (b (c d))) & @gen ~ (0 (7 a)) & @gen ~ (1 (7 b)) & @gen ~ (2 (7 c)) & "
+			"@gen ~ (3 (7 d))");
+	try_program("@f = (?((1 @g) a) a)  @g = ({a {b c}} $([+] $(r $([+] $(s t)))))\n"
+		    "& @f ~ (a r) & @f ~ (b s) & @f ~ (c $([*3] t))  @main = a & @f ~ (7 a)");
+	/* two numbers that come to 0 at different times; one that never does; and ends that call something else */
+	try_program("@f = (?(((* 1) @g) (a b)) (a b))  @g = (n (m $([+] $(r s)))) & @d ~ (m (p q)) & @f ~ (n "
+		    "(p r)) & @h ~ (q s)\n"
+		    "@d = ({a b} (a b))  @h = (?((2 @i) a) a)  @i = ({n k} $([+] $(r s))) & @h ~ (n r) & @h "
+		    "~ (k s)\n"
+		    "@main = a & @f ~ (9 (5 a))");
+	try_program(
+		"@f = (?((@z @g) a) a)  @z = r & @h ~ (3 r)  @g = ({n m} (r s)) & @f ~ (n r) & @f ~ (m s)\n"
+		"@h = (?((4 @i) a) a)  @i = ({n m} (r s)) & @h ~ (n r) & @h ~ (m s)  @main = a & @f ~ (6 a)");
+	/* zeros of other types, and one to be divided by */
+	try_program("@f = (?((1 @g) a) a)  @g = ({n m} $([+] $(r s))) & @f ~ (n r) & @f ~ (m s)\n"
+		    "@main = (a (b c)) & @f ~ (+6 a) & @f ~ (+0 b) & @f ~ (0.0 c)");
+	try_program("@f = (?((@z @g) a) a)  @z = r & 7 ~ $([/0] r)\n"
+		    "@g = ({n m} $([+] $(r s))) & @f ~ (n r) & @f ~ (m s)  @main = a & @f ~ (3 a)");
+}
+
+/* A tree of which half the calls are for leaves has a variable for each second node at most, and not two for each. */
+static void calls_for_leaves_are_never_made(void **state)
+{
+	const char *program = GEN "@main = a & @gen ~ (14 (0 a))";
+	struct net_options options = nets_options(1, 0, false);
+	struct book *book = nets_book(program, strlen(program));
+	struct net_result result;
+	struct net *net;
+	char *text;
+
+	(void)state;
+	assert_int_equal(net_open(&net, &options), 0);
+	text = nets_run(net, book, NULL, &result);
+	assert_non_null(text);
+	assert_true(plx_table_get(&net->arena.partitions, 0, ARENA_PARTITION_NODES) >= 1u << 14);
+	assert_true(plx_table_get(&net->arena.partitions, 0, ARENA_PARTITION_VARS) <= 5u << 12);
+	free(text);
+	net_close(net);
+	free(book);
 }
 
 /* What comes from other workers lies in their partitions. */
@@ -212,6 +262,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recursions_are_fused),
+		cmocka_unit_test(recursions_come_to_their_ends),
+		cmocka_unit_test(calls_for_leaves_are_never_made),
 		cmocka_unit_test(trees_are_built_and_eaten),
 		cmocka_unit_test(calls_go_to_their_trees),
 		cmocka_unit_test(large_structures_are_built),
