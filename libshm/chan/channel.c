@@ -14,6 +14,7 @@
 #include "chan/cell.h"
 #include "chan/seat.h"
 #include "chan/wait.h"
+#include <plx/envelope.h>
 #include <plx/mpmc.h>
 #include <plx/process.h>
 
@@ -240,7 +241,7 @@ uint64_t plx_lane_sent(const struct plx_geometry *g, struct plx_lane *lane)
 	if (g->kind == PLX_CHANNEL_POST || g->kind == PLX_CHANNEL_PRIORITY) {
 		tail = plx_read_once(&lane->tail);
 		for (uint64_t end = tail + g->cells;
-		     tail < end && word_of(g, lane, tail) >> 56 == (uint8_t)(tail / g->cells + 1);)
+		     tail < end && PLX_POST_LAP(word_of(g, lane, tail)) == ((tail / g->cells + 1) & 0x7f);)
 			tail++;
 		return tail;
 	}

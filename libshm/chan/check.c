@@ -9,6 +9,7 @@
 #include "base/atomic.h"
 #include "chan/channel.h"
 #include "chan/seat.h"
+#include <plx/envelope.h>
 #include <plx/mpmc.h>
 
 static uint64_t word_of(const struct plx_geometry *g, struct plx_lane *lane, uint64_t cell)
@@ -64,7 +65,7 @@ static const char *post_fault(const struct plx_geometry *g, struct plx_lane *lan
 		/* unless it has come round since */
 		if (__atomic_load_n(&lane->taken, __ATOMIC_ACQUIRE) > p)
 			continue;
-		if ((uint8_t)(word >> 56) != (uint8_t)(p / g->cells + 1))
+		if (PLX_POST_LAP(word) != ((p / g->cells + 1) & 0x7f))
 			return "a message that was sent is not of this lap";
 		if ((word >> 40 & 0x3fff) > g->size)
 			return "a message is longer than there is room for";

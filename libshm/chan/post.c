@@ -5,8 +5,9 @@
  *	word 1   key
  *	         payload ...
  *
- * The lap is the number of times the ring was begun, in one byte: a cell holds that of this lap or of the one before, so a
- * byte is plenty. The rest of the word rides along, and one line carries all.
+ * The lap is the number of times the ring was begun, in one byte: a cell holds that of this lap or of the one before, so seven
+ * bits are plenty. The eighth says whether the sender is another one than of the message before: a receiver that expects
+ * the same finds a lap that is not the one it looks for, and asks. The rest of the word rides along, and one line carries all.
  *
  * Priorities: a receiver takes of the highest first, but of each only so many (8, 4, 2, 1) before those below had their
  * share; then all begin anew. So the lowest gets a fifteenth at least, and an urgent message waits for seven others at most.
@@ -136,6 +137,19 @@ static uint64_t lap_of(uint64_t position, uint32_t cells)
 	return (position / cells + 1) << 56;
 }
 
+/* A lane's next lap and time: its time as it was, and of its last sender's mark the other one. */
+static uint64_t lap_time_of(const struct plx_post_way *way, const struct plx_geometry *g,
+			    struct plx_lane *lane, uint64_t next)
+{
+	uint64_t lap = lap_of(next, g->cells) | (way->lap_time & PLX_POST_TIME), last;
+
+	if (next == 0 || plx_mutant(MUT_CHAN_POST_SAME_SENDER))
+		return lap;
+	last = plx_read_once(
+		(uint64_t *)(void *)(plx_cells_of(lane) + ((next - 1) & (g->cells - 1)) * g->stride));
+	return lap ^ (~(last ^ lap_of(next - 1, g->cells)) & PLX_POST_OTHER);
+}
+
 void plx_post_ways(struct plx_post_sender *tx, struct plx_channel *c, const struct plx_geometry *g,
 		   uint32_t number)
 {
@@ -155,7 +169,7 @@ void plx_post_ways(struct plx_post_sender *tx, struct plx_channel *c, const stru
 			.at = plx_cells_of(lane) + (next & tx->mask) * tx->stride,
 			/* PO4 acquire: pairs with PO3 */
 			.seen = __atomic_load_n(&lane->head, __ATOMIC_ACQUIRE),
-			.lap_time = lap_of(next, g->cells) | (tx->way[i].lap_time & PLX_POST_TIME),
+			.lap_time = lap_time_of(&tx->way[i], g, lane, next),
 			.cells = plx_cells_of(lane),
 			.lane = lane,
 			.tail = &lane->tail,
@@ -229,7 +243,13 @@ void plx_post_turn(struct plx_post_receiver *rx, uint32_t number, uint32_t turn)
 {
 	struct plx_post_from *from = &rx->from[number];
 	uint64_t ring = rx->mask + 1 - (from->next & rx->mask), ack = from->ack - from->next;
+	/* relaxed: who asks has acquired it */
+	uint64_t word = __atomic_load_n((const uint64_t *)(const void *)from->at, __ATOMIC_RELAXED);
 
+	if ((word ^ from->lap) & PLX_POST_OTHER) {
+		from->lap ^= PLX_POST_OTHER;
+		from->known = false;
+	}
 	if (!from->known)
 		know(rx, from);
 	ring = ring < ack ? ring + plx_mutant(MUT_CHAN_POST_BEYOND_THE_RING) : ack;

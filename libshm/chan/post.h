@@ -19,7 +19,7 @@ static inline bool plx_post_holds(const struct plx_post_receiver *rx, uint32_t l
 	/* PO2 acquire: pairs with PO1 */
 	uint64_t word = __atomic_load_n((const uint64_t *)(const void *)from->at, __ATOMIC_ACQUIRE);
 
-	return (word ^ from->lap) >> 56 == 0;
+	return PLX_POST_LAP(word ^ from->lap) == 0;
 }
 
 /** plx_post_pass() - the lane that was peeked at is left alone, and waits, until plx_post_pass_none(). */

@@ -32,6 +32,9 @@ struct plx_envelope {
 	((lap_time) | ((uint64_t)(type) << 24 | (uint64_t)(length) << 40 | (uint64_t)(priority) << 54))
 #define PLX_POST_TIME    0xffffffull /* of a stamp: ticks */
 #define PLX_POST_TICK_NS (1u << 20)
+/* The highest bit of the lap is inverted by every other sender of a lane: so a receiver learns that there is another one. */
+#define PLX_POST_LAP(word) ((word) >> 56 & 0x7f)
+#define PLX_POST_OTHER     (1ull << 63)
 
 struct plx_post_way {
 	uint64_t next; /* the next message's place */

@@ -130,6 +130,68 @@ static void a_lane_in_use_again_has_its_new_senders_name(void **state)
 	drop(&m);
 }
 
+/* Nobody looks at a lane that is empty; each has sent as many as fit some turns, or none. */
+static void a_sender_that_follows_at_once_has_its_own_name(void **state)
+{
+	struct made m = make((struct plx_channel_shape){
+		.kind = PLX_CHANNEL_PRIORITY, .size = 8, .count = 8, .senders = 1 });
+	struct plx_envelope envelope;
+	char payload[8] = { 0 };
+
+	(void)state;
+	assert_int_equal(plx_post_receiver_open(&rx, m.at, m.room), 0);
+	for (uint32_t i = 0; i < 600; i++) {
+		struct plx_post_sender tx;
+
+		assert_int_equal(plx_post_sender_open(&tx, m.at, m.room, 100 + i), 0);
+		for (uint32_t k = 0; k < (i % 5 == 3 ? 0 : 1 + i % 7); k++) {
+			assert_true(plx_priority_try_send(&tx, (uint8_t)(i % 4), 0, i, payload, 8));
+			check(&m);
+			assert_true(plx_post_try_recv(&rx, &envelope, payload));
+			assert_int_equal(envelope.source, 100 + i);
+			assert_int_equal(envelope.key, i);
+		}
+		plx_post_sender_leave(&tx);
+	}
+	plx_post_receiver_leave(&rx);
+	drop(&m);
+}
+
+/* The same in a channel without priorities, where a turn is of many messages; the receiver looks twice before it takes. */
+static void a_sender_that_follows_in_the_same_turn_has_its_own_name(void **state)
+{
+	struct made m = make((struct plx_channel_shape){ .kind = PLX_CHANNEL_POST, .size = 8, .senders = 2 });
+	struct plx_post_sender other;
+	struct plx_envelope envelope;
+	char payload[8] = { 0 };
+
+	(void)state;
+	assert_int_equal(plx_post_receiver_open(&rx, m.at, m.room), 0);
+	assert_int_equal(plx_post_sender_open(&other, m.at, m.room, 7), 0);
+	for (uint32_t i = 0; i < 600; i++) {
+		struct plx_post_sender tx;
+
+		assert_int_equal(plx_post_sender_open(&tx, m.at, m.room, 100 + i), 0);
+		assert_true(plx_post_try_send(&tx, 0, i, payload, 8));
+		assert_non_null(plx_post_peek(&rx, &envelope));
+		assert_int_equal(envelope.source, 100 + i);
+		assert_true(plx_post_try_send(&other, 0, i, payload, 8));
+		assert_non_null(plx_post_peek(&rx, &envelope));
+		assert_int_equal(envelope.source, 100 + i); /* the same message as before */
+		plx_post_release(&rx);
+		plx_post_sender_leave(&tx);
+		if (i % 2)
+			assert_true(plx_post_try_recv(&rx, &envelope, payload));
+		else if (plx_post_peek(&rx, &envelope))
+			plx_post_release(&rx);
+		assert_int_equal(envelope.source, 7);
+		assert_int_equal(envelope.key, i);
+	}
+	plx_post_sender_leave(&other);
+	plx_post_receiver_leave(&rx);
+	drop(&m);
+}
+
 static void what_was_peeked_at_and_not_released_comes_again(void **state)
 {
 	struct made m = make(post);
@@ -298,6 +360,8 @@ int main(void)
 		cmocka_unit_test(a_message_carries_the_time_of_the_stamp),
 		cmocka_unit_test(a_longer_payload_takes_more_lines),
 		cmocka_unit_test(a_lane_in_use_again_has_its_new_senders_name),
+		cmocka_unit_test(a_sender_that_follows_at_once_has_its_own_name),
+		cmocka_unit_test(a_sender_that_follows_in_the_same_turn_has_its_own_name),
 		cmocka_unit_test(what_was_peeked_at_and_not_released_comes_again),
 		cmocka_unit_test(the_urgent_come_first_and_nobody_starves),
 		cmocka_unit_test(threads_lose_nothing),
