@@ -260,7 +260,7 @@ cases-long:
 # findings stay in build/fuzz. The programs are made by a make of their own, with clang: SAN is what looks for errors.
 FUZZ_TIME ?= 60
 FUZZ_TEST := $(foreach f,$(FUZZ_SRC),$B/$(dir $f)test_$(basename $(notdir $f)))
-FUZZ_MAKE = $(Q)$(MAKE) --no-print-directory CC=clang OPT='-O1 -fsanitize=fuzzer-no-link' COV= EXTRA_CFLAGS= EXTRA_LDFLAGS=
+FUZZ_MAKE = +$(Q)$(MAKE) --no-print-directory CC=clang OPT='-O1 -fsanitize=fuzzer-no-link' COV= EXTRA_CFLAGS= EXTRA_LDFLAGS=
 # fuzz_each FOLDER OPTIONS: each fuzzer of build/FOLDER, from its seeds and what was found before
 fuzz_each = $(Q)set -e; for f in $(FUZZ_SRC:tests/%.c=%); do n=$${f\#\#*/fuzz_}; d=build/fuzz/$$n; mkdir -p $$d/corpus; \
 	$B/tests/$${f%/*}/test_fuzz_$$n --seeds $$d/corpus; words=tests/$${f%/*}/$$n.dict; echo "fuzz_$$n"; \
