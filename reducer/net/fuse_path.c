@@ -6,6 +6,7 @@
  * is followed to its end. A path ends when only calls are left that had better be made than worked out.
  */
 #include "reducer/net/fuse_maker.h"
+#include "reducer/net/mutant.h"
 
 /* How soon shall this be done? */
 enum path_class {
@@ -305,7 +306,7 @@ static enum path_leaf path_leaf(struct maker *m, struct maker_path *p)
 	if (p->leafless || p->call.n == 0 || p->credit <= 1 || p->cost > MAKER_COST / 2 ||
 	    !paper_has_room(p) || !path_to_switch(m, &leaf, &r))
 		return PATH_NO_LEAF;
-	if (paper_zero(p, r.a)) {
+	if (paper_zero(p, r.a) || net_mutant(MUT_NET_FUSE_LEAF)) {
 		paper_switch(&leaf, PORT_NONE, r.b, true);
 		*p = leaf;
 		return PATH_LEAF;
