@@ -158,15 +158,18 @@ int plx_segment_attach(struct plx_segment *seg, int fd, uint64_t size, uint32_t 
 {
 	struct plx_segment s = PLX_SEGMENT_NONE;
 	struct plx_segment_hdr hdr;
+	const unsigned int inherit = flags & PLX_ATTACH_INHERIT;
 	int ret;
 
 	*seg = PLX_SEGMENT_NONE;
-	if (flags > PLX_ATTACH_FILE || (flags & (flags - 1))) /* one of them at most */
+	flags &= ~inherit;
+	if (flags > PLX_ATTACH_FILE || (flags & (flags - 1)) || /* one of them at most */
+	    (inherit && flags != PLX_ATTACH_WRITE))
 		return -EINVAL;
 	ret = flags == PLX_ATTACH_FILE ? plx_segment_attach_file(&s, fd, size)
 				       : attach_sealed(&s, fd, size, kind, flags);
 	if (ret == 0)
-		ret = plx_segment_keep_from_children(&s, 0);
+		ret = plx_segment_keep_from_children(&s, inherit ? PLX_SEGMENT_INHERIT : 0);
 	if (ret == 0)
 		ret = plx_segment_header(&hdr, s.base, s.size, NULL);
 	if (ret == 0 && kind != PLX_KIND_NONE && hdr.kind != kind)

@@ -34,6 +34,8 @@ enum plx_backend {
 #define PLX_ATTACH_INSPECT 2u
 /* Map the file of a segment in a file, read-only, on trust: nothing can keep its owner from cutting it under us (SIGBUS). */
 #define PLX_ATTACH_FILE 4u
+/* With PLX_ATTACH_WRITE: keep the map in children of fork(), as PLX_SEGMENT_INHERIT. */
+#define PLX_ATTACH_INHERIT 8u
 
 /* Flags of plx_segment_open_file(); and PLX_SEGMENT_INHERIT. */
 #define PLX_FILE_WRITE    1u /* map for writing, alone; without it read-only, beside other readers */
@@ -196,7 +198,7 @@ int plx_segment_export(const struct plx_segment *seg, bool write) plx_must_check
  * @fd:    descriptor; taken over on success, left to the caller on failure
  * @size:  bytes it must have, as the peer says; or 0 to take what the kernel says
  * @kind:  what it must be, or PLX_KIND_NONE for any
- * @flags: none, or one of PLX_ATTACH_WRITE, PLX_ATTACH_INSPECT, PLX_ATTACH_FILE
+ * @flags: none, or one of PLX_ATTACH_WRITE (and PLX_ATTACH_INHERIT), PLX_ATTACH_INSPECT, PLX_ATTACH_FILE
  *
  * Checks seals first, then the size, then maps, then copies the header and checks the copy: magic, version, size, every
  * block inside the segment and aligned. Required are seals on the size; of a PLX_KIND_TOPIC that is mapped read-only also

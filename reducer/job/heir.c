@@ -5,18 +5,20 @@
  *	   |                                                                                       |
  *	   +------fork---> the next one <------ journal: what was taken and is not answered -------+
  *
- * What the journal holds is reduced again, from its text: the normal form and the number of interactions will be the same. But
- * for a reply that was being published it looks first whether its last message had been: readers of the dead one's log find
+ * What the journal holds goes on where it was: in the arena it was reduced in, as of the last commit of each worker. Where that
+ * is not to be had (the guard has not heard of it yet, the service crashed in it, no memory), and where it had not begun, it is
+ * reduced from its text: the normal form and the number of interactions will be the same. But for a reply that was being published it looks first whether its last message had been: readers of the dead one's log find
  * there what we find. So each program is answered once.
  *
- * For that somebody must have that log when its publisher is dead: the guard opens it as soon as it is there, and its children
- * inherit the descriptor.
+ * For that somebody must have that log, and those arenas, when who made them is dead: the guard opens them as soon as it is
+ * told of them, and its children inherit the descriptors.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,6 +32,16 @@
 #define WITNESS_NS UINT64_C(2000000000)
 #define CRASHES    3u
 #define SPARE      64u /* entries of the journal for what is not in the queue: gaps, pieces */
+
+/* What the guard is told: a descriptor of ours, or TOLD_NONE, and what it is of: 0 the output, i the arena of lane i - 1. */
+#define TOLD_SHIFT 24u
+#define TOLD_NONE  ((1 << TOLD_SHIFT) - 1)
+static_assert(JOB_JOBS_MAX < 1u << (31 - TOLD_SHIFT), "the number of a lane fits");
+
+static bool tell(uint32_t what, int fd)
+{
+	return guard_tell((int)(what << TOLD_SHIFT) | (fd >= 0 && fd < TOLD_NONE ? fd : TOLD_NONE));
+}
 
 /* ---- for our own successor --------------------------------------------------------------------- */
 
@@ -63,12 +75,24 @@ void heir_show_output(struct service *service)
 	/* relaxed: who reads it waits for the signal, or for our death */
 	atomic_store_explicit(&head->output, id, memory_order_relaxed);
 	fd = output_fd(service);
-	if (fd < 0 || !guard_tell(fd))
+	if (fd < 0 || !tell(0, fd))
 		return;
 	/* JW2 acquire: pairs with JW1: it has it open */
 	while (atomic_load_explicit(&head->witnessed, memory_order_acquire) != id &&
 	       plx_now_ns() - begin < WITNESS_NS)
 		nanosleep(&moment, NULL);
+}
+
+void heir_show_lane(struct service *service, uint32_t number)
+{
+	struct job_lane *lane = &service->lanes[number];
+	const struct net_handle handle = net_handle(lane->net);
+
+	/* if it does not hear of it in time the program begins anew */
+	if (service->journal->head && handle.id != lane->shown && tell(number + 1, handle.fd))
+		lane->shown = handle.id;
+	if (lane->state == LANE_RUNNING && handle.fd >= 0)
+		journal_reduces(service->journal, &lane->request, &handle);
 }
 
 /* ---- after our predecessor --------------------------------------------------------------------- */
@@ -113,7 +137,37 @@ static void blame(struct service *service, const struct journal_entry *entry)
 			     "the service crashed each time it reduced this program");
 }
 
-static int take_back(struct service *service, struct journal_entry *entry)
+/* It goes on in one of @arenas. Return: false: it has to begin anew. */
+static bool take_up(struct service *service, struct journal_entry *entry, struct job_request *request,
+		    int arenas[JOB_JOBS_MAX])
+{
+	struct net_handle handle = {
+		.id = atomic_load_explicit(&entry->arena, memory_order_relaxed),
+		.program = atomic_load_explicit(&entry->program, memory_order_relaxed),
+	};
+
+	if (handle.id == 0 || atomic_load_explicit(&entry->failed, memory_order_relaxed) ||
+	    atomic_load_explicit(&entry->crashes, memory_order_relaxed) > 0)
+		return false;
+	for (uint32_t i = 0; i < service->limit; i++) {
+		struct job_lane *lane = &service->lanes[i];
+		struct net_progress now;
+
+		handle.fd = arenas[i];
+		if (handle.fd < 0 || job_lane_take_up(lane, &service->opt->net, i, &handle, request) < 0)
+			continue;
+		arenas[i] = -1;
+		service->opened = i < service->opened ? service->opened : i + 1;
+		journal_begun(service->journal, &lane->request);
+		net_progress(lane->net, &now);
+		atomic_fetch_add_explicit(&service->journal->head->found, now.interactions,
+					  memory_order_relaxed);
+		return true;
+	}
+	return false;
+}
+
+static int take_back(struct service *service, struct journal_entry *entry, int arenas[JOB_JOBS_MAX])
 {
 	struct job_request request;
 	bool failed;
@@ -123,6 +177,9 @@ static int take_back(struct service *service, struct journal_entry *entry)
 	failed = atomic_load_explicit(&entry->failed, memory_order_relaxed);
 
 	atomic_store_explicit(&entry->state, JOURNAL_TAKEN, memory_order_relaxed);
+	if (ret == 0 && take_up(service, entry, &request, arenas))
+		return 0;
+	atomic_store_explicit(&entry->arena, 0, memory_order_relaxed);
 	if (ret == 0)
 		ret = job_queue_add(&service->waiting, &request, failed ? entry->reason : NULL,
 				    failed ? entry->message : NULL);
@@ -139,7 +196,8 @@ static void settle_stream(struct journal *journal, const struct journal_entry *e
 		journal_read(journal, entry->publisher, entry->next, 0);
 }
 
-static int take_back_programs(struct service *service, const struct plx_segment *output)
+static int take_back_programs(struct service *service, const struct plx_segment *output,
+			      int arenas[JOB_JOBS_MAX])
 {
 	struct journal *journal = service->journal;
 	struct journal_entry *entry;
@@ -156,7 +214,7 @@ static int take_back_programs(struct service *service, const struct plx_segment 
 			journal_answered(journal, &done);
 			continue;
 		}
-		ret = take_back(service, entry);
+		ret = take_back(service, entry, arenas);
 	}
 	return ret;
 }
@@ -181,7 +239,27 @@ static void fail_partial(struct service *service)
 	}
 }
 
-int heir_take_over(struct service *service, int witness)
+/* Nobody goes on there: its memory is given back. */
+static void drop_arenas(int arenas[JOB_JOBS_MAX])
+{
+	for (uint32_t i = 0; i < JOB_JOBS_MAX; i++) {
+		if (arenas[i] < 0)
+			continue;
+		close(arenas[i]);
+		tell(i + 1, -1);
+	}
+}
+
+static uint32_t count_running(const struct service *service)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < service->opened; i++)
+		n += service->lanes[i].state == LANE_RUNNING;
+	return n;
+}
+
+int heir_take_over(struct service *service, int witness, int arenas[JOB_JOBS_MAX])
 {
 	struct plx_segment output;
 	const char *why;
@@ -195,13 +273,17 @@ int heir_take_over(struct service *service, int witness)
 	service->heir_ns = plx_now_ns();
 	service->died = atomic_load_explicit(&service->journal->head->died, memory_order_relaxed) > 0;
 	open_output(service, witness, &output);
-	ret = take_back_programs(service, &output);
+	ret = take_back_programs(service, &output, arenas);
+	drop_arenas(arenas);
 	plx_segment_close(&output);
 	if (ret == 0)
 		fail_partial(service);
 	if (ret == 0 && service->opt->verbose)
-		cli_note("the service was killed and goes on: %" PRIu32 " program%s to be answered",
-			 service->waiting.count, service->waiting.count == 1 ? "" : "s");
+		cli_note("the service was killed and goes on: %" PRIu32 " program%s to be answered, %" PRIu32
+			 " of them where they were",
+			 service->waiting.count + count_running(service),
+			 service->waiting.count + count_running(service) == 1 ? "" : "s",
+			 count_running(service));
 	return ret;
 }
 
@@ -210,7 +292,8 @@ int heir_take_over(struct service *service, int witness)
 struct guarded_service {
 	struct job_service_options *opt;
 	struct journal journal;
-	int witness; /* descriptor of the output of the last one; -1: none */
+	int witness;              /* descriptor of the output of the last one; -1: none */
+	int arenas[JOB_JOBS_MAX]; /* the same of its lanes' arenas */
 };
 
 static uint64_t progress(void *arg)
@@ -219,7 +302,8 @@ static uint64_t progress(void *arg)
 
 	/* relaxed: who wrote it is dead */
 	return atomic_load_explicit(&g->journal.head->orders, memory_order_relaxed) +
-	       atomic_load_explicit(&g->journal.head->answered, memory_order_relaxed);
+	       atomic_load_explicit(&g->journal.head->answered, memory_order_relaxed) +
+	       atomic_load_explicit(&g->journal.head->found, memory_order_relaxed);
 }
 
 /* Who was killed from outside has not crashed. */
@@ -236,16 +320,21 @@ static void died(void *arg, int signal)
 	}
 }
 
-static void hear(void *arg, pid_t pid, int fd)
+static void hear(void *arg, pid_t pid, int value)
 {
 	struct guarded_service *g = arg;
+	const uint32_t what = (uint32_t)value >> TOLD_SHIFT;
+	const int fd = value & TOLD_NONE;
+	int *kept = what == 0 ? &g->witness : &g->arenas[what - 1];
 	char path[48];
 
+	if (what > JOB_JOBS_MAX)
+		return;
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
-	if (g->witness >= 0)
-		close(g->witness);
-	g->witness = open(path, O_RDONLY | O_CLOEXEC);
-	if (g->witness >= 0)
+	if (*kept >= 0)
+		close(*kept);
+	*kept = fd == TOLD_NONE ? -1 : open(path, (what == 0 ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	if (what == 0 && g->witness >= 0)
 		/* JW1 release: pairs with JW2 */
 		atomic_store_explicit(&g->journal.head->witnessed,
 				      atomic_load_explicit(&g->journal.head->output, memory_order_relaxed),
@@ -265,8 +354,10 @@ static int supervise(void *arg)
 	if (g->opt->prepare && !g->opt->prepare(g->opt))
 		return JOB_END_FAILED;
 	/* relaxed: who wrote it is dead */
+	if (service_open(&service) < 0)
+		return JOB_END_FAILED;
 	if (g->journal.head && atomic_load_explicit(&g->journal.head->output, memory_order_relaxed) != 0 &&
-	    heir_take_over(&service, g->witness) < 0)
+	    heir_take_over(&service, g->witness, g->arenas) < 0)
 		return JOB_END_FAILED;
 	end = service_run(&service);
 	if (end == JOB_END_SIGNAL && plx_stop_signal() != 0)
@@ -280,6 +371,7 @@ enum job_end job_serve(const struct job_service_options *options, int *signal)
 	struct guarded_service g = { .opt = &opt, .journal = JOURNAL_NONE, .witness = -1 };
 	int code;
 
+	memset(g.arenas, 0xff, sizeof(g.arenas)); /* -1 */
 	opt.jobs = opt.jobs == 0 ? 1 : opt.jobs;
 	opt.queue = opt.queue == 0 ? JOB_QUEUE : opt.queue;
 	*signal = 0;
@@ -296,6 +388,9 @@ enum job_end job_serve(const struct job_service_options *options, int *signal)
 	journal_close(&g.journal);
 	if (g.witness >= 0)
 		close(g.witness);
+	for (uint32_t i = 0; i < JOB_JOBS_MAX; i++)
+		if (g.arenas[i] >= 0)
+			close(g.arenas[i]);
 	if (code <= 128)
 		return (enum job_end)code;
 	*signal = code - 128;

@@ -5,6 +5,7 @@
  *	journal_fail       words --> failed
  *	journal_answering  first, last = 0 --> state ANSWERING --> (all but the last message) --> last --> (the last message)
  *	journal_answered   state FREE
+ *	journal_reduces    arena 0 --> program --> arena
  *	journal_read       partial before next: a program that is known to have begun was perhaps not begun
  */
 #include "reducer/job/journal.h"
@@ -252,6 +253,7 @@ int journal_add(struct journal *journal, struct job_request *request, uint64_t n
 	atomic_store_explicit(&entry->failed, 0, memory_order_relaxed);
 	atomic_store_explicit(&entry->running, 0, memory_order_relaxed);
 	atomic_store_explicit(&entry->crashes, 0, memory_order_relaxed);
+	atomic_store_explicit(&entry->arena, 0, memory_order_relaxed);
 	entry->reason[0] = entry->message[0] = '\0';
 	memcpy(entry->name, request->name, sizeof(entry->name));
 	if (reason)
@@ -286,6 +288,20 @@ void journal_begun(struct journal *journal, const struct job_request *request)
 	if (entry)
 		atomic_store_explicit(&entry->running, 1, memory_order_relaxed);
 	in_order();
+}
+
+void journal_reduces(struct journal *journal, const struct job_request *request,
+		     const struct net_handle *handle)
+{
+	struct journal_entry *entry = entry_of(journal, request);
+
+	if (!entry)
+		return;
+	atomic_store_explicit(&entry->arena, 0, memory_order_relaxed);
+	in_order();
+	atomic_store_explicit(&entry->program, handle->program, memory_order_relaxed);
+	in_order();
+	atomic_store_explicit(&entry->arena, handle->id, memory_order_relaxed);
 }
 
 _Atomic uint64_t *journal_answering(struct journal *journal, const struct job_request *request,

@@ -70,6 +70,10 @@ void journal_fail(struct journal *journal, const struct job_request *request, co
 /* journal_begun() - it is about to be looked at: if the service crashes it may be because of it. */
 void journal_begun(struct journal *journal, const struct job_request *request);
 
+/* journal_reduces() - it was begun, in that arena: whoever comes after us may go on there. */
+void journal_reduces(struct journal *journal, const struct job_request *request,
+		     const struct net_handle *handle);
+
 /* journal_answering() - its reply begins with message @first of the output. Returns where the end of the last one goes. */
 _Atomic uint64_t *journal_answering(struct journal *journal, const struct job_request *request,
 				    uint64_t first);

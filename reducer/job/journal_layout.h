@@ -21,7 +21,7 @@
 #include <plx/common.h>
 
 #define JOURNAL_KIND    (PLX_KIND_USER + 1)
-#define JOURNAL_VERSION 1u
+#define JOURNAL_VERSION 2u
 
 struct journal_head {
 	/* line 0: geometry; the guard writes it once */
@@ -38,6 +38,7 @@ struct journal_head {
 	_Atomic uint32_t died;                      /* publishers that died */
 	_Atomic uint32_t cut; /* 1: a reply was published in part: its readers have a line without an end */
 	uint32_t reserved1;
+	_Atomic uint64_t found; /* interactions in arenas that were taken up, ever */
 	/* line 2: the guard writes: the output it has a descriptor of */
 	_Alignas(PLX_LINE) _Atomic uint64_t witnessed;
 };
@@ -68,7 +69,10 @@ struct journal_entry {
 	char reason[16];
 	_Atomic uint32_t running; /* 1: it was begun */
 	_Atomic uint32_t crashes; /* services that crashed while it ran */
-	uint64_t reserved[3];
+	_Atomic uint64_t arena;   /* id of the one it is reduced in; 0: none; stored last */
+	_Atomic uint32_t program; /* its number there */
+	uint32_t reserved0;
+	uint64_t reserved1;
 	/* lines 2 to 5: terminated */
 	char name[128];
 	char message[128];

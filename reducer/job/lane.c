@@ -7,18 +7,28 @@
 
 #include <plx/process.h>
 
+struct lane_options {
+	struct net_options net;
+	char name[32];
+};
+
+static const struct net_options *options_of(struct lane_options *mine, const struct net_options *options,
+					    uint32_t number)
+{
+	mine->net = *options;
+	mine->net.handed = true;
+	if (number > 0 && options->name) {
+		snprintf(mine->name, sizeof(mine->name), "%.20s-%u", options->name, number + 1);
+		mine->net.name = mine->name;
+	}
+	return &mine->net;
+}
+
 int job_lane_open(struct job_lane *lane, const struct net_options *options, uint32_t number)
 {
-	struct net_options mine = *options;
-	char name[32];
+	struct lane_options mine;
 
-	if (lane->net)
-		return 0;
-	if (number > 0 && options->name) {
-		snprintf(name, sizeof(name), "%.20s-%u", options->name, number + 1);
-		mine.name = name;
-	}
-	return net_open(&lane->net, &mine);
+	return lane->net ? 0 : net_open(&lane->net, options_of(&mine, options, number));
 }
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -64,13 +74,42 @@ static void reduce(struct job_lane *lane, const struct net_limits *service)
 	fail(lane, ret == -ENOMEM ? "memory" : "service", text);
 }
 
-void job_lane_start(struct job_lane *lane, struct job_waiting *waiting, const struct net_limits *limits)
+static void begin(struct job_lane *lane, struct job_request *request)
 {
-	lane->request = waiting->request;
+	lane->request = *request;
+	*request = JOB_REQUEST_NONE;
 	lane->ran = false;
 	lane->reason = lane->unwanted = NULL;
 	lane->where = (struct plx_where){ 0 };
-	waiting->request = JOB_REQUEST_NONE;
+}
+
+/* The net has its own copy, and replies need the number and the name only. */
+static void drop_text(struct job_lane *lane)
+{
+	free(lane->request.text);
+	lane->request.text = NULL;
+	lane->request.length = lane->request.room = 0;
+}
+
+int job_lane_take_up(struct job_lane *lane, const struct net_options *options, uint32_t number,
+		     const struct net_handle *handle, struct job_request *request)
+{
+	struct lane_options mine;
+	int ret = net_adopt(&lane->net, options_of(&mine, options, number), handle);
+
+	if (ret < 0)
+		return ret;
+	begin(lane, request);
+	drop_text(lane);
+	lane->shown = handle->id;
+	lane->told_ns = plx_now_ns();
+	lane->state = LANE_RUNNING;
+	return 0;
+}
+
+void job_lane_start(struct job_lane *lane, struct job_waiting *waiting, const struct net_limits *limits)
+{
+	begin(lane, &waiting->request);
 	if (waiting->reason) {
 		fail(lane, waiting->reason, waiting->message);
 	} else if (lane->request.wrong[0]) {
@@ -80,10 +119,7 @@ void job_lane_start(struct job_lane *lane, struct job_waiting *waiting, const st
 		reduce(lane, limits);
 	}
 	job_waiting_free(waiting);
-	/* the net has its own copy, and replies need the number and the name only */
-	free(lane->request.text);
-	lane->request.text = NULL;
-	lane->request.length = lane->request.room = 0;
+	drop_text(lane);
 }
 
 bool job_lane_look(struct job_lane *lane)

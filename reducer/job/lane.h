@@ -26,6 +26,7 @@ struct job_lane {
 	char message[300];
 	struct plx_where where;
 	const char *unwanted; /* cancelled: what is told about it; NULL otherwise */
+	uint64_t shown;       /* id of the arena that whoever guards us has a descriptor of */
 	uint64_t told_ns;     /* when its progress was last told, or it began */
 };
 
@@ -34,6 +35,15 @@ struct job_lane {
  * Return: 0 or what net_open() says. Owner: job_lane_close().
  */
 int job_lane_open(struct job_lane *lane, const struct net_options *options, uint32_t number) plx_must_check;
+
+/*
+ * job_lane_take_up() - go on with a program that a predecessor has left in an arena; it is taken over with its text.
+ * @handle: its descriptor is taken over on success
+ *
+ * Return: 0 or what net_adopt() says: the lane and the program are as they were.
+ */
+int job_lane_take_up(struct job_lane *lane, const struct net_options *options, uint32_t number,
+		     const struct net_handle *handle, struct job_request *request) plx_must_check;
 
 /*
  * job_lane_start() - begin with the program; it and its text are taken over.

@@ -68,20 +68,20 @@ static uint32_t running_of(const void *arg, uint64_t publisher)
 /* A lane that is free, made when it is needed and there may be one more; NULL when there is none. */
 static struct job_lane *free_lane(struct service *service)
 {
-	for (uint32_t i = 0; i < service->opened; i++)
-		if (service->lanes[i].state == LANE_FREE)
-			return &service->lanes[i];
-	if (service->opened < service->limit) {
-		struct job_lane *lane = &service->lanes[service->opened];
-		int ret = job_lane_open(lane, &service->opt->net, service->opened);
+	for (uint32_t i = 0; i < service->limit; i++) {
+		struct job_lane *lane = &service->lanes[i];
+		int ret;
 
+		if (lane->state != LANE_FREE)
+			continue;
+		ret = job_lane_open(lane, &service->opt->net, i);
 		if (ret == 0) {
-			service->opened++;
+			service->opened = i < service->opened ? service->opened : i + 1;
 			return lane;
 		}
-		cli_note("%" PRIu32 " programs at a time are all there can be: workers for one more: %s",
-			 service->opened, plx_strerror(ret));
-		service->limit = service->opened;
+		cli_note("%" PRIu32 " programs at a time are all there can be: workers for one more: %s", i,
+			 plx_strerror(ret));
+		service->limit = i;
 	}
 	return NULL;
 }
@@ -97,6 +97,7 @@ static void dispatch(struct service *service)
 		next = job_queue_next(&service->waiting, running_of, service);
 		journal_begun(service->journal, &next->request);
 		job_lane_start(lane, next, &service->opt->limits);
+		heir_show_lane(service, (uint32_t)(lane - service->lanes));
 	}
 }
 
@@ -298,6 +299,14 @@ static int loop(struct service *service)
 
 /* ---- from the first to the last ---------------------------------------------------------------- */
 
+int service_open(struct service *service)
+{
+	service->limit = service->opt->jobs;
+	service->lanes = calloc(service->limit, sizeof(*service->lanes));
+	service->fds = calloc(service->limit + 1, sizeof(*service->fds));
+	return service->lanes && service->fds ? 0 : -ENOMEM;
+}
+
 /* The first workers are forked before there is a control thread; those of further lanes when they are needed. */
 static int start(struct service *service)
 {
@@ -306,13 +315,9 @@ static int start(struct service *service)
 	struct plx_publisher_options pub_opt = PLX_PUBLISHER_DEFAULTS;
 	int ret;
 
-	service->limit = opt->jobs;
-	service->lanes = calloc(opt->jobs, sizeof(*service->lanes));
-	service->fds = calloc(opt->jobs + 1, sizeof(*service->fds));
-	if (!service->lanes || !service->fds)
-		return -ENOMEM;
 	ret = job_lane_open(&service->lanes[0], &opt->net, 0);
-	service->opened = ret == 0;
+	if (ret == 0 && service->opened == 0)
+		service->opened = 1;
 	if (ret < 0) {
 		cli_error("the arena and its %" PRIu32 " worker%s could not be made: %s", opt->net.workers,
 			  opt->net.workers == 1 ? "" : "s", plx_strerror(ret));

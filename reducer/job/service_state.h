@@ -16,7 +16,7 @@
 struct service {
 	const struct job_service_options *opt;
 	struct job_lane *lanes;
-	uint32_t opened; /* lanes that have workers; those with higher numbers have none */
+	uint32_t opened; /* lanes in use; those with higher numbers have no workers */
 	uint32_t limit;  /* lanes there can be */
 	struct pollfd *fds;
 	struct job_queue waiting;
@@ -34,6 +34,9 @@ struct service {
 };
 
 /* ---- service.c ---------------------------------------------------------------------------------------- */
+
+/* service_open() - room for lanes. Return: 0 or -ENOMEM. Owner: service_run(). */
+int service_open(struct service *service) plx_must_check;
 
 /* service_run() - from the first to the last, in a process of its own. */
 enum job_end service_run(struct service *service);
@@ -58,8 +61,14 @@ void intake_accept(struct service *service, struct job_request *request, uint64_
 
 /* ---- heir.c ------------------------------------------------------------------------------------------- */
 
-/* heir_take_over() - what a predecessor has left is ours to do. @witness: a descriptor of its output, or -1. */
-int heir_take_over(struct service *service, int witness) plx_must_check;
+/*
+ * heir_take_over() - what a predecessor has left is ours to do.
+ * @witness: a descriptor of its output, or -1; @arenas: of its lanes' arenas, or -1; those are taken over
+ */
+int heir_take_over(struct service *service, int witness, int arenas[JOB_JOBS_MAX]) plx_must_check;
+
+/* heir_show_lane() - the program in a lane has begun: whoever guards us shall keep a descriptor of its arena. */
+void heir_show_lane(struct service *service, uint32_t number);
 
 /* heir_show_output() - whoever guards us shall keep a descriptor of what we publish: before the first reply. */
 void heir_show_output(struct service *service);

@@ -276,8 +276,6 @@ int arena_open(struct arena *arena, const char *name, uint32_t most, uint32_t op
 		arena->lines[i].state = ARENA_IDLE;
 	for (uint32_t i = 0; i < open && ret == 0; i++)
 		ret = arena_open_part(arena, i);
-	if (ret == 0)
-		ret = plx_segment_seal(&arena->seg, PLX_SEAL_DATA);
 	if (ret < 0)
 		goto fail;
 	arena_reset(arena);
@@ -287,6 +285,61 @@ int arena_open(struct arena *arena, const char *name, uint32_t most, uint32_t op
 fail:
 	arena_close(arena);
 	return ret;
+}
+
+int arena_seal(struct arena *arena, bool handed)
+{
+	return plx_segment_seal(&arena->seg, handed ? PLX_SEAL_LINK : PLX_SEAL_DATA);
+}
+
+static int arena_find_tables(struct arena *arena)
+{
+	struct plx_table *const table[] = { &arena->workers, &arena->partitions, &arena->program };
+	const char *const name[] = { "workers", "partitions", "program" };
+	const uint32_t rows[] = { arena->n, arena->n, 1 };
+	int ret = 0;
+
+	for (uint32_t i = 0; i < 3 && ret == 0; i++) {
+		uint64_t size;
+		const void *at = plx_segment_block(&arena->seg, name[i], &size);
+
+		ret = at ? plx_table_attach(table[i], at, size) : -EPROTO;
+		if (ret == 0 && table[i]->rows != rows[i])
+			ret = -EPROTO;
+	}
+	return ret;
+}
+
+int arena_attach(struct arena *arena, int fd)
+{
+	struct plx_segment_info info;
+	struct arena view = { .seg = PLX_SEGMENT_NONE };
+	int ret = plx_segment_attach(&view.seg, fd, 0, PLX_KIND_NET, PLX_ATTACH_WRITE | PLX_ATTACH_INHERIT);
+
+	*arena = (struct arena){ .seg = PLX_SEGMENT_NONE };
+	if (ret < 0)
+		return ret;
+	view.base = view.seg.base;
+	ret = plx_segment_info(&view.seg, &info);
+	if (ret == 0 && info.version != ARENA_VERSION)
+		ret = -EPROTO;
+	if (ret == 0)
+		ret = arena_find(&view);
+	if (ret == 0 && (view.control->version != ARENA_VERSION || view.control->cells != view.cells ||
+			 view.control->most == 0 || view.control->most > NET_WORKERS_MAX))
+		ret = -EPROTO;
+	if (ret == 0) {
+		view.n = view.control->most;
+		view.shift = view.control->stride_shift;
+		ret = arena_find_tables(&view);
+	}
+	if (ret < 0) {
+		view.seg.fd = -1; /* its owner's still */
+		arena_close(&view);
+		return ret;
+	}
+	*arena = view;
+	return 0;
 }
 
 void arena_close(struct arena *arena)

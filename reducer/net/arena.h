@@ -20,7 +20,6 @@ struct arena {
 	char *mail;
 	char *book;
 	uint64_t book_room; /* bytes of addresses for book and code */
-	uint64_t book_end;  /* bytes of it that have memory; the supervisor's */
 	struct plx_table workers;
 	struct plx_table partitions;
 	struct plx_table program; /* one row: the supervisor's */
@@ -73,7 +72,18 @@ enum arena_program_column {
  */
 int arena_open(struct arena *arena, const char *name, uint32_t most, uint32_t open, uint32_t ring,
 	       uint64_t memory_max) plx_must_check;
+
+/* arena_seal() - its size for ever; and who has not mapped it yet may not write, unless it is @handed to a successor. */
+int arena_seal(struct arena *arena, bool handed) plx_must_check;
 void arena_close(struct arena *arena);
+
+/*
+ * arena_attach() - a view of one that another supervisor has made, which is dead, and all its workers.
+ * @fd: of the segment, for writing; taken over on success
+ *
+ * Return: 0, -EPROTO (none, or of another version), -EBADMSG, -EPERM (it was made for its own supervisor only), -ENOMEM, ...
+ */
+int arena_attach(struct arena *arena, int fd) plx_must_check;
 
 /*
  * arena_open_part() - memory for the next partition, which is empty and given to worker @to; others may run.

@@ -41,7 +41,7 @@
 #include "reducer/net/piece.h"
 #include "reducer/net/port.h"
 
-#define ARENA_VERSION 4u
+#define ARENA_VERSION 5u
 
 /*
  * What different workers write is so far apart: processors fetch lines in pairs, and a worker that commits a million times a
@@ -119,6 +119,12 @@ struct arena_control {
 	_Atomic uint64_t told_from; /* where in a file that began, + 1; 0: it is none, or has not begun */
 	_Atomic uint32_t open;      /* partitions that have memory: those before this number */
 	_Atomic uint32_t wanted;    /* workers that there are to be */
+	/* for a successor that has not our memory, see net_adopt() */
+	uint64_t book_end;         /* bytes of the block of the book that have memory */
+	_Atomic uint64_t begin_ns; /* plx_now_ns() when the program began */
+	uint64_t time_ns;          /* its time limit; 0: none */
+	_Atomic uint64_t reduced;  /* interactions when the order before this one was done */
+	uint32_t expands;          /* 1: go on while references are left in the normal form */
 	/* pair 5: worker 0 */
 	_Alignas(ARENA_APART) port held[PIECE_HELD_MAX]; /* ends of the last piece that the outside keeps */
 };
@@ -127,6 +133,7 @@ static_assert(offsetof(struct arena_control, stop) == 1 * ARENA_APART, "protocol
 static_assert(offsetof(struct arena_control, ended) == 2 * ARENA_APART, "protocol.md: net control");
 static_assert(offsetof(struct arena_control, hungry) == 3 * ARENA_APART, "hungry has its own lines");
 static_assert(offsetof(struct arena_control, committed) == 4 * ARENA_APART, "committed has its own lines");
+static_assert(offsetof(struct arena_control, book_end) == 4 * ARENA_APART + 40, "protocol.md: net control");
 static_assert(offsetof(struct arena_control, held) == 5 * ARENA_APART, "held has its own lines");
 static_assert(sizeof(struct arena_control) == 6 * ARENA_APART, "protocol.md: net control");
 

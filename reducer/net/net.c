@@ -47,6 +47,8 @@ int net_begin(struct net *net)
 
 	net->phase = PHASE_FRESH;
 
+	if (ret == 0)
+		ret = arena_seal(&net->arena, o->handed);
 	if (ret < 0)
 		return ret;
 	net->arena.control->tick = o->tick;
@@ -74,7 +76,7 @@ static int net_renew(struct net *net)
 	return net_begin_with_workers(net);
 }
 
-static int open_descriptors(struct net *net)
+int net_open_descriptors(struct net *net)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = NET_WORKERS_MAX };
 
@@ -112,7 +114,7 @@ static int choose_options(struct net *net, const struct net_options *options)
 	return 0;
 }
 
-int net_open(struct net **out, const struct net_options *options)
+int net_make(struct net **out, const struct net_options *options)
 {
 	struct net *net = calloc(1, sizeof(*net));
 	int ret;
@@ -124,16 +126,30 @@ int net_open(struct net **out, const struct net_options *options)
 	net->ended_fd = net->epoll_fd = -1;
 	net->saver = PLX_PROCESS_NONE;
 	ret = choose_options(net, options);
-	if (ret == 0 && !options->later)
-		ret = open_descriptors(net);
+	if (ret < 0)
+		net_close(net);
+	else
+		*out = net;
+	return ret;
+}
+
+int net_open(struct net **out, const struct net_options *options)
+{
+	struct net *net;
+	int ret = net_make(&net, options);
+
+	*out = NULL;
+	if (ret < 0)
+		return ret;
+	if (!options->later)
+		ret = net_open_descriptors(net);
 	if (ret == 0)
 		ret = net_begin_with_workers(net);
-	if (ret < 0) {
+	if (ret < 0)
 		net_close(net);
-		return ret;
-	}
-	*out = net;
-	return 0;
+	else
+		*out = net;
+	return ret;
 }
 
 int net_attend(struct net *net)
@@ -142,7 +158,7 @@ int net_attend(struct net *net)
 
 	if (!net->options.later || net->epoll_fd >= 0 || net->phase == PHASE_FRESH)
 		return -EINVAL;
-	ret = open_descriptors(net);
+	ret = net_open_descriptors(net);
 	return ret < 0 ? ret : net_workers_raise(net);
 }
 
@@ -185,15 +201,15 @@ static void poison(const struct net *net, struct code *code)
 static int reach(struct arena *arena, uint64_t need)
 {
 	const uint64_t off = (uint64_t)(arena->book - arena->base);
+	uint64_t *end = &arena->control->book_end;
 
 	if (need > arena->book_room)
 		return -ENOMEM;
-	if (need <= arena->book_end)
+	if (need <= *end)
 		return 0;
-	if (arena_commit(arena, &arena->control->committed, off + arena->book_end, need - arena->book_end) <
-	    0)
+	if (arena_commit(arena, &arena->control->committed, off + *end, need - *end) < 0)
 		return -ENOMEM;
-	arena->book_end = need;
+	*end = need;
 	return 0;
 }
 
@@ -270,6 +286,7 @@ void net_limit(struct net *net, const struct net_limits *limits, uint64_t ran_ns
 	net->arena.control->gas = net->limits.gas;
 	net->begin_ns = plx_now_ns() - ran_ns;
 	net->result.deaths = 0;
+	net->reduced = 0;
 	memset(net->deaths, 0, sizeof(net->deaths));
 }
 
@@ -300,6 +317,7 @@ int net_start(struct net *net, const struct book *book, const struct net_limits 
 	net->expands = net->limits.expand == NET_EXPAND_ALWAYS ||
 		       (net->limits.expand == NET_EXPAND_LABELLED && book->labels > 0);
 	control = net->arena.control;
+	net_note(net);
 	/* relaxed: before S1 */
 	atomic_store_explicit(&control->first, atomic_load_explicit(&control->job, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
@@ -493,9 +511,10 @@ int net_wait(struct net *net, uint64_t timeout_ns, struct net_result *result)
 
 			finish(net);
 			net->reduced = net->result.interactions;
-			if (go_on(net, before))
-				continue;
-			break;
+			if (!go_on(net, before))
+				break;
+			net_note(net); /* after the order: without it our successor would have given it */
+			continue;
 		}
 		net_watch(net);
 		if (net->broken) {

@@ -36,11 +36,12 @@ struct net_options {
 	uint32_t ring;       /* messages in a mail ring, a power of two, 8 at least; 0 means the default */
 	bool threads;        /* workers are threads of the caller: for ThreadSanitizer, nothing else */
 	bool later; /* workers are started by net_attend(): whoever calls that need not be who calls net_open() */
-	bool listens;  /* NET_SIGNAL with a number asks for so many workers; one net of a process at most */
-	bool scatter;  /* hand out redexes to anybody all the time: for tests, nothing else */
-	uint32_t tick; /* interactions between two looks at mail, 1 ... 256; 0 means the default */
-	bool plain;    /* nothing is fused, see fuse.h */
-	uint32_t warm; /* calls of a definition until it is fused; 0 means the default */
+	bool handed;  /* a successor that has not the memory of this process may go on with it: net_adopt() */
+	bool listens; /* NET_SIGNAL with a number asks for so many workers; one net of a process at most */
+	bool scatter; /* hand out redexes to anybody all the time: for tests, nothing else */
+	uint32_t tick;      /* interactions between two looks at mail, 1 ... 256; 0 means the default */
+	bool plain;         /* nothing is fused, see fuse.h */
+	uint32_t warm;      /* calls of a definition until it is fused; 0 means the default */
 	const char *name;   /* of the arena, for tools; NULL means "net" */
 	const char *poison; /* a definition that kills who expands it: for tests, nothing else */
 };
@@ -152,6 +153,26 @@ int net_wait_end(struct net *net, struct net_result *result) plx_must_check;
  * Return: 0 or what net_open() says. Owner: net_close(), in whichever of them.
  */
 int net_attend(struct net *net) plx_must_check;
+
+/* By what a successor knows the arena of a net, and the program in it. */
+struct net_handle {
+	int fd;      /* of the arena, for writing */
+	uint64_t id; /* of the arena */
+	uint32_t program;
+};
+
+/* net_handle() - of a net that is to be handed on. The descriptor stays the net's; -1 when it has no arena now. */
+struct net_handle net_handle(const struct net *net);
+
+/*
+ * net_adopt() - go on with a program where a supervisor stopped that was killed, with all its workers, in a process that knows
+ * nothing of it but @handle. Limits and time go on, the rest is as @options, which are those of the dead one, say.
+ * @handle: its descriptor is taken over on success
+ *
+ * Return: 0, -ESTALE (another arena, or another program in it), or what net_open() says. Owner: net_close().
+ */
+int net_adopt(struct net **net, const struct net_options *options,
+	      const struct net_handle *handle) plx_must_check;
 
 /* net_told() - how much of the answer is out, kept where a successor finds it: the place for it, and where in its file it began. */
 _Atomic uint64_t *net_told(struct net *net);

@@ -243,6 +243,7 @@ static int begin_with(struct net *net, const struct load *load, const struct net
 	net->expands = load->head.expands;
 	net->reduced = load->head.reduced;
 	net->result = (struct net_result){ .workers = net->options.workers };
+	net_note(net);
 	net->phase = PHASE_RUNNING;
 	net_show(net, ARENA_PROGRAM_STATE, 1);
 	if (net->options.later) {

@@ -64,11 +64,18 @@ static inline void net_count(const struct net *net, enum arena_program_column co
 int net_begin(struct net *net) plx_must_check;
 void net_stop(struct net *net);
 
+/* net_make() - without an arena; net_open_descriptors() - what its supervisor waits for. Owner: net_close(). */
+int net_make(struct net **net, const struct net_options *options) plx_must_check;
+int net_open_descriptors(struct net *net) plx_must_check;
+
 /* net_load_book() - into the arena. */
 int net_load_book(struct net *net, const struct book *book) plx_must_check;
 
 /* net_limit() - from now on, for a program that has run for so long already. */
 void net_limit(struct net *net, const struct net_limits *limits, uint64_t ran_ns);
+
+/* net_note() - what a successor has to know about the program (net_adopt.c). */
+void net_note(struct net *net);
 
 /* net_is_over() - has somebody said that the program is? */
 bool net_is_over(const struct net *net);

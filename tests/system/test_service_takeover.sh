@@ -77,6 +77,39 @@ answered 'supervisor and workers killed at once'
 end $r
 same 'SIGTERM ends it as ever' 143 $code
 
+# a long program goes on where it was: what is told of it only grows, and its count is that of one reduction
+cat >endless.hvm <<'END'
+// job: 2
+// limits: gas=60000000
+@main = (r s) & @t ~ (1 r) & @t ~ (2 s)
+@t = (n r) & @t ~ (n r)
+END
+program 1 23 >long.hvm
+begin --no-fuse --jobs 2 --progress 20ms
+reducer run long.hvm --no-fuse --stats >expected
+publisher -q -t programs -w long.hvm endless.hvm
+told() { sed -n "s/^{\"job\":$1,[^[]*\"interactions\":\([0-9]*\).*/\1/p" replies; }
+more() { [ "$(grep -c running replies)" -gt "$before" ] || replies_end; }
+replies_end() { [ "$(grep -vc running replies)" -ge 2 ]; }
+kills=0
+for _ in 1 2 3 4 5 6 7 8; do
+	before=$(grep -c running replies)
+	until_true 20 more
+	replies_end && break
+	supervisor=$(child_of $r supervisor)
+	[ -n "$supervisor" ] && kill -KILL "$supervisor" 2>/dev/null && kills=$((kills + 1))
+done
+check 'it was killed in the middle' test $kills -ge 2
+check 'both end' until_true 60 replies_end
+for job in 1 2; do
+	check "what is told of job $job only grows" test "$(told $job)" = "$(told $job | sort -n)"
+done
+says 'its normal form' replies '^{"job":1,.*"status":"done".*"result":"8388608"'
+same 'and its count' "$(sed -n 's/^- ITRS: //p' expected)" "$(told 1 | tail -1)"
+says 'the other one has used its gas up' replies '^{"job":2,.*"reason":"gas"'
+check 'and hardly more' test "$(told 2 | tail -1)" -ge 60000000 -a "$(told 2 | tail -1)" -lt 60010000
+end $r
+
 # its guard
 begin
 publisher -q -t programs -w $files
