@@ -4,6 +4,11 @@
 . tests/support/programs.sh
 
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
+# beset PID: it has a supervisor; false when it has ended before
+beset() {
+	there() { has_child "$1" supervisor || is_gone "$1"; }
+	until_true 5 there "$1" && has_child "$1" supervisor
+}
 whole() { [ "$(tail -c 1 "$1" | od -An -c | tr -d ' ')" = '\n' ]; }
 
 wide 22 >wide.hvm
@@ -23,7 +28,7 @@ for workers in 1 2 3; do
 	pid=$!
 	kills=0
 	for _ in 1 2 3; do
-		until_true 5 has_child $pid supervisor || break
+		beset $pid || break
 		sleep 0.0$((RANDOM % 10))
 		supervisor=$(child_of $pid supervisor)
 		[ -n "$supervisor" ] && kill -KILL "$supervisor" 2>/dev/null && kills=$((kills + 1))
@@ -70,7 +75,7 @@ for to in file pipe; do
 	fi
 	pid=$!
 	for _ in 1 2 3 4; do
-		until_true 5 has_child $pid supervisor || break
+		beset $pid || break
 		sleep 0.0$((RANDOM % 10))
 		supervisor=$(child_of $pid supervisor)
 		[ -n "$supervisor" ] && kill -KILL "$supervisor" 2>/dev/null
@@ -97,7 +102,7 @@ kill -KILL "$(child_of "$supervisor" worker)"
 until_true 5 has_child "$supervisor" worker
 sleep 0.2
 shmctl inspect $supervisor >view
-says 'inspect counts both deaths' view "^ +0 +$supervisor +running +1 +1 +0 +0 +2 +2 +8\$"
+says 'inspect counts both deaths' view "^ +0 +$supervisor +running +1 +1 +0 +0 +2 +2 +8 +2\$"
 shmctl inspect $supervisor --json >json
 says 'also for programs' json '"name": *"takeovers"'
 kill -KILL $pid
