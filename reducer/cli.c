@@ -48,8 +48,9 @@ int cli_common(int option, const char *value, struct net_options *net, struct ne
 		net->workers = (uint32_t)n;
 		return 0;
 	case 'm':
-		ret = cli_size(value, 1, UINT64_MAX, &net->memory_max);
-		return ret < 0 ? cli_number_error(ret, "--max-memory", value, "bytes, such as 512M or 4G")
+		ret = cli_size(value, NET_MEMORY_MIN, UINT64_MAX, &net->memory_max);
+		return ret < 0 ? cli_number_error(ret, "--max-memory", value,
+						  "bytes, 1M at least, such as 512M or 4G")
 			       : 0;
 	case 'g':
 		ret = cli_count(value, 1, UINT64_MAX, &limits->gas);

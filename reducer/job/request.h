@@ -27,7 +27,7 @@ struct job_request {
 	bool cancels;             /* no program: "// cancel: ID" */
 	struct net_limits limits; /* as the text says; 0 where it is silent */
 	bool expand_said;         /* limits.expand is one of what the text says */
-	char wrong[96];           /* its limits cannot be understood: why; empty otherwise */
+	char wrong[128];          /* its limits cannot be understood: why; empty otherwise */
 	uint32_t wrong_line;
 };
 #define JOB_REQUEST_NONE ((struct job_request){ .text = NULL })

@@ -307,6 +307,13 @@ int service_open(struct service *service)
 	return service->lanes && service->fds ? 0 : -ENOMEM;
 }
 
+/* Why it could not be opened. */
+static const char *topic_trouble(int error)
+{
+	return error == -EINVAL ? "not a topic: 1 to 64 of A-Z a-z 0-9 . _ - and / between parts are"
+				: plx_strerror(error);
+}
+
 /* The first workers are forked before there is a control thread; those of further lanes when they are needed. */
 static int start(struct service *service)
 {
@@ -329,7 +336,7 @@ static int start(struct service *service)
 	pub_opt.keys = opt->keys;
 	ret = plx_publisher_open(&service->pub, opt->output, &pub_opt);
 	if (ret < 0) {
-		cli_error("topic '%s': %s", opt->output, plx_strerror(ret));
+		cli_error("topic '%s': %s", opt->output, topic_trouble(ret));
 		return ret;
 	}
 	service->writer.pub = service->pub;
@@ -342,7 +349,7 @@ static int start(struct service *service)
 	sub_opt.history = service->heir_ns ? UINT32_MAX : 0;
 	ret = plx_subscriber_open(&service->sub, opt->input, &sub_opt);
 	if (ret < 0)
-		cli_error("topic '%s': %s", opt->input, plx_strerror(ret));
+		cli_error("topic '%s': %s", opt->input, topic_trouble(ret));
 	return ret;
 }
 

@@ -116,7 +116,9 @@ static void limits_of(struct job_request *request, struct line line, uint32_t at
 			*equals = '\0';
 		if (!equals || end - line.at > WORD_MAX || memchr(line.at, '\0', length) ||
 		    limit(request, word, equals + 1) != 0) {
-			snprintf(request->wrong, sizeof(request->wrong), "'%s' is no limit", shown);
+			snprintf(request->wrong, sizeof(request->wrong),
+				 "'%s' is no limit; they are gas=N, time=T, memory=SIZE, expand=yes or no",
+				 shown);
 			request->wrong_line = at;
 			return;
 		}

@@ -27,7 +27,6 @@
 #define NET_RING_MAX   (1u << 20)
 #define NET_LOOK_NS    UINT64_C(100000000)
 #define NET_MOVE_NS    UINT64_C(1000000) /* between looks, while partitions change hands */
-#define NET_MEMORY_MIN (1ull << 20)
 #define NET_KEEP       (256ull << 20) /* bytes of arena kept from program to program */
 
 /* ---- open and close ------------------------------------------------------------------------------ */

@@ -22,6 +22,7 @@
 #include "reducer/text/text.h"
 
 #define NET_WORKERS_MAX 64u
+#define NET_MEMORY_MIN  (UINT64_C(1) << 20) /* less is no arena */
 
 /* Sent with sigqueue() to the supervisor of a net that listens, see net_options: from now on there are to be so many workers. */
 #define NET_SIGNAL (SIGRTMIN + 1)

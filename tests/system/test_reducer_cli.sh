@@ -132,7 +132,7 @@ check 'and is told' grep -q 'stdout' err
 
 # usage
 for arguments in 'run' 'run a b' 'run two.hvm --workers 0' 'run two.hvm --workers 65' 'run two.hvm --workers x' \
-	'run two.hvm --gas' 'run two.hvm --gas -1' 'run two.hvm --max-memory 1X' 'run two.hvm --time-limit 0' \
+	'run two.hvm --gas' 'run two.hvm --gas -1' 'run two.hvm --max-memory 1X' 'run two.hvm --max-memory 1K' 'run two.hvm --time-limit 0' \
 	'run two.hvm --nonsense' 'run two.hvm --io --expand' '' '-i x' '-o x' '-i x -o x' 'sing' '-i a -o b c' \
 	'-i a -o b --slot-size 1' '-i a -o b --subscribers -1' 'report --nonsense' 'report --width 3'; do
 	reducer $arguments >out 2>err </dev/null

@@ -76,8 +76,10 @@ static void limits_that_cannot_be_understood_are_named_with_their_line(void **st
 	assert_non_null(strstr(title("// limits: speed=9").wrong, "speed=9"));
 	assert_null(strchr(title("// limits: \x1b[31m=9").wrong, 0x1b));
 	/* cut off between two characters, not within one */
-	assert_string_equal(title("// limits: 123456789012345678901234567890123456789\xc3\xa9x").wrong,
-			    "'123456789012345678901234567890123456789' is no limit");
+	assert_string_equal(
+		title("// limits: 123456789012345678901234567890123456789\xc3\xa9x").wrong,
+		"'123456789012345678901234567890123456789' is no limit; they are gas=N, time=T, memory=SIZE, "
+		"expand=yes or no");
 }
 
 static void a_word_without_end_is_no_limit(void **state)
