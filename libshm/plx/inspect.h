@@ -141,6 +141,14 @@ void plx_inspect_free(struct plx_found_list *list);
 int plx_inspect_open(struct plx_segment *seg, const struct plx_found *found) plx_must_check;
 
 /**
+ * plx_inspect_rest() - blocks of 32 to 256 MiB, too, of a channel or a pool.
+ * @seg: of plx_inspect_open() or plx_inspect_file()
+ *
+ * Return: 0, -EPROTO, -EBADMSG (the header is damaged), -errno of reading.
+ */
+int plx_inspect_rest(struct plx_segment *seg) plx_must_check;
+
+/**
  * plx_inspect_file() - the same from a path: /proc/PID/fd/N, or a file to which a segment was copied.
  *
  * Return: as above, or -ENOENT, -EINVAL (not a regular file, or too short for a header).

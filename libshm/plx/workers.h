@@ -130,7 +130,14 @@ int plx_workers_resume(struct plx_workers *workers, uint32_t worker, uint64_t ti
 int plx_workers_ping(struct plx_workers *workers, uint32_t worker, uint64_t timeout_ns,
 		     uint64_t *ns) plx_must_check;
 
-/** plx_workers_configure() - call the configure hook, ahead of all messages. Return: what it says, -EMSGSIZE, ... */
+/**
+ * plx_workers_configure() - call the configure hook, ahead of all messages. Worker UINT32_MAX: each worker's.
+ *
+ * A successor of a worker that dies begins as its start hook leaves it, and those that are added later, too.
+ *
+ * Return: what the hook says; of all, what the first says that refuses (the others are asked nevertheless); -ENOENT, -EMSGSIZE,
+ *         -EOWNERDEAD, -ETIMEDOUT.
+ */
 int plx_workers_configure(struct plx_workers *workers, uint32_t worker, const void *data, uint32_t size,
 			  uint64_t timeout_ns) plx_must_check;
 

@@ -17,6 +17,7 @@
 #include <plx/table.h>
 #include <plx/workers.h>
 
+#include "base/atomic.h"
 #include "base/sys.h"
 #include "topic/handshake_layout.h"
 #include "topic/look.h"
@@ -389,6 +390,15 @@ static int check_channels(const struct plx_segment *seg, uint32_t blocks, const 
 	return 0;
 }
 
+/* A copy without its inboxes, which were too large for it, says nothing about a pool. */
+static bool is_whole(const struct plx_segment *seg)
+{
+	uint64_t size;
+	const uint64_t *inbox = plx_segment_block(seg, "inbox", &size);
+
+	return !inbox || size <= UINT64_C(32) << 20 || plx_read_once(inbox) != 0;
+}
+
 int plx_inspect_check(const struct plx_segment *seg, const char **why)
 {
 	struct plx_segment_info info;
@@ -403,7 +413,7 @@ int plx_inspect_check(const struct plx_segment *seg, const char **why)
 		ret = look_often(seg, look_at_topic, why);
 	if (ret == 0 && info.kind == PLX_KIND_LINK)
 		ret = look_often(seg, look_at_link, why);
-	if (ret == 0 && info.kind == PLX_KIND_WORKERS)
+	if (ret == 0 && info.kind == PLX_KIND_WORKERS && is_whole(seg))
 		ret = look_often(seg, look_at_workers, why);
 	if (ret == 0)
 		ret = check_tables(seg, info.blocks, why);

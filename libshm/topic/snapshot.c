@@ -7,6 +7,8 @@
  */
 #include "topic/snapshot.h"
 
+#include <plx/inspect.h>
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,8 +20,9 @@
 #include "mem/segment_layout.h"
 #include "topic/topic_layout.h"
 
-#define BLOCK_MAX (UINT64_C(32) << 20) /* no table is larger; what is, is somebody's payload */
-#define READ_MAX  (UINT64_C(1) << 30)  /* bytes the kernel moves at once, about */
+#define BLOCK_MAX (UINT64_C(32) << 20)  /* no table is larger; what is, is somebody's payload */
+#define REST_MAX  (UINT64_C(256) << 20) /* ... but for what channels are made of */
+#define READ_MAX  (UINT64_C(1) << 30)   /* bytes the kernel moves at once, about */
 
 /* Read [@off, @off + @size) to @to; less when the file ends before. Returns bytes, or -errno. */
 static int64_t copy(int fd, uint64_t off, void *to, uint64_t size)
@@ -76,14 +79,22 @@ static bool is_wanted(const struct plx_segment_hdr *hdr, const struct plx_segmen
 					       strcmp(entry->name, PLX_TOPIC_BLOCK_LOG) != 0);
 }
 
+/* What channels are made of, and too large for those who only want to know that it is there. */
+static bool is_rest(const struct plx_segment_hdr *hdr, const struct plx_segment_entry *entry)
+{
+	return (hdr->kind == PLX_KIND_CHANNEL || hdr->kind == PLX_KIND_WORKERS) && entry->size > BLOCK_MAX &&
+	       entry->size <= REST_MAX;
+}
+
 /* The blocks of a sound header. */
-static int copy_blocks(struct plx_segment *seg, int fd, const struct plx_segment_hdr *hdr)
+static int copy_blocks(struct plx_segment *seg, int fd, const struct plx_segment_hdr *hdr,
+		       bool (*wanted)(const struct plx_segment_hdr *, const struct plx_segment_entry *))
 {
 	for (uint32_t i = 0; i < hdr->blocks; i++) {
 		const struct plx_segment_entry *entry = &hdr->entry[i];
 		int ret;
 
-		if (!is_wanted(hdr, entry))
+		if (!wanted(hdr, entry))
 			continue;
 		ret = copy_data(fd, entry->off, (unsigned char *)seg->base + entry->off, entry->size);
 		if (ret < 0)
@@ -115,7 +126,7 @@ int plx_snapshot_take(struct plx_segment *seg, int fd)
 	n = copy(fd, 0, s.base, sizeof(hdr));
 	ret = n < 0 ? (int)n : 0;
 	if (ret == 0 && plx_segment_header(&hdr, s.base, s.size, NULL) == 0)
-		ret = copy_blocks(&s, fd, &hdr);
+		ret = copy_blocks(&s, fd, &hdr, is_wanted);
 	if (ret < 0) {
 		plx_segment_close(&s); /* its fd is -1: the caller's stays open */
 		return ret;
@@ -123,6 +134,14 @@ int plx_snapshot_take(struct plx_segment *seg, int fd)
 	s.fd = fd;
 	*seg = s;
 	return 0;
+}
+
+int plx_inspect_rest(struct plx_segment *seg)
+{
+	struct plx_segment_hdr hdr;
+	int ret = plx_segment_header(&hdr, seg->base, seg->size, NULL);
+
+	return ret < 0 ? ret : copy_blocks(seg, seg->fd, &hdr, is_rest);
 }
 
 int plx_snapshot_header(int fd, uint64_t size, struct plx_segment_info *info)

@@ -271,11 +271,19 @@ int plx_workers_ping(struct plx_workers *w, uint32_t worker, uint64_t timeout_ns
 int plx_workers_configure(struct plx_workers *w, uint32_t worker, const void *data, uint32_t size,
 			  uint64_t timeout_ns)
 {
-	if (!exists(w, worker))
-		return -ENOENT;
-	if (size > w->map.size)
-		return -EMSGSIZE;
-	return plx_work_ask(w, worker, PLX_REQUEST_CONFIGURE, data, size, timeout_ns);
+	uint32_t first = worker == UINT32_MAX ? 0 : worker,
+		 last = worker == UINT32_MAX ? w->map.most - 1 : worker;
+	int ret = worker != UINT32_MAX && !exists(w, worker) ? -ENOENT : size > w->map.size ? -EMSGSIZE : 0;
+
+	if (ret < 0)
+		return ret;
+	for (uint32_t i = first; i <= last; i++) {
+		int one = exists(w, i) ? plx_work_ask(w, i, PLX_REQUEST_CONFIGURE, data, size, timeout_ns)
+				       : 0;
+
+		ret = ret < 0 ? ret : one; /* the others hear of it although one refuses */
+	}
+	return ret;
 }
 
 /* ---- draining, stopping --------------------------------------------------------------------------- */

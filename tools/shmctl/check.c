@@ -152,6 +152,7 @@ static struct finding examine(struct ctl_item *item)
 			 ctl_trouble(unfinished ? -EAGAIN : item->error));
 		return finding;
 	}
+	(void)!plx_inspect_rest(&item->seg); /* a damaged header: the check says so */
 	ret = plx_inspect_check(&item->seg, &why);
 	if (ret == -EBADMSG)
 		broken(&finding, why);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <plx/channel.h>
+#include <plx/mpmc.h>
 #include <plx/table.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -280,7 +281,7 @@ static void show_tables(const struct ctl_request *request, const struct ctl_item
 
 /* ---- channels ------------------------------------------------------------------------------------ */
 
-static void show_channel(const struct ctl_request *request, const struct plx_channel_info *c)
+static void show_channel(const struct ctl_request *request, const struct plx_channel_info *c, int32_t holder)
 {
 	const struct plx_channel_stats *s = &c->stats;
 	/* loaded while they grow */
@@ -298,10 +299,17 @@ static void show_channel(const struct ctl_request *request, const struct plx_cha
 	     s->empty, s->parked, s->woken);
 	line(request, "deaths", "%" PRIu64 " seats taken back, %" PRIu64 " cells skipped", s->buried,
 	     s->skipped);
+	if (holder > 0)
+		line(request, "in hand",
+		     "process %d has an element for the longest: when it is stopped, others wait for it",
+		     holder);
 }
 
 static void show_channels(const struct ctl_request *request, const struct ctl_item *item)
 {
+	struct plx_segment seg = item->seg;
+
+	(void)!plx_inspect_rest(&seg); /* what is left out is not shown */
 	for (uint32_t i = 0; i < item->found->info.blocks; i++) {
 		struct plx_channel_info info;
 		char name[16];
@@ -309,7 +317,7 @@ static void show_channels(const struct ctl_request *request, const struct ctl_it
 		const void *at = plx_segment_block_at(&item->seg, i, name, &size);
 
 		if (at && plx_channel_info(at, size, &info) == 0)
-			show_channel(request, &info);
+			show_channel(request, &info, plx_mpmc_holder(at, size));
 	}
 }
 

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <plx/channel.h>
+#include <plx/mpmc.h>
 #include <plx/table.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,7 +222,7 @@ static json *json_table(const struct plx_table *table, const char *block)
 	return object;
 }
 
-static json *json_channel(const struct plx_channel_info *c, const char *block)
+static json *json_channel(const struct plx_channel_info *c, const char *block, int32_t holder)
 {
 	json *object = json_object_new_object();
 
@@ -245,15 +246,18 @@ static json *json_channel(const struct plx_channel_info *c, const char *block)
 	ctl_json_number(object, "woken", c->stats.woken);
 	ctl_json_number(object, "skipped", c->stats.skipped);
 	ctl_json_number(object, "buried", c->stats.buried);
+	if (holder > 0) /* MPMC: who has had an element in hand for the longest */
+		ctl_json_number(object, "holder", (uint64_t)holder);
 	return object;
 }
 
 /* Blocks, and those of them that are tables or channels. */
-static void add_blocks(json *object, const struct plx_segment *seg, uint32_t count)
+static void add_blocks(json *object, struct plx_segment *seg, uint32_t count)
 {
 	json *blocks = json_object_new_array(), *tables = json_object_new_array(),
 	     *channels = json_object_new_array();
 
+	(void)!plx_inspect_rest(seg); /* what is left out is not shown */
 	for (uint32_t i = 0; i < count; i++) {
 		struct plx_channel_info channel;
 		struct plx_table table;
@@ -272,7 +276,8 @@ static void add_blocks(json *object, const struct plx_segment *seg, uint32_t cou
 		if (plx_table_attach(&table, at, size) == 0)
 			json_object_array_add(tables, json_table(&table, name));
 		if (plx_channel_info(at, size, &channel) == 0)
-			json_object_array_add(channels, json_channel(&channel, name));
+			json_object_array_add(channels,
+					      json_channel(&channel, name, plx_mpmc_holder(at, size)));
 	}
 	json_object_object_add(object, "blocks", blocks);
 	json_object_object_add(object, "tables", tables);
@@ -302,7 +307,10 @@ json *ctl_json_segment(const struct ctl_scene *scene, const struct ctl_item *ite
 		json_object_object_add(object, "topic", json_topic(item, detail));
 	if (item->is_link)
 		json_object_object_add(object, "link", json_link(scene, item, detail));
-	if (detail && item->seg.base)
-		add_blocks(object, &item->seg, found->info.blocks);
+	if (detail && item->seg.base) {
+		struct plx_segment seg = item->seg;
+
+		add_blocks(object, &seg, found->info.blocks);
+	}
 	return object;
 }

@@ -45,11 +45,24 @@ static void link_words(const struct ctl_item *item, char *text, size_t size)
 		 link->sleeping ? ", asleep" : "", ctl_connected(item) ? "" : ", not connected");
 }
 
+/* Of a pool, workers that are: rows that have a process. */
+static uint32_t rows_with_process(const struct plx_table *table)
+{
+	int column = plx_table_find(table, "pid");
+	uint32_t n = 0;
+
+	if (column < 0 || plx_table_column(table, (uint32_t)column, NULL, NULL) != PLX_COLUMN_PID)
+		return table->rows;
+	for (uint32_t row = 0; row < table->rows; row++)
+		n += plx_table_get(table, row, (uint32_t)column) != 0;
+	return n;
+}
+
 /*
  * How many of a table's rows are in use, where another table of the segment, of one row, has a gauge of that name: that of a
- * net says how many "workers" there are, of all there can be. Else all of them are.
+ * net says how many "workers" there are, of all there can be. Else all, but of a pool.
  */
-static uint32_t rows_in_use(const struct ctl_item *item, const char *title, uint32_t rows)
+static uint32_t rows_in_use(const struct ctl_item *item, const char *title, const struct plx_table *of)
 {
 	char plural[34];
 
@@ -67,9 +80,9 @@ static uint32_t rows_in_use(const struct ctl_item *item, const char *title, uint
 		if (column < 0 || plx_table_column(&table, (uint32_t)column, NULL, NULL) != PLX_COLUMN_GAUGE)
 			continue;
 		used = plx_table_get(&table, 0, (uint32_t)column);
-		return used < rows ? (uint32_t)used : rows;
+		return used < of->rows ? (uint32_t)used : of->rows;
 	}
-	return rows;
+	return item->found->info.kind == PLX_KIND_WORKERS ? rows_with_process(of) : of->rows;
 }
 
 /* "3 workers, 4 partitions": the tables and how many of their rows are in use. */
@@ -88,7 +101,7 @@ static void table_words(const struct ctl_item *item, char *text, size_t size)
 		if (!at || plx_table_attach(&table, at, bytes) < 0)
 			continue;
 		plx_table_title(&table, title);
-		rows = rows_in_use(item, title, table.rows);
+		rows = rows_in_use(item, title, &table);
 		snprintf(text + used, size - used, "%s%u %s%s", used ? ", " : "", rows,
 			 ctl_clean(title, clean, sizeof(clean)), rows == 1 ? "" : "s");
 		used += strlen(text + used);

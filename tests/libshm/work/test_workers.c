@@ -220,6 +220,9 @@ static void requests(bool threads)
 	assert_int_equal(plx_workers_configure(w, 0, page, 41, FOREVER), -EMSGSIZE);
 	assert_int_equal(plx_workers_configure(w, 1, "x", 1, FOREVER), -ENOENT);
 	assert_int_equal(page->configured, 2);
+	assert_int_equal(plx_workers_configure(w, UINT32_MAX, "fast", 5, FOREVER), 0); /* all there are */
+	assert_int_equal(plx_workers_configure(w, UINT32_MAX, "bad", 3, FOREVER), -EDOM);
+	assert_int_equal(page->configured, 4);
 	assert_int_equal(plx_workers_pause(w, UINT32_MAX, FOREVER), 0);
 	while (plx_workers_state(w, 0, NULL) != PLX_WORKER_PAUSED)
 		sleep_ms(1);

@@ -189,6 +189,76 @@ static void any_table_is_shown_by_its_labels(void **state)
 	plx_segment_close(&seg);
 }
 
+static int handle_nothing(struct plx_worker *w, const struct plx_message *m, void *arg)
+{
+	(void)w;
+	(void)m;
+	(void)arg;
+	return 0;
+}
+
+/* Inboxes of more than 32 MiB, and two workers of eight. */
+static void a_large_pool_is_sound_and_its_workers_are_counted(void **state)
+{
+	struct plx_workers_options o = {
+		.hooks = { .handle = handle_nothing }, .workers = 2, .most = 8, .size = 300
+	};
+	struct plx_workers *w;
+	char words[64], name[16];
+	const char *line;
+
+	(void)state;
+	snprintf(name, sizeof(name), "pool-%d", (int)getpid());
+	o.name = name;
+	assert_int_equal(plx_workers_open(&w, &o), 0);
+	assert_int_equal(shmctl("list"), 0);
+	line = strstr(answer, name);
+	assert_non_null(line);
+	assert_non_null(strstr(line, "2 workers"));
+	assert_true(strstr(line, "2 workers") < strchr(line, '\n'));
+	snprintf(words, sizeof(words), "check %s", name);
+	assert_int_equal(shmctl(words), 0);
+	says("1 sound, 0 broken");
+	assert_int_equal(plx_workers_stop(w, UINT64_MAX), 0);
+}
+
+static void who_is_in_the_middle_of_an_element_is_named(void **state)
+{
+	static const struct plx_channel_shape shape = { .kind = PLX_CHANNEL_MPMC, .size = 8 };
+	struct plx_mpmc_sender tx;
+	struct plx_segment seg;
+	char words[128], said[64];
+	uint64_t position;
+	json *object;
+	void *at;
+
+	(void)state;
+	snprintf(words, sizeof(words), "plx:ring:%s", topic_name);
+	assert_int_equal(plx_channel_create(&seg, "memfd", words, 0, &shape, &at), 0);
+	assert_int_equal(plx_mpmc_sender_open(&tx, at, plx_channel_bytes(&shape), 1), 0);
+	snprintf(words, sizeof(words), "inspect plx:ring:%s", topic_name);
+	assert_int_equal(shmctl(words), 0);
+	assert_null(strstr(answer, "in hand"));
+	assert_non_null(plx_mpmc_reserve(&tx, &position));
+	assert_int_equal(shmctl(words), 0);
+	snprintf(said, sizeof(said), "process %d has an element", (int)getpid());
+	says(said);
+	snprintf(words, sizeof(words), "inspect --json plx:ring:%s", topic_name);
+	assert_int_equal(shmctl(words), 0);
+	object = parsed();
+	assert_int_equal(
+		json_object_get_int(field(
+			json_object_array_get_idx(
+				field(json_object_array_get_idx(field(object, "segments"), 0), "channels"),
+				0),
+			"holder")),
+		getpid());
+	json_object_put(object);
+	plx_mpmc_commit(&tx, position);
+	plx_mpmc_sender_leave(&tx);
+	plx_segment_close(&seg);
+}
+
 static void a_channel_is_shown_and_checked(void **state)
 {
 	static const struct plx_channel_shape shape = {
@@ -373,6 +443,8 @@ int main(void)
 		cmocka_unit_test(a_terminal_that_is_narrow_gets_narrow_pictures),
 		cmocka_unit_test(any_table_is_shown_by_its_labels),
 		cmocka_unit_test(a_channel_is_shown_and_checked),
+		cmocka_unit_test(a_large_pool_is_sound_and_its_workers_are_counted),
+		cmocka_unit_test(who_is_in_the_middle_of_an_element_is_named),
 		cmocka_unit_test(watching_looks_again_and_again),
 		cmocka_unit_test(colours_are_for_terminals),
 		cmocka_unit_test(two_hundred_processes_take_a_few_milliseconds),
