@@ -7,8 +7,9 @@
  *
  * What the journal holds goes on where it was: in the arena it was reduced in, as of the last commit of each worker. Where that
  * is not to be had (the guard has not heard of it yet, the service crashed in it, no memory), and where it had not begun, it is
- * reduced from its text: the normal form and the number of interactions will be the same. But for a reply that was being published it looks first whether its last message had been: readers of the dead one's log find
- * there what we find. So each program is answered once.
+ * reduced from its text: the normal form and the number of interactions will be the same. But for a reply that was being
+ * published it looks first whether its last message had been: readers of the dead one's log find there what we find. So each
+ * program is answered once.
  *
  * For that somebody must have that log, and those arenas, when who made them is dead: the guard opens them as soon as it is
  * told of them, and its children inherit the descriptors.

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/sys.h"
 #include "mem/segment_layout.h"
@@ -326,9 +328,32 @@ static void a_right_one_does_not_have_is_not_given(void **state)
 		plx_segment_attach(&out, fd, 0, PLX_KIND_TOPIC, PLX_ATTACH_WRITE | PLX_ATTACH_INSPECT),
 		-EINVAL);
 	assert_int_equal(plx_segment_attach(&out, fd, 0, PLX_KIND_TOPIC, 64), -EINVAL);
+	assert_int_equal(plx_segment_attach(&out, fd, 0, PLX_KIND_TOPIC, PLX_ATTACH_INHERIT), -EINVAL);
+	assert_int_equal(
+		plx_segment_attach(&out, fd, 0, PLX_KIND_TOPIC, PLX_ATTACH_INSPECT | PLX_ATTACH_INHERIT),
+		-EINVAL);
 	close(fd);
 	plx_segment_close(&link);
 	plx_segment_close(&data);
+}
+
+static void children_have_the_map_when_that_is_asked_for(void **state)
+{
+	struct plx_segment link = make_sealed(PLX_KIND_LINK, PLX_SEAL_LINK), out;
+	int fd = plx_segment_export(&link, true), status;
+	unsigned char present;
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(
+		plx_segment_attach(&out, fd, 0, PLX_KIND_LINK, PLX_ATTACH_WRITE | PLX_ATTACH_INHERIT), 0);
+	child = fork();
+	if (child == 0) /* what is not mapped is an error */
+		_exit(mincore(out.base, 1, &present) != 0 || mincore(link.base, 1, &present) == 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	plx_segment_close(&out);
+	plx_segment_close(&link);
 }
 
 static void a_kind_one_did_not_ask_for_is_refused(void **state)
@@ -572,6 +597,7 @@ int main(void)
 		cmocka_unit_test(what_is_smaller_than_a_header_or_larger_than_any_map_is_refused),
 		cmocka_unit_test(holes_in_a_topic_are_refused_their_reader_would_pay_for_them),
 		cmocka_unit_test(a_right_one_does_not_have_is_not_given),
+		cmocka_unit_test(children_have_the_map_when_that_is_asked_for),
 		cmocka_unit_test(a_kind_one_did_not_ask_for_is_refused),
 		cmocka_unit_test(any_byte_of_a_header_may_lie_in_any_way_and_does_no_harm),
 		cmocka_unit_test(a_lying_field_is_refused),
