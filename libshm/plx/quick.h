@@ -35,6 +35,8 @@ struct plx_publisher_quick {
 	unsigned char *slots;
 	uint32_t type;
 	uint32_t sleepers; /* subscribers that may sleep; the control thread's */
+	uint32_t drops;    /* readers drop lines that they have read: topic/distance.h */
+	uint32_t reserved;
 };
 
 struct plx_entry;
@@ -217,8 +219,8 @@ static plx_quick void plx_quick_advance(uint64_t *line, uint64_t position, uint6
 
 /*
  * Before the first of eight entries is written their lines are taken back together, right after the message before, when
- * nobody waits for it (plx/lines.h). What they hold is not changed by that, be it wanted or not. Not for loans: there the
- * lines of slots come between them, and both take longer.
+ * nobody waits for it (plx/lines.h). What they hold is not changed by that, be it wanted or not. For loans only while readers
+ * drop what they have read: otherwise the lines of slots come between them, and both take longer.
  */
 static plx_quick void plx_quick_ahead(const struct plx_publisher_quick *q)
 {
@@ -351,12 +353,13 @@ static plx_quick int plx_quick_publish(struct plx_publisher *pub, struct plx_loa
 {
 	struct plx_publisher_quick *q = plx_quick_of(pub);
 	uint64_t place, meta;
+	int ret;
 
 	if (plx_unlikely(!plx_quick_room(q)) || plx_unlikely(length > q->slot_size) ||
 	    plx_unlikely(!loan->data)) {
 		struct plx_loan away = *loan;
-		int ret = plx_publisher_publish_slowly(pub, &away, length);
 
+		ret = plx_publisher_publish_slowly(pub, &away, length);
 		*loan = away;
 		return ret;
 	}
@@ -364,7 +367,10 @@ static plx_quick int plx_quick_publish(struct plx_publisher *pub, struct plx_loa
 	meta = (uint64_t)(loan->flags & 0xffffu & ~PLX_BUFFER_STAMPED) << 32 | loan->type;
 	loan->data = NULL;
 	loan->slot = PLX_SLOT_NONE;
-	return plx_quick_commit(pub, q->log + (q->line[0] & q->mask) * 8, place, meta, 0);
+	ret = plx_quick_commit(pub, q->log + (q->line[0] & q->mask) * 8, place, meta, 0);
+	if (plx_unlikely(q->drops))
+		plx_quick_ahead(q);
+	return ret;
 }
 
 /* ---- taking, and letting go ---------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "base/mutant.h"
 #include "base/size.h"
 #include "base/sys.h"
+#include "topic/drop.h"
 #include "topic/fence.h"
 #include "topic/handshake_layout.h"
 
@@ -181,6 +182,8 @@ static void tell_figures(struct plx_reader *r)
 void plx_reader_tell(struct plx_reader *r)
 {
 	uint64_t cursor = r->next;
+	bool held = r->oldest != NULL;
+	uint32_t drop;
 
 	while (r->oldest && !plx_mutant(MUT_CURSOR_PASSES_HELD))
 		pin(r, r->oldest);
@@ -189,6 +192,10 @@ void plx_reader_tell(struct plx_reader *r)
 	if (cursor == r->told)
 		return;
 	tell_figures(r);
+	/* relaxed: a wish; a slot that is held will be read again */
+	drop = __atomic_load_n(&r->head->drop, __ATOMIC_RELAXED);
+	if (plx_unlikely(drop & PLX_DROP_ENTRIES))
+		plx_reader_drop(r, !held && (drop & PLX_DROP_SLOTS) != 0);
 	r->told = cursor;
 	/* T1 release: pairs with C1; who sees the cursor sees the pins, and we are done with all before */
 	__atomic_store_n(&r->link->cursor, cursor, __ATOMIC_RELEASE);

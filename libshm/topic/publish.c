@@ -49,6 +49,24 @@ static uint32_t stamp(struct plx_publisher *pub)
 	return pub->stamp;
 }
 
+/*
+ * Now and then it matters how long somebody takes to fill a slot (topic/distance.h). Then there is no short way from its loan
+ * on until something is published or dropped.
+ */
+static plx_cold void look_how_it_is_filled(struct plx_publisher *pub, uint32_t slot)
+{
+	plx_distance_loaned(&pub->writer.distance, slot);
+	pub->writer.quick.on = 0;
+}
+
+static inline void was_filled(struct plx_publisher *pub, uint32_t slot, uint64_t length)
+{
+	if (plx_likely(pub->writer.distance.loaned_ns == 0))
+		return;
+	plx_distance_filled(&pub->writer.distance, slot, length);
+	plx_publisher_quicken(pub);
+}
+
 /* ---- loan ------------------------------------------------------------------------------------------ */
 
 static inline void set_loan(const struct plx_publisher *pub, struct plx_loan *loan, uint32_t slot)
@@ -90,12 +108,15 @@ int plx_publisher_loan_slowly(struct plx_publisher *pub, struct plx_loan *loan)
 	if (ret < 0)
 		return ret;
 	set_loan(pub, loan, slot);
+	if (plx_unlikely(pub->writer.distance.ask) && pub->writer.quick.on)
+		look_how_it_is_filled(pub, slot);
 	return 0;
 }
 
 void plx_publisher_drop_slowly(struct plx_publisher *pub, struct plx_loan *loan)
 {
 	plx_publisher_enter(pub);
+	was_filled(pub, PLX_SLOT_NONE, 0);
 	plx_writer_drop(&pub->writer, loan->slot);
 	plx_publisher_leave(pub);
 }
@@ -108,6 +129,7 @@ int plx_publisher_publish_slowly(struct plx_publisher *pub, struct plx_loan *loa
 	if (length > pub->slot_size)
 		return -EMSGSIZE;
 	plx_publisher_enter(pub);
+	was_filled(pub, loan->slot, length);
 	ret = room(pub);
 	if (ret == 0) {
 		uint32_t flags = (loan->flags & 0xffffu & ~PLX_BUFFER_STAMPED) | stamp(pub);
@@ -145,6 +167,7 @@ int plx_publisher_send_slowly(struct plx_publisher *pub, const void *data, uint6
 	if (length > pub->inside_max)
 		return send_copy(pub, data, length);
 	plx_publisher_enter(pub);
+	was_filled(pub, PLX_SLOT_NONE, 0);
 	ret = room(pub);
 	if (ret == 0) {
 		uint32_t flags = stamp(pub);

@@ -62,7 +62,10 @@ struct plx_reader {
 	uint32_t pinned;
 	struct plx_link *link;
 	uint64_t *pins;
-	uint64_t *mine; /* what is in pins: never read back from the segment */
+	uint64_t *mine;  /* what is in pins: never read back from the segment */
+	uint64_t stayed; /* position at which we stayed behind */
+	uint32_t vain;   /* so many times in turn that was in vain */
+	uint32_t tired;  /* so many times more we do not */
 	struct plx_holder_chunk *chunks;
 	uint32_t holders; /* allocated: never more than may be held */
 };

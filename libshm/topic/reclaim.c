@@ -56,6 +56,8 @@ static void read_cursors(struct plx_writer *writer)
 	uint64_t gate = 0, all = behind(writer, writer->tail),
 		 asked = writer->history < writer->head->head ? writer->history : writer->head->head;
 
+	if (plx_unlikely(plx_distance_due(&writer->distance, writer->head)))
+		plx_distance_sample(writer);
 	for (uint32_t i = 0; i < writer->count; i++) {
 		struct plx_follower *f = writer->followers[i];
 		uint64_t lag;

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "base/mutant.h"
+#include "topic/drop.h"
 #include "topic/fence.h"
 #include "topic/handshake_layout.h"
 #include "topic/take.h"
@@ -152,8 +153,13 @@ enum plx_found_what plx_reader_take(struct plx_reader *r, struct plx_buffer *b)
 				return PLX_READER_MEMORY;
 			found = plx_likely(r->reliable) ? take_reliable(r, b) : take_lossy(r, b);
 		} else {
-			if (r->told != r->next)
+			if (r->told != r->next) {
 				plx_reader_hint(r);
+				/* relaxed: a wish */
+				if (plx_unlikely(__atomic_load_n(&r->head->drop, __ATOMIC_RELAXED) &
+						 PLX_DROP_BEHIND))
+					plx_reader_stay_behind(r);
+			}
 			found = nothing(r, sequence);
 			if (found == PLX_READER_MESSAGE)
 				continue;

@@ -54,6 +54,11 @@
 #define PLX_SLEEP_ALARM  2u /* ... no byte: the alarm that came with its grant */
 #define PLX_SLEEP_BITS   3u
 
+/* Bits of plx_topic_head.drop. */
+#define PLX_DROP_ENTRIES 1u
+#define PLX_DROP_SLOTS   2u
+#define PLX_DROP_BEHIND  4u /* and, with nothing there, stay behind for a moment */
+
 /* Bytes of payload in an entry; with a timestamp the last eight are its. */
 #define PLX_ENTRY_PAYLOAD 40u
 #define PLX_ENTRY_STAMPED 32u
@@ -108,9 +113,10 @@ struct plx_topic_head {
 	uint64_t lost;                                /* gone otherwise */
 	uint64_t refused;                             /* handshakes refused */
 	uint64_t free;                                /* slots known to be free; a hint */
-	/* line 5: the publisher, when it wakes somebody again and again; who is about to sleep looks at it */
+	/* line 5: the publisher, rarely; who is about to sleep, or tells how far it is, looks at it */
 	uint32_t fenced __attribute__((aligned(
 		64))); /* 1: it fences between a message and its look at who sleeps: nobody need do it for it */
+	uint32_t drop; /* PLX_DROP_*: what readers had better drop out of all caches when they have read it */
 };
 
 /* What one subscriber tells its publisher. */
@@ -180,6 +186,7 @@ static_assert(offsetof(struct plx_topic_head, lost) == 4 * PLX_LINE + 40, "proto
 static_assert(offsetof(struct plx_topic_head, refused) == 4 * PLX_LINE + 48, "protocol.md: topic head");
 static_assert(offsetof(struct plx_topic_head, free) == 4 * PLX_LINE + 56, "protocol.md: topic head");
 static_assert(offsetof(struct plx_topic_head, fenced) == 5 * PLX_LINE, "fenced has its own line");
+static_assert(offsetof(struct plx_topic_head, drop) == 5 * PLX_LINE + 4, "protocol.md: topic head");
 static_assert(sizeof(struct plx_topic_head) == 6 * PLX_LINE, "protocol.md: topic head");
 static_assert(offsetof(struct plx_link, start) == 8, "protocol.md: link");
 static_assert(offsetof(struct plx_link, pid) == 16, "protocol.md: link");

@@ -6,6 +6,7 @@
 #include <plx/publisher.h>
 
 #include "base/mutant.h"
+#include "topic/distance.h"
 #include "topic/fence.h"
 #include "topic/topic_layout.h"
 
@@ -57,6 +58,7 @@ struct plx_writer {
 	uint32_t lossy; /* followers that are not reliable */
 	struct plx_follower **followers;
 	uint32_t count, capacity;
+	struct plx_distance distance;
 };
 
 /* The blocks of a data segment, as plx_segment_block() gives them. */

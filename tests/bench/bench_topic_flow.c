@@ -65,10 +65,22 @@ static uint64_t bare_slots(const struct flow *f)
 	return fit <= f->depth ? f->depth + 1 : fit < slots ? fit : slots;
 }
 
-static void take_bare(const struct flow *f, struct bare *bare, const char *slots, double *ns)
+/* Out of all caches: between far processors whoever writes them next has them sooner from memory. */
+static void drop_lines(const void *first, uint64_t bytes)
+{
+#if defined(__x86_64__)
+	for (uint64_t i = 0; i < bytes; i += 64)
+		__asm__ __volatile__("clflushopt %0" : "+m"(*((char *)(uintptr_t)first + i)));
+#else
+	(void)first;
+	(void)bytes;
+#endif
+}
+
+static void take_bare(const struct flow *f, struct bare *bare, const char *slots, double *ns, bool drop)
 {
 	struct pace pace = pace_of(f->count);
-	uint64_t count = bare_slots(f);
+	uint64_t count = bare_slots(f), told = 0;
 
 	pin(1);
 	for (uint64_t i = 0; i < f->count; i++) {
@@ -78,15 +90,20 @@ static void take_bare(const struct flow *f, struct bare *bare, const char *slots
 			relax();
 		read_payload(f->inside ? (const char *)entry->words : slots + i % count * f->size, f->size, i,
 			     f->fill);
-		if ((i + 1) % (f->depth / 8) == 0 || i + 1 == f->count)
+		if ((i + 1) % (f->depth / 8) == 0 || i + 1 == f->count) {
+			for (; drop && told <= i; told++) {
+				drop_lines(&bare->entries[told & (f->depth - 1)], 64);
+				drop_lines(slots + told % count * f->size, f->inside ? 0 : f->size);
+			}
 			__atomic_store_n(&bare->told, i + 1, __ATOMIC_RELEASE);
+		}
 		keep_pace(&pace, i + 1);
 	}
 	*ns = median(pace.ns, pace.n);
 	_exit(0);
 }
 
-static double run_bare(const struct flow *f)
+static double run_bare_as(const struct flow *f, bool drop)
 {
 	size_t size = sizeof(struct bare) + f->depth * sizeof(struct bare_entry);
 	uint64_t count = bare_slots(f), told = 0;
@@ -96,7 +113,7 @@ static double run_bare(const struct flow *f)
 	pid_t pid = fork();
 
 	if (pid == 0)
-		take_bare(f, bare, slots, ns);
+		take_bare(f, bare, slots, ns, drop);
 	pin(0);
 	usleep(1000);
 	for (uint64_t i = 0; i < f->count; i++) {
@@ -117,6 +134,14 @@ static double run_bare(const struct flow *f)
 	munmap(slots, count * f->size);
 	munmap(ns, 4096);
 	return result;
+}
+
+/* The better way. */
+static double run_bare(const struct flow *f)
+{
+	double plain = run_bare_as(f, false), dropped = run_bare_as(f, true);
+
+	return plain < dropped ? plain : dropped;
 }
 
 static void take_flow(const struct flow *f, double *ns, int cpu)

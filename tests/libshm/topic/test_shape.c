@@ -67,6 +67,7 @@ static void what_is_inlined_lies_where_version_1_has_it(void **state)
 	LIES_AT(plx_publisher_quick, slots, 64);
 	LIES_AT(plx_publisher_quick, type, 72);
 	LIES_AT(plx_publisher_quick, sleepers, 76);
+	LIES_AT(plx_publisher_quick, drops, 80);
 	LIES_AT(plx_subscriber_quick, on, 0);
 	LIES_AT(plx_subscriber_quick, reader, 8);
 	LIES_AT(plx_subscriber_quick, budget, 16);
