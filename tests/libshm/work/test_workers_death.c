@@ -91,14 +91,14 @@ static void a_handler_that_fails_changes_nothing_and_is_counted(void **state)
 	}
 }
 
-/* SIGKILL for workers at random moments, while messages come and slots move. */
+/* SIGKILL for workers at random moments, and SIGSTOP, while messages come and slots move. */
 static void a_storm_of_kills_loses_nothing_and_doubles_nothing(void **state)
 {
 	struct plx_workers_options o = options(false);
 	struct plx_workers *w;
 	struct plx_sender *s;
 	const char *text = getenv("PLX_KILLS"); /* tests/crash/long_work.sh wants more */
-	uint32_t kills = 0, enough = text ? (uint32_t)atoi(text) : LONG_LOOP(300);
+	uint32_t kills = 0, stops = 0, enough = text ? (uint32_t)atoi(text) : LONG_LOOP(300);
 	uint64_t chance = plx_now_ns(), round = 1;
 
 	(void)state;
@@ -108,7 +108,7 @@ static void a_storm_of_kills_loses_nothing_and_doubles_nothing(void **state)
 	choose_keys(w);
 	assert_int_equal(plx_sender_open(&s, w), 0);
 	for (; kills < enough; round++) {
-		int32_t pid;
+		int32_t pid, still;
 
 		chance = plx_key_u64(chance, round);
 		send_rounds(s, round, 1);
@@ -116,8 +116,21 @@ static void a_storm_of_kills_loses_nothing_and_doubles_nothing(void **state)
 		    plx_workers_state(w, (uint32_t)(chance >> 8) % 4, &pid) != PLX_WORKER_DEAD && pid > 0) {
 			if (plx_workers_state(w, (uint32_t)(chance >> 8) % 4, NULL) == PLX_WORKER_NONE)
 				continue;
-			kill(pid, SIGKILL);
-			kills++;
+			if ((chance >> 24) % 4 == 0) {
+				kill(pid, SIGSTOP);
+				stops++;
+				/* the others go on; nothing is sent, for its inbox may be full */
+				assert_true(plx_workers_step(w, MS) >= 0);
+				plx_workers_state(w, (uint32_t)(chance >> 8) % 4, &still);
+				if (still != pid) /* it was dead already */
+					continue;
+			}
+			if ((chance >> 26) % 8) {
+				kill(pid, SIGKILL);
+				kills++;
+			} else {
+				kill(pid, SIGCONT);
+			}
 		}
 		if (chance % 16 == 5)
 			assert_int_equal(plx_workers_scale(w, (uint32_t)(chance >> 16) % 4 + 1, FOREVER), 0);
@@ -125,7 +138,7 @@ static void a_storm_of_kills_loses_nothing_and_doubles_nothing(void **state)
 	}
 	assert_int_equal(plx_workers_drain(w, FOREVER), 0);
 	each_key_is_at(w, round - 1);
-	print_message("%u kills, %u restarts, %u messages, %u slots moved\n", kills,
+	print_message("%u kills, %u stops, %u restarts, %u messages, %u slots moved\n", kills, stops,
 		      (uint32_t)stats_of(w).restarts, (uint32_t)stats_of(w).handled,
 		      (uint32_t)stats_of(w).moved);
 	plx_sender_close(s);
