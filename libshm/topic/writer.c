@@ -51,6 +51,8 @@ int plx_writer_init(struct plx_writer *writer, const struct plx_writer_blocks *b
 	writer->quick.type = head->type;
 #ifdef PLX_QUICK_PAIRS
 	writer->pairs = __builtin_cpu_supports("avx");
+#elif defined(PLX_QUICK_TSAN) || defined(__SANITIZE_THREAD__)
+	writer->pairs = true; /* word by word, for ThreadSanitizer to see; the same order */
 #endif
 	writer->limbo = blocks->bitmap + half / sizeof(uint64_t);
 	writer->words = (head->slots + 63) / 64;
