@@ -30,3 +30,9 @@ count_of() { sed -n 's/^- ITRS: //p' "$1"; }
 # child_of PID NAME: the first one, when it is there
 child_of() { ps --ppid "$1" -o pid=,comm= | awk -v name="$2" '$2 == name { print $1; exit }'; }
 has_child() { [ -n "$(child_of "$1" "$2")" ]; }
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+# beset PID: it has a supervisor that can be killed; false when it has ended, or ends before it has
+beset() {
+	beset_or_gone() { has_child "$1" supervisor || is_gone "$1"; }
+	until_true 5 beset_or_gone "$1" && has_child "$1" supervisor
+}

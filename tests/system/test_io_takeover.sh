@@ -54,7 +54,7 @@ for what in supervisor worker; do
 		fi
 		kills=0
 		for _ in 1 2 3 4 5 6 7 8; do
-			until_true 5 has_child $pid supervisor || break
+			beset $pid || break
 			sleep 0.0$((RANDOM % 10))
 			supervisor=$(child_of $pid supervisor)
 			[ -n "$supervisor" ] || break

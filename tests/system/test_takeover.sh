@@ -3,12 +3,6 @@
 # reducer run: its supervisor is killed, or whoever watches that one, and the program comes to its end all the same.
 . tests/support/programs.sh
 
-is_gone() { ! kill -0 "$1" 2>/dev/null; }
-# beset PID: it has a supervisor; false when it has ended before
-beset() {
-	there() { has_child "$1" supervisor || is_gone "$1"; }
-	until_true 5 there "$1" && has_child "$1" supervisor
-}
 whole() { [ "$(tail -c 1 "$1" | od -An -c | tr -d ' ')" = '\n' ]; }
 
 wide 22 >wide.hvm
