@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -71,6 +72,17 @@ int cli_common(int option, const char *value, struct net_options *net, struct ne
 
 /* ---- writing ----------------------------------------------------------------------------------- */
 
+/*
+ * Who is killed while it waits in write(), and is not let run before the pipe has room, has written and cannot note it any more: on
+ * a busy machine that is long. So what is noted waits before it writes.
+ */
+static bool wait_for_room(const struct cli_out *out)
+{
+	struct pollfd fd = { .fd = out->fd, .events = POLLOUT };
+
+	return !out->told || poll(&fd, 1, -1) >= 0;
+}
+
 static int write_all(struct cli_out *out, const char *text, size_t length)
 {
 	if (out->skip > 0) {
@@ -82,7 +94,8 @@ static int write_all(struct cli_out *out, const char *text, size_t length)
 	}
 	while (length > 0 && out->error == 0) {
 		/* a pipe takes so much at once or not at all: who is killed in here has told all of it or nothing */
-		ssize_t n = write(out->fd, text, out->told && length > PIPE_BUF ? PIPE_BUF : length);
+		const size_t most = out->told && length > PIPE_BUF ? PIPE_BUF : length;
+		ssize_t n = wait_for_room(out) ? write(out->fd, text, most) : -1;
 
 		if (n < 0 && (errno != EINTR || plx_stop_signal() != 0)) {
 			out->error = -errno;

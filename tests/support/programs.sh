@@ -28,11 +28,16 @@ result_of() { sed -n 's/^Result: //p' "$1"; }
 count_of() { sed -n 's/^- ITRS: //p' "$1"; }
 
 # child_of PID NAME: the first one, when it is there
-child_of() { ps --ppid "$1" -o pid=,comm= | awk -v name="$2" '$2 == name { print $1; exit }'; }
+child_of() {
+	local child name
+	for child in $(cat "/proc/$1/task/$1/children" 2>/dev/null); do # ps is slow on a busy machine
+		{ read -r name <"/proc/$child/comm"; } 2>/dev/null && [ "${name%% *}" = "$2" ] && echo "$child" && return
+	done
+}
 has_child() { [ -n "$(child_of "$1" "$2")" ]; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 # beset PID: it has a supervisor that can be killed; false when it has ended, or ends before it has
 beset() {
 	beset_or_gone() { has_child "$1" supervisor || is_gone "$1"; }
-	until_true 5 beset_or_gone "$1" && has_child "$1" supervisor
+	until_true 5 beset_or_gone "$1" && ! is_gone "$1"
 }
