@@ -2,11 +2,14 @@
  * test_pool.c - two processes share a pool; one dies or sleeps at each instruction of claim and drop.
  *
  * A slot has one owner or none, whatever happens between whichever instructions. Who dies takes with it what it had, and
- * at most the one slot it was about to claim or to drop; a sleeper finds everything as it must be.
+ * at most the one slot it was about to claim or to drop; a sleeper finds everything as it must be. The same of the slots that
+ * a publisher has in hand, of which its threads claim: they die together, but each may sleep.
  */
 #include <string.h>
 
 #include <plx/pool.h>
+
+#include "topic/writer.h"
 
 #include "tests/support/step.h"
 #include "tests/support/support.h"
@@ -199,10 +202,96 @@ static void a_slot_has_one_owner_or_none_whoever_dies_or_sleeps(void **state)
 	step_close(st);
 }
 
+/* ---- slots in hand --------------------------------------------------------------------------------------- */
+
+struct hand {
+	struct plx_writer writer; /* only what claiming looks at */
+	uint32_t before;          /* a bit for each slot in hand */
+	uint32_t want;            /* the other thread claims so many meanwhile */
+	uint32_t others;          /* what it got */
+	uint32_t slot;
+};
+
+static void call_hand(void *arg)
+{
+	struct hand *h = arg;
+
+	h->slot = plx_writer_claim_shared(&h->writer);
+}
+
+static const char *hand_take(struct hand *h, uint32_t slot)
+{
+	if (slot / 32 != 1)
+		return "a slot that was not in hand was claimed";
+	if (h->others & UINT32_C(1) << slot % 32)
+		return "a slot has two owners";
+	h->others |= UINT32_C(1) << slot % 32;
+	return NULL;
+}
+
+static const char *hand_paused(void *arg)
+{
+	struct hand *h = arg;
+	const char *wrong = NULL;
+
+	for (uint32_t i = 0; i < h->want && !wrong; i++) {
+		uint32_t slot = plx_writer_claim_shared(&h->writer);
+
+		if (slot == PLX_SLOT_NONE)
+			break;
+		wrong = hand_take(h, slot);
+	}
+	return wrong;
+}
+
+static const char *hand_resumed(void *arg)
+{
+	struct hand *h = arg;
+	const char *wrong = h->slot == PLX_SLOT_NONE ? NULL : hand_take(h, h->slot);
+
+	if (!wrong && (h->others | (uint32_t)h->writer.head->hand) != h->before)
+		wrong = "a slot is gone";
+	if (!wrong && h->others & (uint32_t)h->writer.head->hand)
+		wrong = "a slot in hand has an owner";
+	return wrong;
+}
+
+static void a_slot_in_hand_goes_to_one_thread_whoever_sleeps(void **state)
+{
+	struct step_count count = { .name = "claim of what is in hand" };
+	struct stepper *st;
+	struct hand *h;
+	const char *wrong = NULL;
+
+	(void)state;
+#ifdef PLX_SAN
+	skip();
+#endif
+	st = step_open(sizeof(struct plx_topic_head), sizeof(struct hand));
+	h = step_rest(st);
+	memset(h, 0, sizeof(*h));
+	h->writer.head = step_shared(st);
+	h->writer.quick.line = &h->writer.head->head;
+	for (uint32_t before = 0; before < 256 && !wrong; before++) {
+		struct step_op op = { call_hand, NULL, hand_paused, hand_resumed, h };
+
+		h->before = before * UINT32_C(0x01010101);
+		h->writer.head->hand = UINT64_C(1) << 32 | h->before;
+		h->want = before % 5;
+		h->others = 0;
+		wrong = step_run(st, &op, &count);
+	}
+	if (wrong)
+		fail_msg("%s: %s", count.name, wrong);
+	assert_int_equal(step_report("hand", &count, 1), 0);
+	step_close(st);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_slot_has_one_owner_or_none_whoever_dies_or_sleeps),
+		cmocka_unit_test(a_slot_in_hand_goes_to_one_thread_whoever_sleeps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
