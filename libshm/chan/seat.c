@@ -95,9 +95,9 @@ static bool take(struct plx_seat *seat, uint64_t *owner)
 	uint64_t old = plx_read_once(&seat->owner);
 
 	*owner = ourselves() | (((old >> 48) + 1) & 0xffff) << 48;
-	/* SE1 acquire: pairs with SE2; what the holder before us did to its lane */
+	/* SE1 acquire: pairs with SE2; what the holder before us did to its lane; seq_cst: before SE3 */
 	return (PLX_OWNER_PID(old) == 0 || plx_mutant(MUT_CHAN_SEAT_SHARED)) &&
-	       __atomic_compare_exchange_n(&seat->owner, &old, *owner, false, __ATOMIC_ACQ_REL,
+	       __atomic_compare_exchange_n(&seat->owner, &old, *owner, false, __ATOMIC_SEQ_CST,
 					   __ATOMIC_RELAXED);
 }
 
@@ -164,6 +164,14 @@ int plx_seat_take(struct plx_end *end, struct plx_channel *c, const struct plx_g
 	ret = look(end, c, g, sender, from, to, source);
 	if (ret == -EBUSY && plx_channel_bury(c, 0) > 0)
 		ret = look(end, c, g, sender, from, to, source);
+	/*
+	 * SE3 seq_cst: closed between our look and our seat. A receiver that saw the channel closed before it saw the seat taken has gone,
+	 * or will; so either we see that it is closed, or it sees us (SE4) and waits until we know.
+	 */
+	if (ret == 0 && sender && (__atomic_load_n(&c->to_senders, __ATOMIC_SEQ_CST) & PLX_CHANNEL_CLOSED)) {
+		plx_seat_leave(end);
+		ret = -ESHUTDOWN;
+	}
 	return ret;
 }
 

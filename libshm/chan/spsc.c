@@ -226,12 +226,13 @@ int plx_receivers_ended(struct plx_end *end)
 int plx_senders_ended(struct plx_end *end, uint32_t senders)
 {
 	struct plx_channel *c = end->channel;
-	bool closed = __atomic_load_n(&c->to_senders, __ATOMIC_ACQUIRE) & PLX_CHANNEL_CLOSED;
+	/* SE4 seq_cst: pairs with SE3; first this, then the seats */
+	bool closed = __atomic_load_n(&c->to_senders, __ATOMIC_SEQ_CST) & PLX_CHANNEL_CLOSED;
 	uint32_t here = 0, may_send = 0;
 
 	for (uint32_t i = 0; i < senders; i++) {
 		struct plx_seat *seat = plx_seat_at(c, true, i, senders);
-		uint64_t owner = __atomic_load_n(&seat->owner, __ATOMIC_ACQUIRE);
+		uint64_t owner = __atomic_load_n(&seat->owner, __ATOMIC_SEQ_CST); /* SE4 */
 		uint32_t refused = __atomic_load_n(&seat->refused, __ATOMIC_ACQUIRE);
 
 		if (PLX_OWNER_PID(owner) == 0)

@@ -291,7 +291,8 @@ int plx_chan_wait(struct plx_end *end, const struct plx_chan_question *q, uint64
 		count(&end->seat->empty);
 	if (timeout_ns == 0) {
 		ret = q->ready(q->of) ? 0 : q->ended(q->of);
-		return ret == 0 && !q->ready(q->of) ? -EAGAIN : ret;
+		/* ended after our look: what came before that counts */
+		return q->ready(q->of) ? 0 : ret < 0 ? ret : -EAGAIN;
 	}
 	if (spin(end, q))
 		return 0;

@@ -147,7 +147,10 @@ static int choose(struct plx_choice choice)
 {
 	int ret = plx_select(&choice, 1, 0, 50000000);
 
-	return ret < 0 ? ret : choice.ready(choice.of) ? 0 : choice.ended(choice.of);
+	if (ret < 0 || choice.ready(choice.of))
+		return ret < 0 ? ret : 0;
+	ret = choice.ended(choice.of);
+	return choice.ready(choice.of) ? 0 : ret; /* ended after our look: what came before that counts */
 }
 
 static bool goes_home(int ret)

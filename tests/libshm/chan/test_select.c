@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "chan/wait.h"
 #include "tests/libshm/chan/both.h"
 
 #define KINDS 5
@@ -183,12 +184,45 @@ static void the_first_with_something_is_told_and_turns_are_taken(void **state)
 	close_all();
 }
 
+/* Between the look and the question whether all has ended, the last one comes, and the end. */
+static struct last_moment {
+	uint32_t looks;
+} last_moment;
+
+static bool comes_late(void *of)
+{
+	return ((struct last_moment *)of)->looks++ > 0;
+}
+
+static int has_ended(void *of)
+{
+	(void)of;
+	return -ESHUTDOWN;
+}
+
+static void what_comes_just_before_the_end_is_not_left_behind(void **state)
+{
+	static const uint64_t timeouts[] = { 0, 1, UINT64_MAX };
+	struct plx_chan_question q = { .ready = comes_late, .ended = has_ended, .of = &last_moment };
+	struct made m = make((struct plx_channel_shape){ .kind = PLX_CHANNEL_SPSC, .size = 8 });
+
+	(void)state;
+	assert_int_equal(plx_spsc_receiver_open(&rx.spsc, m.at, m.room), 0);
+	for (size_t i = 0; i < COUNT_OF(timeouts); i++) {
+		last_moment.looks = 0;
+		assert_int_equal(plx_chan_wait(&rx.spsc.end, &q, timeouts[i]), 0);
+	}
+	plx_spsc_receiver_leave(&rx.spsc);
+	drop(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_with_something_is_told_and_turns_are_taken),
 		cmocka_unit_test(of_threads),
 		cmocka_unit_test(of_processes),
+		cmocka_unit_test(what_comes_just_before_the_end_is_not_left_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
