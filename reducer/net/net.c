@@ -22,12 +22,12 @@
 #include "reducer/net/net_state.h"
 #include "reducer/net/owner.h"
 
-#define NET_RING       1024u /* messages; with many workers, who have as many rings each, fewer */
-#define NET_RING_MIN   8u
-#define NET_RING_MAX   (1u << 20)
-#define NET_LOOK_NS    UINT64_C(100000000)
-#define NET_MOVE_NS    UINT64_C(1000000) /* between looks, while partitions change hands */
-#define NET_KEEP       (256ull << 20) /* bytes of arena kept from program to program */
+#define NET_RING     1024u /* messages; with many workers, who have as many rings each, fewer */
+#define NET_RING_MIN 8u
+#define NET_RING_MAX (1u << 20)
+#define NET_LOOK_NS  UINT64_C(100000000)
+#define NET_MOVE_NS  UINT64_C(1000000) /* between looks, while partitions change hands */
+#define NET_KEEP     (256ull << 20)    /* bytes of arena kept from program to program */
 
 /* ---- open and close ------------------------------------------------------------------------------ */
 

@@ -41,3 +41,6 @@ beset() {
 	beset_or_gone() { has_child "$1" supervisor || is_gone "$1"; }
 	until_true 5 beset_or_gone "$1" && ! is_gone "$1"
 }
+
+# listens PID: a reducer that has begun, and heeds signals
+listens() { reducer workers "$1" >/dev/null 2>&1; }

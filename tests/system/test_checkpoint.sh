@@ -20,7 +20,8 @@ same_end() {
 
 reducer run wide.hvm --no-fuse --workers 2 --checkpoint stop >out 2>err &
 pid=$!
-sleep 0.3
+check 'it begins' until_true 20 listens $pid
+sleep 0.1
 kill -TERM $pid
 code_of $pid
 same 'asked to stop, it stops' 143 "$code"
@@ -33,7 +34,7 @@ done
 
 reducer run wide.hvm --no-fuse --workers 1 --checkpoint demand >out 2>err &
 pid=$!
-sleep 0.2
+check 'so does the next' until_true 20 listens $pid
 kill -USR1 $pid
 check 'on SIGUSR1 a checkpoint is made' until_true 10 saved demand
 kill -KILL $pid

@@ -3,7 +3,6 @@
 # reducer workers: more and fewer workers while a program runs, whose end is as if nothing had been.
 . tests/support/programs.sh
 
-listens() { reducer workers "$1" >/dev/null 2>&1; }
 crew() { ps -eo ppid=,comm= | awk -v p="$1" '$1 == p && $2 == "worker" { n++ } END { print n + 0 }'; }
 supervisor_of() { child_of "$1" supervisor; }
 
