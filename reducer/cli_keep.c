@@ -1,19 +1,22 @@
 /* cli_keep.c - see cli_keep.h: when to make a checkpoint, and what to say about it. */
 #include "reducer/cli_keep.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <plx/process.h>
 
 #include "reducer/cli.h"
+#include "reducer/net/save.h"
 #include "tools/cli/cli.h"
 
-#define LOOK_NS UINT64_C(100000000)
+#define LOOK_NS     UINT64_C(100000000)
+#define PATIENCE_NS UINT64_C(10000000000) /* with somebody else who writes the same file */
 
 static volatile sig_atomic_t
 	asked; /* by SIGUSR1; only a handler writes it, beside us: no order with anything else is needed */
@@ -34,11 +37,13 @@ int keep_begin(const struct keep *keep)
 		return 0;
 	if (snprintf(part, sizeof(part), "%s.part", keep->path) >= (int)sizeof(part))
 		return -ENAMETOOLONG;
-	fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	unlink(part);
+	fd = save_open(part);
+	if (fd < 0 && fd != -EBUSY)
+		return fd;
+	if (fd >= 0) {
+		unlink(part);
+		close(fd);
+	}
 	sigaction(SIGUSR1, &action, NULL);
 	return 0;
 }
@@ -67,11 +72,14 @@ static int see(struct keep *keep, struct net *net, uint64_t timeout_ns)
 /* Now, and wait until it is on the disk. */
 static void make_last(struct keep *keep, struct net *net)
 {
+	const struct timespec moment = { .tv_nsec = 10000000 };
+	const uint64_t end = plx_now_ns() + PATIENCE_NS;
 	int ret;
 
 	while ((ret = see(keep, net, UINT64_MAX)) == -EINTR) {
 	}
-	ret = net_save(net, keep->path);
+	while ((ret = net_save(net, keep->path)) == -EBUSY && plx_now_ns() < end)
+		nanosleep(&moment, NULL);
 	if (ret == 0) {
 		while ((ret = see(keep, net, UINT64_MAX)) == -EINTR) {
 		}
@@ -105,7 +113,9 @@ int keep_wait(struct keep *keep, struct net *net, struct net_result *result)
 			if (keep->every_ns)
 				due = plx_now_ns() + keep->every_ns;
 			ret = net_save(net, keep->path);
-			if (ret < 0 && ret != -EALREADY)
+			if (ret == -EBUSY)
+				asked = 1; /* at the next look */
+			else if (ret < 0 && ret != -EALREADY)
 				complain(keep, ret);
 			ret = -ETIMEDOUT;
 		}

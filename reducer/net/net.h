@@ -238,8 +238,8 @@ port net_held(const struct net *net, uint32_t i);
  * The workers pause after their batches, while the kernel copies the net; then they go on, while a process of its own brings the
  * file to the disk. A file of that name is replaced when the new one is there, whole. Wait for that with net_saved().
  *
- * Return: 0, -EALREADY (the program has ended, or is about to: net_wait() tells), -EBUSY (the last one is not on the disk yet),
- * -EINVAL (nothing runs, or workers are threads), or what the kernel said about the file.
+ * Return: 0, -EALREADY (the program has ended, or is about to: net_wait() tells), -EBUSY (the last one is not on the disk yet, or
+ * somebody else writes that file just now), -EINVAL (nothing runs, or workers are threads), or what the kernel said about the file.
  */
 int net_save(struct net *net, const char *path) plx_must_check;
 

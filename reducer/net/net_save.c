@@ -189,8 +189,8 @@ int net_save(struct net *net, const char *path)
 		free(s);
 		return -ENAMETOOLONG;
 	}
-	s->fd = open(s->part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	ret = s->fd < 0 ? -errno : 0;
+	s->fd = save_open(s->part);
+	ret = s->fd < 0 ? s->fd : 0;
 	if (ret == 0 && lseek(s->fd, sizeof(s->head), SEEK_SET) < 0)
 		ret = -errno;
 	if (ret == 0)

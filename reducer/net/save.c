@@ -11,11 +11,49 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
 #include "reducer/net/mutant.h"
+
+#define OPEN_TRIES 64
+
+/* Is that name still the file's? Who had it locked before us may have renamed it. */
+static bool is_called(int fd, const char *name)
+{
+	struct stat is, called;
+
+	return fstat(fd, &is) == 0 && lstat(name, &called) == 0 && is.st_dev == called.st_dev &&
+	       is.st_ino == called.st_ino;
+}
+
+int save_open(const char *part)
+{
+	for (int i = 0; i < OPEN_TRIES; i++) {
+		const int fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		int ret = 0;
+
+		if (fd < 0)
+			return -errno;
+		/* on a filesystem without locks everybody goes on, as there is nothing better */
+		if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+			ret = -EBUSY;
+		if (ret == 0 && !is_called(fd, part)) {
+			close(fd);
+			continue;
+		}
+		if (ret == 0 && ftruncate(fd, 0) < 0)
+			ret = -errno;
+		if (ret == 0)
+			return fd;
+		close(fd);
+		return ret;
+	}
+	return -EBUSY;
+}
 
 /* To memory or to a file; for that small things are collected before they are written. */
 struct out {

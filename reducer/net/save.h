@@ -7,6 +7,14 @@
 #include "reducer/net/arena.h"
 #include "reducer/net/saved_layout.h"
 
+/*
+ * save_open() - an empty file @part to write to, that nobody else writes until our last descriptor of it is closed: two who
+ * keep the same checkpoint (a reduction whose first process was killed goes on, and so may what resumed it) take turns.
+ *
+ * Return: its descriptor, -EBUSY (somebody else writes it just now), or what open() says.
+ */
+int save_open(const char *part) plx_must_check;
+
 /* save_size() - bytes of what follows the head. All workers pause. */
 uint64_t save_size(const struct arena *arena);
 

@@ -37,24 +37,28 @@ pid=$!
 check 'so does the next' until_true 20 listens $pid
 kill -USR1 $pid
 check 'on SIGUSR1 a checkpoint is made' until_true 10 saved demand
-kill -KILL $pid
+kill -KILL $pid "$(child_of $pid supervisor)"
 code_of $pid
 same 'killed, it is dead' 137 "$code"
 same_end 'after kill -9 of the one on demand' demand 2
 
-reducer run wide.hvm --no-fuse --workers 3 --checkpoint often --checkpoint-every 0.05 >out 2>err &
+# Of this one its first process alone is killed: the others go on, and write the same checkpoint as who resumes it.
+reducer run wide.hvm --no-fuse --workers 3 --checkpoint often --checkpoint-every 0.05 >first.out 2>first.err &
 pid=$!
 check 'as often as it is told checkpoints are made' until_true 10 saved often
+first=$(child_of $pid supervisor)
 sleep 0.3
 kill -KILL $pid
 code_of $pid
 same_end 'after kill -9' often 1
-reducer resume often --workers 2 --checkpoint often --checkpoint-every 0.05 >out 2>err &
+reducer resume often --workers 2 --checkpoint often --checkpoint-every 0.05 >second.out 2>second.err &
 pid=$!
 sleep 0.3
-kill -KILL $pid
+kill -KILL $pid $(child_of $pid supervisor)
 code_of $pid
 same_end 'killed twice' often 3
+kill -KILL "$first" 2>/dev/null
+until_true 20 is_gone "$first"
 
 reducer run wide.hvm --no-fuse --stats --checkpoint whole --checkpoint-every 0.05 >out 2>err
 same 'a run that nothing ends gives the result' "$result" "$(result_of out)"

@@ -450,7 +450,7 @@ static void what_is_not_whole_is_refused(void **state)
 
 static void a_checkpoint_that_cannot_be_written_harms_nobody(void **state)
 {
-	char *wide = nets_wide(18), *folder = make_directory(), path[200];
+	char *wide = nets_wide(18), *folder = make_directory(), path[200], part[210];
 	struct book *book = nets_book(wide, strlen(wide));
 	struct answer answer = answer_to(book, NET_EXPAND_NEVER);
 	struct net_options options = nets_options(2, 0, false);
@@ -458,6 +458,7 @@ static void a_checkpoint_that_cannot_be_written_harms_nobody(void **state)
 	struct net_result result;
 	struct net *net;
 	char *text;
+	int fd;
 
 	(void)state;
 	options.threads = false;
@@ -467,6 +468,18 @@ static void a_checkpoint_that_cannot_be_written_harms_nobody(void **state)
 	assert_int_equal(net_start(net, book, NULL), 0);
 	snprintf(path, sizeof(path), "%s/not/there", folder);
 	assert_int_equal(net_save(net, path), -ENOENT);
+	snprintf(path, sizeof(path), "%s/shared", folder);
+	snprintf(part, sizeof(part), "%s.part", path);
+	fd = save_open(part);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "another's", 9), 9);
+	assert_int_equal(save_open(part), -EBUSY);
+	assert_int_equal(net_save(net, path), -EBUSY);
+	assert_int_equal(lseek(fd, 0, SEEK_END), 9); /* as it was */
+	assert_int_equal(rename(part, path), 0);
+	assert_int_equal(close(save_open(part)), 0); /* now it is not that one */
+	assert_int_equal(lseek(fd, 0, SEEK_END), 9);
+	close(fd);
 	snprintf(path, sizeof(path), "%s/folder", folder);
 	assert_int_equal(mkdir(path, 0700), 0);
 	if (net_save(net, path) == 0)
