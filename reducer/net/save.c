@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +31,8 @@ static bool is_called(int fd, const char *name)
 
 int save_open(const char *part)
 {
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
 	for (int i = 0; i < OPEN_TRIES; i++) {
 		const int fd = open(part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		int ret = 0;
@@ -39,7 +40,7 @@ int save_open(const char *part)
 		if (fd < 0)
 			return -errno;
 		/* on a filesystem without locks everybody goes on, as there is nothing better */
-		if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+		if (fcntl(fd, F_OFD_SETLK, &lock) < 0 && (errno == EAGAIN || errno == EACCES))
 			ret = -EBUSY;
 		if (ret == 0 && !is_called(fd, part)) {
 			close(fd);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "reducer/net/batch.h"
@@ -499,6 +500,63 @@ static void a_checkpoint_that_cannot_be_written_harms_nobody(void **state)
 	drop_directory(folder);
 }
 
+#define SHARED 4096u
+
+/* Writes its letter into the checkpoint so many times, in turns with whoever else does. */
+static void take_turns(const char *part, const char *path, char letter, uint32_t turns)
+{
+	char bytes[SHARED];
+
+	memset(bytes, letter, sizeof(bytes));
+	while (turns > 0) {
+		const int fd = save_open(part);
+		struct stat st;
+
+		if (fd == -EBUSY)
+			continue;
+		if (fd < 0 || write(fd, bytes, SHARED) != SHARED || fstat(fd, &st) < 0 ||
+		    st.st_size != SHARED || rename(part, path) < 0)
+			_exit(1);
+		close(fd);
+		turns--;
+	}
+}
+
+static void two_who_write_one_checkpoint_take_turns(void **state)
+{
+	const uint32_t turns = LONG_LOOP(3000);
+	char *folder = make_directory(), path[200], part[210], bytes[SHARED + 1];
+	pid_t pid[2];
+	int status, done = 0;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/net", folder);
+	snprintf(part, sizeof(part), "%s.part", path);
+	for (int i = 0; i < 2; i++) {
+		pid[i] = fork();
+		assert_true(pid[i] >= 0);
+		if (pid[i] == 0) {
+			take_turns(part, path, (char)('a' + i), turns);
+			_exit(0);
+		}
+	}
+	while (done < 2) { /* whoever reads it meanwhile finds it whole */
+		const int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (fd >= 0) {
+			assert_int_equal(read(fd, bytes, sizeof(bytes)), SHARED);
+			for (uint32_t i = 1; i < SHARED; i++)
+				assert_int_equal(bytes[i], bytes[0]);
+			close(fd);
+		}
+		while (done < 2 && waitpid(pid[done], &status, WNOHANG) == pid[done]) {
+			assert_int_equal(status, 0);
+			done++;
+		}
+	}
+	drop_directory(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -508,6 +566,7 @@ int main(void)
 		cmocka_unit_test(workers_may_die_around_a_checkpoint),
 		cmocka_unit_test(what_is_not_whole_is_refused),
 		cmocka_unit_test(a_checkpoint_that_cannot_be_written_harms_nobody),
+		cmocka_unit_test(two_who_write_one_checkpoint_take_turns),
 	};
 
 	/* thousands of files that are brought to the disk: let there be none */
