@@ -44,11 +44,11 @@ mkfifo pipe
 ./words pipe >out 2>err & words=$!
 exec 3>pipe
 echo 'one two three' >&3
-for _ in $(seq 100); do
+listed() {
 	"$BIN/shmctl" list >list 2>err
-	grep -q 'words *workers' list && break
-	sleep 0.05
-done
+	grep -qE 'words +workers .* 3 workers' list
+}
+until_true 20 listed
 says 'shmctl list shows a pool, and how many workers it has' list 'words +workers .* 3 workers'
 "$BIN/shmctl" inspect words >inspect 2>err
 same 'shmctl inspect shows it' 0 $?
