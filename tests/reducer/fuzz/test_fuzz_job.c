@@ -12,8 +12,7 @@ static const char *const programs[] = {
 	"// job: 17 fib\n@main = 2",
 	"// job: 17\r\n// limits: gas=1000000 time=2s memory=64M expand=no\n@main = 3",
 	"//limits: expand=yes time=5ms gas=18446744073709551615\n",
-	"// job: 18446744073709551615 \xc3\xa9\xe2\x82\xac\xf0\x9f\x8e\x89 \x01\xff\xed\xa0\x80\xc0\x80\n//  "
-	"limits: time=0s",
+	"// job: 18446744073709551615 \xc3\xa9\xe2\x82\xac \x01\xff\xed\xa0\x80\n// limits: time=0s",
 	"// job: 18446744073709551616 x",
 	"// job: 99999999999999999999",
 	"// job: 5x",
