@@ -111,7 +111,7 @@ wait $sub
 new
 mkfifo stuck
 exec 3<>stuck
-publisher -t stuck <(endless) 2>/dev/null & pub=$!
+publisher -t stuck -n 0 <(endless) 2>/dev/null & pub=$! # goes on when a subscriber has left
 for out in stuck -; do
 	for i in 1 2 3 4 5 6 7 8; do
 		if [ $out = - ]; then subscriber -t stuck 2>sub.err >&3 & sub=$!; else subscriber -t stuck -o stuck 2>sub.err & sub=$!; fi
